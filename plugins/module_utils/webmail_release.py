@@ -19,6 +19,7 @@ import re
 import shutil
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,8 +114,9 @@ def unpack(archive: Path, destination: Path) -> None:
         with tarfile.open(archive) as tar:
             for member in tar:
                 _unpack_member(tar, member, destination)
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise ReleaseError(f"src: the archive cannot be unpacked ({error}). Fetch it again.") from error
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        reason = str(error).partition("\n")[0]
+        raise ReleaseError(f"src: the archive cannot be unpacked ({reason}). Fetch it again.") from error
 
 
 def version_of(release: Path) -> str:

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Make the webmail stand-in's archive, the same bytes each time, and print its path and sha256.
+
+build-webmail-standin.py [ARCHIVE]      default: .cache/webmail-standin.tar.gz of the checkout
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import sys
+import tarfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SOURCE = HERE / "webmail-standin"
+VERSION = "0.1-standin"
+
+
+def main() -> None:
+    """Write the archive and print what was written."""
+    archive = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parents[1] / ".cache/webmail-standin.tar.gz"
+    content = build()
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    if not archive.exists() or archive.read_bytes() != content:
+        archive.write_bytes(content)
+    print(archive, hashlib.sha256(content).hexdigest())
+
+
+def build() -> bytes:
+    """Return the archive: the source's files in the layout of a release, with no trace of who made it when."""
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for path in sorted(path for path in SOURCE.rglob("*") if path.is_file()):
+            name = path.relative_to(SOURCE).as_posix()
+            entry = tarfile.TarInfo(name.replace("program/", f"snappymail/v/{VERSION}/", 1))
+            entry.size = path.stat().st_size
+            archive.addfile(entry, io.BytesIO(path.read_bytes()))
+    archive_gz = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=archive_gz, mtime=0) as stream:
+        stream.write(tar.getvalue())
+    return archive_gz.getvalue()
+
+
+if __name__ == "__main__":
+    main()
