@@ -1,0 +1,50 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Filter: what Postfix needs to know of a house."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: postfix_tables
+version_added: 1.0.0
+short_description: Turn a house's description into Postfix's lookup tables and relay transports
+description:
+  - Computes every lookup table and relay transport of Postfix from the site variables.
+  - The result holds the passwords of provider accounts; use it in tasks with C(no_log).
+options:
+  _input:
+    type: dict
+    required: true
+    description:
+      - C(domain) (str), C(users), C(services), C(providers) (the lists of the site variables), C(default_provider)
+        (str, or none), C(postmaster) (str, name of a user), C(trusted_networks) (list of CIDR networks) and
+        C(directory) (str, where the tables lie).
+author:
+  - The ilnmors.mail maintainers
+"""
+
+EXAMPLES = r"""
+- name: Write the lookup tables
+  ilnmors.mail.postfix_map:
+    maps: "{{ (house | ilnmors.mail.postfix_tables).maps }}"
+  no_log: true
+"""
+
+RETURN = r"""
+_value:
+  type: dict
+  description:
+    - C(mynetworks) (str), C(maps) (entries for M(ilnmors.mail.postfix_map)), C(transports) (list of C(name), C(wrappermode), and the
+      paths C(passwords) and C(senders)) and C(default_transport) (str).
+  sample:
+    default_transport: relay-gmail:[smtp.gmail.com]:587
+"""
+
+from collections.abc import Callable
+
+from ansible_collections.ilnmors.mail.plugins.module_utils.relay import postfix_tables
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., object]]:
+        return {"postfix_tables": postfix_tables}

@@ -1,0 +1,28 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The people and machines of a house as accounts of Dovecot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def dovecot_accounts(
+    entries: Sequence[Mapping[str, Any]], domain: str, sends_only: bool = False
+) -> list[dict[str, Any]]:
+    """Turn `mail_users` or `mail_services` into accounts for the dovecot_passwd_file module.
+
+    sends_only: the accounts may log in to send mail, but not to IMAP, POP3 or ManageSieve: Dovecot tells its own
+    login processes so in the field `nologin`, which Postfix does not ask for
+    (https://doc.dovecot.org/main/core/config/auth/passdb.html).
+    """
+    fields = {"nologin": ""} if sends_only else {}
+    return [
+        {
+            "name": f"{entry['name']}@{domain}".lower(),
+            **{key: entry[key] for key in ("password", "password_hash") if entry.get(key)},
+            "extra_fields": fields,
+        }
+        for entry in entries
+    ]

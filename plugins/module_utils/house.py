@@ -1,0 +1,255 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a house's description may say, checked before any host is changed.
+
+Each function returns problems: sentences that name the variable, what was found and what to write instead.
+A secret is never part of one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES
+
+# RFC 1123 section 2.1: letters, digits and inner hyphens, at most 63 octets a label.
+_LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
+_DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})+\Z", re.IGNORECASE)
+# RFC 5322 section 3.2.3, dot-atom; at most 64 octets (RFC 5321 section 4.5.3.1.1). A plus sign would be taken
+# for the delimiter of a plus address, a slash for a directory.
+_NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9!#$%&'*=?^_`{|}~-]+(\.[a-z0-9!#$%&'*=?^_`{|}~-]+)*\Z", re.IGNORECASE)
+# The name of a provider becomes that of files, systemd units and a Postfix service.
+_PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_]*\Z")
+
+# RFC 1918, RFC 4193, and each machine's own loopback and link.
+_PRIVATE = [
+    *map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16")),
+    *map(ipaddress.IPv6Network, ("fc00::/7", "::1/128", "fe80::/10")),
+]
+
+Entries = Sequence[Mapping[str, Any]]
+
+
+def is_domain(value: object) -> bool:
+    """Whether value is a fully qualified domain name of two labels or more."""
+    return isinstance(value, str) and bool(_DOMAIN.match(value)) and not value.rsplit(".", 1)[1].isdigit()
+
+
+def is_address(value: object) -> bool:
+    """Whether value is a plain mail address, local@domain (RFC 5321 section 4.1.2, without quoted strings)."""
+    if not isinstance(value, str) or value.count("@") != 1:
+        return False
+    local, domain = value.split("@")
+    return bool(_NAME.match(local.replace("+", "-"))) and is_domain(domain)
+
+
+def domain_problems(variable: str, value: object, example: str) -> Iterator[str]:
+    """Check a domain or host name."""
+    if not is_domain(value):
+        yield f"{variable}: {value!r} is not a fully qualified domain name; write one such as {example!r}"
+
+
+def network_problems(networks: Sequence[object], allow_public: bool) -> Iterator[str]:
+    """Check `mail_trusted_networks`: CIDR networks, none of them public address space unless allowed."""
+    for index, value in enumerate(networks):
+        where = f"mail_trusted_networks[{index}]"
+        try:
+            network = ipaddress.ip_network(str(value))
+        except ValueError:
+            yield (
+                f"{where}: {value!r} is not a network in CIDR form; write one such as '192.168.1.0/24' or "
+                "'fd00:1::/64' (no bits set beyond the prefix)"
+            )
+            continue
+        private = any(network.version == p.version and network.subnet_of(p) for p in _PRIVATE)  # type: ignore[arg-type]
+        if not private and not allow_public:
+            yield (
+                f"{where}: {value!r} is public address space: strangers could send mail through the house; "
+                "write the house's private network, or set mail_trust_public_networks: true if you mean it"
+            )
+
+
+def account_problems(users: Entries, services: Entries) -> Iterator[str]:
+    """Check `mail_users` and `mail_services`: names, passwords, and names that claim the same address."""
+    seen: dict[str, str] = {}
+
+    def claim(where: str, name: str) -> Iterator[str]:
+        owner = seen.setdefault(name.lower(), where)
+        if owner != where:
+            yield f"{where}: {name!r} is taken by {owner} already; choose another name or remove one of them"
+
+    for variable, entries in (("mail_users", users), ("mail_services", services)):
+        for index, entry in enumerate(entries):
+            where = f"{variable}[{index}]"
+            name = entry.get("name")
+            if not isinstance(name, str) or not _NAME.match(name):
+                yield (
+                    f"{where}.name: {name!r} is not the local part of an address; write one such as 'il', "
+                    "without '@', '+', '/' or spaces"
+                )
+                continue
+            yield from claim(f"{where}.name", name)
+            yield from _password_problems(where, name, entry)
+
+    for index, entry in enumerate(users):
+        for position, alias in enumerate(entry.get("aliases") or []):
+            where = f"mail_users[{index}].aliases[{position}]"
+            if not isinstance(alias, str) or not _NAME.match(alias):
+                yield f"{where}: {alias!r} is not the local part of an address; write one such as 'postmaster'"
+            else:
+                yield from claim(where, alias)
+
+    catch_alls = [str(entry.get("name")) for entry in users if entry.get("catch_all")]
+    if len(catch_alls) > 1:
+        yield f"mail_users: {', '.join(catch_alls)} all have catch_all: true; only one user can"
+
+
+def _password_problems(where: str, name: str, entry: Mapping[str, Any]) -> Iterator[str]:
+    given = [key for key in ("password", "password_hash") if entry.get(key)]
+    if not given:
+        yield f"{where} ({name}): has neither password nor password_hash; set one of them"
+    if len(given) > 1:
+        yield f"{where} ({name}): has both password and password_hash; remove one of them"
+
+
+def service_address_problems(services: Entries, domain: str) -> Iterator[str]:
+    """Check that a service sends only as addresses of the house."""
+    for index, entry in enumerate(services):
+        for position, address in enumerate(entry.get("addresses") or []):
+            if not is_address(address) or not str(address).lower().endswith(f"@{domain}".lower()):
+                yield (
+                    f"mail_services[{index}].addresses[{position}]: {address!r} is not an address of the house; "
+                    f"write one such as '{entry.get('name')}@{domain}'"
+                )
+
+
+def provider_problems(providers: Entries, users: Entries | None, default: str | None) -> Iterator[str]:
+    """Check `mail_providers` and `mail_default_provider`.
+
+    users: `mail_users`, or None where the caller does not know them (a role used alone).
+    """
+    names: list[str] = []
+    owners = None if users is None else [str(user.get("name")) for user in users]
+    for index, entry in enumerate(providers):
+        where = f"mail_providers[{index}]"
+        name = entry.get("name")
+        if not isinstance(name, str) or not _PROVIDER_NAME.match(name):
+            yield f"{where}.name: {name!r} is not a short name; use lower-case letters, digits and '_', such as 'gmail'"
+            continue
+        if name in names:
+            yield f"{where}.name: {name!r} is there twice; give each account a name of its own"
+        names.append(name)
+        yield from _provider_entry_problems(f"{where} ({name})", entry, owners)
+
+    if default and default not in names:
+        known = ", ".join(names) or "none"
+        yield f"mail_default_provider: {default!r} is not in mail_providers (there: {known}); write one of those names"
+    elif default and not next(entry for entry in providers if entry["name"] == default).get("relay", True):
+        yield f"mail_default_provider: {default!r} has relay: false; choose one that relays, or remove that line"
+
+
+def _provider_entry_problems(
+    where: str, entry: Mapping[str, Any], owners: Sequence[str] | None
+) -> Iterator[str]:
+    profile = entry.get("profile")
+    if profile and profile not in PROFILES:
+        yield (
+            f"{where}.profile: {profile!r} is not known; write one of {', '.join(PROFILES)}, "
+            "or leave it out and set smtp_host and imap_host"
+        )
+    if not is_address(entry.get("address")):
+        yield (
+            f"{where}.address: {entry.get('address')!r} is not a mail address; "
+            "write the account's, such as 'il@gmail.com'"
+        )
+    if not entry.get("password"):
+        yield f"{where}: has no password; write the account's (app) password, or remove the account"
+    owner = entry.get("owner")
+    if not owner:
+        yield f"{where}: has no owner; write the name of the user in mail_users whose account it is"
+    elif owners is not None and owner not in owners:
+        yield f"{where}.owner: {owner!r} is not a user; write one of {', '.join(owners) or 'mail_users'}"
+    for key, use in (("smtp_host", "relay"), ("imap_host", "fetch")):
+        host = entry.get(key)
+        if host is not None and not is_domain(host):
+            yield f"{where}.{key}: {host!r} is not a host name; write one such as 'smtp.example.org'"
+        elif host is None and not profile and entry.get(use, True):
+            yield f"{where}: has neither a profile nor {key}; set one of them, or {use}: false"
+
+
+def tls_problems(certificate: str, key: str) -> Iterator[str]:
+    """Check that a certificate that the user brings comes with its key, both as absolute paths."""
+    for variable, value, other, other_value in (
+        ("mail_tls_certificate", certificate, "mail_tls_key", key),
+        ("mail_tls_key", key, "mail_tls_certificate", certificate),
+    ):
+        if value and not other_value:
+            yield (
+                f"{variable}: {value!r} is set, but {other} is not; "
+                "set both, or neither for the house's own authority"
+            )
+        if value and not value.startswith("/"):
+            yield f"{variable}: {value!r} is not an absolute path on the host; write one such as '/etc/ssl/mail.pem'"
+
+
+def certificate_name_problems(names: Sequence[str], ca_domains: Sequence[str]) -> Iterator[str]:
+    """Check that the authority may issue for a host's names (name constraints, RFC 5280 section 4.2.1.10)."""
+    for name in names:
+        if not any(f".{name}".lower().endswith(f".{domain}".lower()) for domain in ca_domains):
+            yield (
+                f"mail_tls_names: {name!r} is outside the domains of the house's authority "
+                f"({', '.join(ca_domains)}); choose a name inside, or add its domain to mail_tls_ca_domains"
+            )
+
+
+def _entries(variable: str, value: object) -> Iterator[str]:
+    if (
+        not isinstance(value, Sequence)
+        or isinstance(value, str)
+        or not all(isinstance(e, Mapping) for e in value)
+    ):
+        yield f"{variable}: is not a list of dictionaries; write each entry as '- name: …'"
+
+
+def house_problems(house: Mapping[str, Any]) -> list[str]:
+    """All problems of what is given of a house's description.
+
+    house: any of domain, hostname, webmail_hostname, users, services, providers, default_provider,
+    trusted_networks, trust_public_networks, tls_certificate, tls_key, tls_names, tls_ca_domains.
+    What is not given is not checked, so that each role checks what it knows.
+    """
+    lists = {key: house.get(key) or [] for key in ("users", "services", "providers")}
+    problems = [problem for key, value in lists.items() for problem in _entries(f"mail_{key}", value)]
+    if problems:
+        return problems
+
+    checks: list[tuple[str, Callable[[], Iterable[str]]]] = [
+        ("domain", lambda: domain_problems("mail_domain", house["domain"], "home.internal")),
+        ("hostname", lambda: domain_problems("mail_hostname", house["hostname"], "mail.home.internal")),
+        (
+            "webmail_hostname",
+            lambda: domain_problems(
+                "mail_webmail_hostname", house["webmail_hostname"], "webmail.home.internal"
+            ),
+        ),
+        ("users", lambda: account_problems(lists["users"], lists["services"])),
+        ("services", lambda: service_address_problems(lists["services"], str(house.get("domain")))),
+        (
+            "providers",
+            lambda: provider_problems(
+                lists["providers"],
+                lists["users"] if "users" in house else None,
+                house.get("default_provider"),
+            ),
+        ),
+        (
+            "trusted_networks",
+            lambda: network_problems(house["trusted_networks"], bool(house.get("trust_public_networks"))),
+        ),
+        ("tls_certificate", lambda: tls_problems(house["tls_certificate"] or "", house.get("tls_key") or "")),
+        ("tls_names", lambda: certificate_name_problems(house["tls_names"], house["tls_ca_domains"])),
+    ]
+    return [problem for key, check in checks if key in house for problem in check()]
