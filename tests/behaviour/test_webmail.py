@@ -1,0 +1,257 @@
+"""The webmail, as a browser and the internet meet it.
+
+What only the real application can show is skipped where the stand-in is deployed.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import imaplib
+import secrets
+import socket
+import ssl
+import time
+from typing import Any
+
+import pytest
+from webmail_client import Webmail
+
+DATA = "/var/lib/snappymail"
+PRIVATE = f"{DATA}/_data_/_default_"
+
+INVALID_TOKEN = 101
+AUTH_ERROR = 102
+DOMAIN_NOT_ALLOWED = 109
+
+
+@pytest.fixture
+def webmail(house: Any) -> Webmail:
+    """Return a browser that has not been there yet."""
+    return Webmail(house.webmail_address, house.webmail_hostname, house.ca_file)
+
+
+@pytest.fixture
+def version(webmail: Webmail) -> str:
+    return str(webmail.start()["System"]["version"])
+
+
+@pytest.fixture
+def real_webmail(webmail: Webmail, version: str) -> Webmail:
+    """Return the same, where the deployed application is the real one."""
+    if version.endswith("standin"):
+        pytest.skip(
+            "the webmail's stand-in is deployed; SNAPPYMAIL_ARCHIVE=/path/to/archive deploys the real one"
+        )
+    return webmail
+
+
+# --- the web server
+
+
+def test_the_login_page_comes_over_verified_tls(webmail: Webmail) -> None:
+    page = webmail.get("/")
+    assert page.status == 200
+    assert b'name="Email"' in page.body
+    assert b'name="Password"' in page.body
+
+
+def test_the_certificate_is_the_webmails_own(house: Any) -> None:
+    other = Webmail(house.webmail_address, f"other.{house.domain}", house.ca_file)
+    with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+        other.get("/")
+
+
+def test_plain_http_only_redirects(house: Any) -> None:
+    connection = http.client.HTTPConnection(house.webmail_address, 80, timeout=10)
+    connection.request("GET", "/somewhere?a=b", headers={"Host": house.webmail_hostname})
+    answer = connection.getresponse()
+    assert answer.status == 301
+    assert answer.headers["Location"] == f"https://{house.webmail_hostname}/somewhere?a=b"
+
+
+def test_http_2_is_spoken(house: Any) -> None:
+    context = ssl.create_default_context(cafile=house.ca_file)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with (
+        socket.create_connection((house.webmail_address, 443), 10) as raw,
+        context.wrap_socket(raw, server_hostname=house.webmail_hostname) as tls,
+    ):
+        assert tls.selected_alpn_protocol() == "h2"
+
+
+def test_old_tls_is_refused(house: Any) -> None:
+    context = ssl.create_default_context(cafile=house.ca_file)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with socket.create_connection((house.webmail_address, 443), 10) as raw, pytest.raises(ssl.SSLError):
+        context.wrap_socket(raw, server_hostname=house.webmail_hostname)
+
+
+@pytest.mark.parametrize("path", ["/", "/nowhere", "/?/AppData/0/1/"])
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Content-Security-Policy", "frame-ancestors 'none'"),
+        ("Permissions-Policy", "geolocation=()"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Strict-Transport-Security", "max-age=31536000"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
+    ],
+)
+def test_headers_are_strict(webmail: Webmail, path: str, header: str, value: str) -> None:
+    found = webmail.get(path).headers.get_all(header, [])
+    assert any(value in one for one in found), found
+    assert len(found) == 1 or header == "Content-Security-Policy", found
+
+
+def test_versions_are_not_announced(webmail: Webmail) -> None:
+    headers = webmail.get("/").headers
+    assert headers["Server"] == "nginx"
+    assert "X-Powered-By" not in headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/.htaccess",
+        "/README.md",
+        "/_include.php",
+        "/data/",
+        "/data/VERSION",
+        "/include.php",
+        "/index.php/",
+        "/nowhere",
+        "/snappymail/",
+        "/snappymail/v/{version}/app/domains/default.json",
+        "/snappymail/v/{version}/include.php",
+        "/snappymail/v/{version}/static/",
+        "/snappymail/v/{version}/static/../include.php",
+        "/snappymail/v/{version}/static/%2e%2e/include.php",
+        "/_data_/_default_/configs/application.ini",
+    ],
+)
+def test_nothing_else_is_served(webmail: Webmail, version: str, path: str) -> None:
+    assert webmail.get(path.format(version=version)).status in (403, 404)
+
+
+def test_the_releases_files_are_served(webmail: Webmail, app: Any) -> None:
+    root = "/usr/share/snappymail/current"
+    path = app.check_output(f"cd {root} && find */v/*/static -name '*.css' | head -n 1")
+    page = webmail.get(f"/{path}")
+    assert (page.status, page.body) == (200, app.file(f"{root}/{path}").content)
+    assert page.headers["Content-Type"] == "text/css"
+
+
+# --- logging in and sending
+
+
+def test_a_user_logs_in_and_out(webmail: Webmail, house: Any) -> None:
+    answer = webmail.log_in(f"il@{house.domain}", house.password("il"))
+    assert answer["Result"], answer
+    assert webmail.start()["Auth"]
+    assert webmail.act("Logout")["Result"]
+    assert not webmail.start()["Auth"]
+
+
+def test_a_wrong_password_is_refused(webmail: Webmail, house: Any) -> None:
+    answer = webmail.log_in(f"il@{house.domain}", "wrong")
+    assert (answer["Result"], answer["code"]) == (False, AUTH_ERROR)
+
+
+@pytest.mark.parametrize("domain", ["elsewhere.test", "localhost", "default"])
+def test_other_domains_are_unknown(webmail: Webmail, domain: str) -> None:
+    answer = webmail.log_in(f"someone@{domain}", "a password")
+    assert (answer["Result"], answer["code"]) == (False, DOMAIN_NOT_ALLOWED)
+
+
+def test_a_request_of_another_site_is_refused(webmail: Webmail, house: Any) -> None:
+    webmail.log_in(f"il@{house.domain}", house.password("il"))
+    webmail.token = "guessed"
+    answer = webmail.act("SendMessage")
+    assert (answer["Result"], answer["code"]) == (False, INVALID_TOKEN)
+
+
+def test_a_message_sent_here_arrives(webmail: Webmail, house: Any) -> None:
+    il, guest = f"il@{house.domain}", f"guest@{house.domain}"
+    webmail.log_in(il, house.password("il"))
+    subject = f"webmail {secrets.token_hex(8)}"
+    parameters = {"from": il, "to": guest, "subject": subject, "plain": "Written in the webmail.\n"}
+    answer = webmail.act("SendMessage", **parameters)
+    assert answer["Result"], answer
+    message = wait_for(house, "guest", subject)
+    assert b"Written in the webmail." in message
+
+
+def wait_for(house: Any, name: str, subject: str, seconds: float = 30) -> bytes:
+    """Return the message with this subject as soon as it is in the user's inbox."""
+    context = ssl.create_default_context(cafile=house.ca_file)
+    context.check_hostname = False  # the name does not resolve here; other tests verify it
+    deadline = time.monotonic() + seconds
+    with imaplib.IMAP4_SSL(house.mail_address, 993, ssl_context=context) as imap:
+        imap.login(f"{name}@{house.domain}", house.password(name))
+        while time.monotonic() < deadline:
+            imap.select("INBOX")
+            found = imap.search(None, "SUBJECT", f'"{subject}"')[1][0].split()
+            if found:
+                return bytes(imap.fetch(found[0], "(BODY.PEEK[])")[1][0][1])
+    pytest.fail(f"no message {subject!r} within {seconds} s")
+
+
+# --- what the application may do on its host
+
+
+def test_data_is_the_applications_alone(app: Any) -> None:
+    folder = app.file(DATA)
+    assert (folder.user, folder.group, folder.mode) == ("snappymail", "snappymail", 0o700)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{PRIVATE}/configs",
+        f"{PRIVATE}/configs/application.ini",
+        f"{PRIVATE}/domains",
+        f"{PRIVATE}/domains/disabled",
+        "/etc/snappymail/include.php",
+        "/usr/share/snappymail",
+        "/usr/share/snappymail/current/index.php",
+    ],
+)
+def test_the_application_cannot_change_its_settings(app: Any, path: str) -> None:
+    assert app.run_test(f"runuser -u snappymail -- test -r {path}").rc == 0
+    assert app.run_test(f"runuser -u snappymail -- test -w {path}").rc == 1
+
+
+def test_only_the_house_is_configured(app: Any, house: Any) -> None:
+    assert set(app.file(f"{PRIVATE}/domains").listdir()) == {"disabled", f"{house.domain}.json"}
+
+
+def test_the_key_of_stored_secrets_is_private(app: Any) -> None:
+    salt = app.file(f"{DATA}/SALT.php")
+    assert (salt.user, salt.mode) == ("snappymail", 0o600)
+
+
+# --- what only the real application has
+
+
+def test_nobody_makes_the_server_fetch_addresses(real_webmail: Webmail, app: Any) -> None:
+    """The application's image proxy answers strangers; it must be off (SnappyMail's use_local_proxy…)."""
+    mark = secrets.token_hex(8)
+    url = base64.urlsafe_b64encode(f"http://127.0.0.1/{mark}".encode()).decode().rstrip("=")
+    real_webmail.get(f"/?/ProxyExternal/{url}/")
+    assert app.run_test(f"grep -r {mark} /var/log/nginx/").rc == 1
+
+
+def test_the_admin_panel_is_closed(real_webmail: Webmail) -> None:
+    assert real_webmail.get("/?admin").status == 403
+
+
+def test_folders_and_filters_are_reached(real_webmail: Webmail, house: Any) -> None:
+    real_webmail.log_in(f"il@{house.domain}", house.password("il"))
+    folders = real_webmail.act("Folders")["Result"]["@Collection"]
+    assert "INBOX" in {folder["fullName"] for folder in folders}
+    answer = real_webmail.act("Filters")
+    assert answer["Result"], answer
