@@ -312,6 +312,7 @@ def test_only_what_needs_it_is_hashed_and_lands_on_its_account() -> None:
 def test_lines_of_other_hands_are_dropped(current: str) -> None:
     found = plan(current, hashed("il"))
     assert found.changed
+    assert reasons(found) == {}
     assert found.render() == f"{HEADER}\n{LINE}"
 
 
