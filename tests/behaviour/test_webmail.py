@@ -9,17 +9,13 @@ import base64
 import secrets
 import socket
 import ssl
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
+from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
 from testinfra.host import Host
-
-if TYPE_CHECKING:
-    from ansible_collections.ilnmors.mail.tests.behaviour.conftest import House
 
 DATA = "/var/lib/snappymail"
 PRIVATE = f"{DATA}/_data_/_default_"
@@ -178,7 +174,7 @@ def test_a_request_of_another_site_is_refused(webmail: Webmail, house: House) ->
     assert (answer["Result"], answer["code"]) == (False, INVALID_TOKEN)
 
 
-def test_a_message_sent_here_arrives(webmail: Webmail, house: House, wait_for: Callable[..., Any]) -> None:
+def test_a_message_sent_here_arrives(webmail: Webmail, house: House) -> None:
     il, guest = house.login("il"), house.login("guest")
     webmail.log_in(il, house.password("il"))
     subject = f"webmail {secrets.token_hex(8)}"
