@@ -25,10 +25,21 @@ _NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9!#$%&'*=?^_`{|}~-]+(\.[a-z0-9!#$%&'*=?^
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_]*\Z")
 
 # RFC 1918, RFC 4193, and each machine's own loopback and link.
-_PRIVATE = [
-    *map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16")),
-    *map(ipaddress.IPv6Network, ("fc00::/7", "::1/128", "fe80::/10")),
-]
+_PRIVATE = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "fc00::/7",
+            "127.0.0.0/8",
+            "::1/128",
+            "169.254.0.0/16",
+            "fe80::/10",
+        ),
+    )
+)
 
 Entries = Sequence[Mapping[str, Any]]
 
@@ -52,6 +63,11 @@ def domain_problems(variable: str, value: object, example: str) -> Iterator[str]
         yield f"{variable}: {value!r} is not a fully qualified domain name; write one such as {example!r}"
 
 
+def _is_private(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    same_family = (private for private in _PRIVATE if private.version == network.version)
+    return any(network.subnet_of(private) for private in same_family)  # type: ignore[arg-type]
+
+
 def network_problems(networks: Sequence[object], allow_public: bool) -> Iterator[str]:
     """Check `mail_trusted_networks`: CIDR networks, none of them public address space unless allowed."""
     for index, value in enumerate(networks):
@@ -64,8 +80,7 @@ def network_problems(networks: Sequence[object], allow_public: bool) -> Iterator
                 "'fd00:1::/64' (no bits set beyond the prefix)"
             )
             continue
-        private = any(network.version == p.version and network.subnet_of(p) for p in _PRIVATE)  # type: ignore[arg-type]
-        if not private and not allow_public:
+        if not allow_public and not _is_private(network):
             yield (
                 f"{where}: {value!r} is public address space: strangers could send mail through the house; "
                 "write the house's private network, or set mail_trust_public_networks: true if you mean it"

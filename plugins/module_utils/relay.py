@@ -60,8 +60,8 @@ def sender_logins(users: Entries, services: Entries, providers: Entries, domain:
 
 def mynetworks(networks: Sequence[str]) -> str:
     """Build mynetworks (postconf(5)), which wants IPv6 addresses in brackets."""
-    pairs = [network.partition("/") for network in networks]
-    return " ".join(f"[{address}]{slash}{bits}" if ":" in address else f"{address}{slash}{bits}" for address, slash, bits in pairs)
+    pairs = [network.partition("/")[::2] for network in networks]
+    return " ".join(f"[{address}]/{bits}" if ":" in address else f"{address}/{bits}" for address, bits in pairs)
 
 
 def override_settings(text: str, settings: Mapping[str, Any]) -> str:
@@ -139,8 +139,8 @@ def postfix_tables(house: Mapping[str, Any]) -> dict[str, Any]:
     house: domain (str), users, services, providers (lists as in the site variables), default_provider (str or
     None), postmaster (str), trusted_networks (list of str), directory (str, where the lookup tables lie).
 
-    Returns: mynetworks (str), maps (entries of the postfix_map module), transports (list of {name, wrappermode, passwords,
-    senders}, the latter two the paths of their maps) and default_transport.
+    Returns: mynetworks (str), maps (entries of the postfix_map module), transports (list of {name, wrappermode,
+    passwords, senders}, the latter two the paths of their maps) and default_transport (str).
     """
     domain, directory = house["domain"], house["directory"]
     users, services, providers = house["users"], house["services"], house["providers"]

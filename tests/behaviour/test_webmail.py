@@ -80,6 +80,7 @@ def test_http_2_is_spoken(house: House) -> None:
         assert tls.selected_alpn_protocol() == "h2"
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_old_tls_is_refused(house: House) -> None:
     context = clients.tls(house.ca_file)
     context.set_ciphers("ALL:@SECLEVEL=0")

@@ -1,0 +1,78 @@
+"""Mail clients that verify what they connect to, from Python's standard library."""
+
+from __future__ import annotations
+
+import imaplib
+import poplib
+import smtplib
+import ssl
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from email.utils import formatdate, make_msgid
+
+TIMEOUT = 30
+"""Seconds."""
+
+
+def tls(ca_file: str) -> ssl.SSLContext:
+    """Return a client's TLS settings: chain and name are verified."""
+    return ssl.create_default_context(cafile=ca_file)
+
+
+def submission(host: str, ca_file: str, port: int = 587) -> smtplib.SMTP:
+    """Connect as a mail program does: STARTTLS on 587, TLS on 465."""
+    if port == 465:
+        return smtplib.SMTP_SSL(host, port, timeout=TIMEOUT, context=tls(ca_file))
+    client = smtplib.SMTP(host, port, timeout=TIMEOUT)
+    client.starttls(context=tls(ca_file))
+    return client
+
+
+def imap(host: str, ca_file: str, port: int = 993) -> imaplib.IMAP4:
+    """Connect with TLS on 993, STARTTLS on 143."""
+    if port == 993:
+        return imaplib.IMAP4_SSL(host, port, ssl_context=tls(ca_file), timeout=TIMEOUT)
+    client = imaplib.IMAP4(host, port, timeout=TIMEOUT)
+    client.starttls(tls(ca_file))
+    return client
+
+
+def pop3(host: str, ca_file: str, port: int = 995) -> poplib.POP3:
+    """Connect with TLS on 995, STLS on 110."""
+    if port == 995:
+        return poplib.POP3_SSL(host, port, context=tls(ca_file), timeout=TIMEOUT)
+    client = poplib.POP3(host, port, timeout=TIMEOUT)
+    client.stls(tls(ca_file))
+    return client
+
+
+def message(sender: str, recipient: str, text: str = "Hello.\n") -> EmailMessage:
+    """Return a message that can be told from any other by its Message-ID."""
+    new = EmailMessage()
+    new["From"] = sender
+    new["To"] = recipient
+    new["Subject"] = "A message of the behaviour tests"
+    new["Date"] = formatdate()
+    new["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
+    new.set_content(text)
+    return new
+
+
+def find(client: imaplib.IMAP4, message_id: str, mailbox: str = "INBOX") -> bytes | None:
+    """Return the UID of a message in a mailbox, or None."""
+    status, _ = client.select(f'"{mailbox}"', readonly=True)
+    if status != "OK":
+        return None
+    found = client.uid("SEARCH", "HEADER", "Message-ID", f'"{message_id}"')[1][0]
+    return bytes(found.split()[0]) if found else None
+
+
+def fetch(client: imaplib.IMAP4, uid: bytes) -> bytes:
+    """Return a whole message of the selected mailbox, without marking it as read."""
+    return bytes(client.uid("FETCH", uid.decode(), "(BODY.PEEK[])")[1][0][1])
+
+
+def parse(message_bytes: bytes) -> EmailMessage:
+    """Return a message that was read."""
+    return message_from_bytes(message_bytes, policy=default)

@@ -1,0 +1,157 @@
+"""What the behaviour tests know of the house they run against: the lab, or any inventory.
+
+Run them with `pytest tests/behaviour --ansible-inventory INVENTORY`.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+from ansible_collections.ilnmors.mail.tests.behaviour.house import House
+from testinfra.host import Host
+
+FACTS = {
+    "name": "inventory_hostname",
+    "groups": "groups",
+    "domain": "mail_domain",
+    "mail_hostname": "mail_hostname | default('mail.' ~ mail_domain)",
+    "webmail_hostname": "mail_webmail_hostname | default('webmail.' ~ mail_domain)",
+    "accounts": "mail_users + mail_services | default([])",
+    "ca": "mail_tls_ca | default('/etc/ssl/ilnmors-mail/ca.pem')",
+    # Only the lab knows addresses; the names of a real house are in its DNS.
+    "address": "lab_address | default('')",
+    "second_address": "lab_second_address | default('')",
+}
+
+
+HOSTS = pytest.StashKey[dict[str, Host]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[HOSTS] = {}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--provider-ca", default=".lab/provider-ca.pem", help="CA file of the lab's providers")
+
+
+@pytest.fixture(scope="session")
+def inventory(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
+    """Return what Ansible knows of each host, with variables filled in."""
+    expression = ", ".join(f"'{key}': {value}" for key, value in FACTS.items())
+    path = request.config.getoption("--ansible-inventory")
+    command = ["ansible", "mail:webmail:provider", "--one-line", "-m", "ansible.builtin.debug"]
+    command += ["-a", f"msg={{{{ {{{expression}}} }}}}"] + (["-i", path] if path else [])
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, f"Ansible cannot read the inventory:\n{done.stdout}{done.stderr}"
+    answers = [
+        json.loads(line.split(" => ", 1)[1])["msg"] for line in done.stdout.splitlines() if " => " in line
+    ]
+    return {answer["name"]: answer for answer in answers}
+
+
+def connect(request: pytest.FixtureRequest, inventory: dict[str, dict[str, Any]], group: str) -> Host:
+    """Return the first host of a group; skip where there is none."""
+    hosts = next(iter(inventory.values()))["groups"].get(group)
+    if not hosts:
+        pytest.skip(f"needs a host in the group {group!r}")
+    path = request.config.getoption("--ansible-inventory")
+    options = f"&ansible_inventory={path}" if path else ""
+    host = testinfra.get_host(f"ansible://{hosts[0]}?force_ansible=False{options}")
+    request.config.stash[HOSTS][hosts[0]] = host
+    return host
+
+
+@pytest.fixture(scope="session")
+def mail(request: pytest.FixtureRequest, inventory: dict[str, dict[str, Any]]) -> Host:
+    """Return the mail host."""
+    return connect(request, inventory, "mail")
+
+
+@pytest.fixture(scope="session")
+def app(request: pytest.FixtureRequest, inventory: dict[str, dict[str, Any]]) -> Host:
+    """Return the webmail host."""
+    return connect(request, inventory, "webmail")
+
+
+@pytest.fixture(scope="session")
+def provider(request: pytest.FixtureRequest, inventory: dict[str, dict[str, Any]]) -> Host:
+    """Return the lab's stand-in for public providers."""
+    return connect(request, inventory, "provider")
+
+
+@pytest.fixture(scope="session")
+def house(
+    inventory: dict[str, dict[str, Any]], mail: Host, tmp_path_factory: pytest.TempPathFactory
+) -> House:
+    """Return the house, its CA certificate fetched from the mail host."""
+    facts = next(iter(inventory.values()))
+    ca_file = tmp_path_factory.mktemp("house") / "ca.pem"
+    ca_file.write_bytes(mail.file(facts["ca"]).content)
+
+    def address(group: str, hostname: str) -> str:
+        hosts = facts["groups"].get(group) or [""]
+        known = inventory.get(hosts[0], {}).get("address")
+        return known or (socket.gethostbyname(hostname) if hosts[0] else "")
+
+    return House(
+        domain=facts["domain"],
+        mail_hostname=facts["mail_hostname"],
+        webmail_hostname=facts["webmail_hostname"],
+        mail_address=address("mail", facts["mail_hostname"]),
+        webmail_address=address("webmail", facts["webmail_hostname"]),
+        ca_file=str(ca_file),
+        passwords={account["name"]: account.get("password", "") for account in facts["accounts"]},
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _names(house: House, inventory: dict[str, dict[str, Any]]) -> Iterator[None]:
+    """Let the house's names, and the lab's providers', resolve in this process without a DNS server."""
+    known = {house.mail_hostname: house.mail_address, house.webmail_hostname: house.webmail_address}
+    for facts in inventory.values():
+        if facts["second_address"]:
+            known |= {"smtp.gmail.test": facts["address"], "imap.gmail.test": facts["address"]}
+            known |= dict.fromkeys(("smtp.naver.test", "imap.naver.test"), facts["second_address"])
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *rest: Any, **options: Any) -> Any:
+        return real(known.get(host, host), *rest, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", getaddrinfo)
+        yield
+
+
+@pytest.fixture(scope="session")
+def provider_ca(request: pytest.FixtureRequest) -> str:
+    """Return the CA file of the lab's providers."""
+    path = Path(request.config.getoption("--provider-ca"))
+    if not path.exists():
+        pytest.skip(f"needs the CA certificate of the lab's providers in {path}")
+    return str(path)
+
+
+JOURNAL = "journalctl --no-pager --quiet --lines 60 --since @{since} " + " ".join(
+    f"--unit '{unit}'" for unit in ("postfix*", "dovecot", "mbsync-fetch*", "nginx", "php*")
+)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Print what the units of the house said while a test failed."""
+    report = yield
+    if report.failed:
+        for name, host in item.config.stash[HOSTS].items():
+            said = host.run(JOURNAL.format(since=int(call.start))).stdout
+            report.sections.append((f"journal of {name}", said))
+    return report

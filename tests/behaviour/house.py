@@ -1,0 +1,45 @@
+"""The house that the behaviour tests run against."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pytest
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class House:
+    """A house as its clients see it. Addresses are what its names resolve to; ca_file is a local path."""
+
+    domain: str
+    mail_hostname: str
+    webmail_hostname: str
+    mail_address: str
+    webmail_address: str
+    ca_file: str
+    passwords: dict[str, str]
+
+    def password(self, name: str) -> str:
+        """Return the password of a user or service, or skip the test where only its hash is known."""
+        if not self.passwords.get(name):
+            pytest.skip(f"needs an account {name!r} whose password is in the inventory")
+        return self.passwords[name]
+
+    def login(self, name: str) -> str:
+        """Return the full login name, which is also the account's address."""
+        return f"{name}@{self.domain}"
+
+
+def wait_for(ask: Callable[[], Answer | None], what: str, seconds: float = 30, every: float = 0.2) -> Answer:
+    """Ask again until the answer is true, and return it; fail the test at a deadline in seconds."""
+    deadline = time.monotonic() + seconds
+    while not (answer := ask()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what}: not within {seconds:g} s")
+        time.sleep(every)
+    return answer

@@ -1,0 +1,255 @@
+"""The description of a house is refused with sentences that name variable, value and remedy."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from ansible_collections.ilnmors.mail.plugins.module_utils.house import house_problems
+
+SOUND: dict[str, Any] = {
+    "domain": "home.internal",
+    "hostname": "mail.home.internal",
+    "webmail_hostname": "webmail.home.internal",
+    "users": [
+        {"name": "il", "password": "secret-il", "aliases": ["postmaster"]},
+        {"name": "guest", "password_hash": "{ARGON2ID}$argon2id$…", "catch_all": True},
+    ],
+    "services": [{"name": "gitea", "password": "secret-gitea", "addresses": ["gitea@home.internal"]}],
+    "providers": [
+        {
+            "name": "gmail",
+            "profile": "gmail",
+            "address": "il@gmail.com",
+            "password": "secret-gmail",
+            "owner": "il",
+        },
+    ],
+    "default_provider": "gmail",
+    "trusted_networks": ["127.0.0.0/8", "::1/128", "192.168.1.0/24", "fd00:1::/64"],
+    "trust_public_networks": False,
+    "tls_certificate": "",
+    "tls_key": "",
+    "tls_names": ["mail.home.internal"],
+    "tls_ca_domains": ["home.internal"],
+}
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    """Return SOUND with one place changed; a value of None removes it. path: keys and indices, dotted."""
+    house = copy.deepcopy(SOUND)
+    *parents, last = [int(step) if step.isdigit() else step for step in path.split(".")]
+    place: Any = house
+    for step in parents:
+        place = place[step]
+    if value is None:
+        del place[last]
+    elif isinstance(place, list) and last == len(place):
+        place.append(value)
+    else:
+        place[last] = value
+    return house
+
+
+def test_a_sound_house_has_no_problems() -> None:
+    assert house_problems(SOUND) == []
+
+
+def test_what_is_not_given_is_not_checked() -> None:
+    assert house_problems({}) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        (
+            "domain",
+            "home",
+            "mail_domain: 'home' is not a fully qualified domain name; write one such as 'home.internal'",
+        ),
+        (
+            "hostname",
+            "mail_1.home.internal",
+            "mail_hostname: 'mail_1.home.internal' is not a fully qualified domain name; "
+            "write one such as 'mail.home.internal'",
+        ),
+        (
+            "webmail_hostname",
+            "10.0.0.1",
+            "mail_webmail_hostname: '10.0.0.1' is not a fully qualified domain name; "
+            "write one such as 'webmail.home.internal'",
+        ),
+        ("users", "il", "mail_users: is not a list of dictionaries; write each entry as '- name: …'"),
+        (
+            "users.1.name",
+            "IL",
+            "mail_users[1].name: 'IL' is taken by mail_users[0].name already; "
+            "choose another name or remove one of them",
+        ),
+        (
+            "users.0.name",
+            "il@home.internal",
+            "mail_users[0].name: 'il@home.internal' is not the local part of an address; "
+            "write one such as 'il', without '@', '+', '/' or spaces",
+        ),
+        (
+            "users.0.password",
+            None,
+            "mail_users[0] (il): has neither password nor password_hash; set one of them",
+        ),
+        (
+            "users.0.password_hash",
+            "{ARGON2ID}x",
+            "mail_users[0] (il): has both password and password_hash; remove one of them",
+        ),
+        (
+            "users.0.aliases.0",
+            "guest",
+            "mail_users[0].aliases[0]: 'guest' is taken by mail_users[1].name already; "
+            "choose another name or remove one of them",
+        ),
+        (
+            "users.0.aliases.0",
+            "a b",
+            "mail_users[0].aliases[0]: 'a b' is not the local part of an address; "
+            "write one such as 'postmaster'",
+        ),
+        ("users.0.catch_all", True, "mail_users: il, guest all have catch_all: true; only one user can"),
+        (
+            "services.0.name",
+            "guest",
+            "mail_services[0].name: 'guest' is taken by mail_users[1].name already; "
+            "choose another name or remove one of them",
+        ),
+        (
+            "services.0.addresses.0",
+            "gitea@elsewhere.org",
+            "mail_services[0].addresses[0]: 'gitea@elsewhere.org' is not an address of the house; "
+            "write one such as 'gitea@home.internal'",
+        ),
+        (
+            "providers.0.name",
+            "G mail",
+            "mail_providers[0].name: 'G mail' is not a short name; "
+            "use lower-case letters, digits and '_', such as 'gmail'",
+        ),
+        (
+            "providers.1",
+            {**SOUND["providers"][0]},
+            "mail_providers[1].name: 'gmail' is there twice; give each account a name of its own",
+        ),
+        (
+            "providers.0.profile",
+            "hotmail",
+            "mail_providers[0] (gmail).profile: 'hotmail' is not known; write one of gmail, naver, "
+            "or leave it out and set smtp_host and imap_host",
+        ),
+        (
+            "providers.0.address",
+            "il",
+            "mail_providers[0] (gmail).address: 'il' is not a mail address; "
+            "write the account's, such as 'il@gmail.com'",
+        ),
+        (
+            "providers.0.password",
+            None,
+            "mail_providers[0] (gmail): has no password; write the account's (app) password, "
+            "or remove the account",
+        ),
+        (
+            "providers.0.owner",
+            "nobody",
+            "mail_providers[0] (gmail).owner: 'nobody' is not a user; write one of il, guest",
+        ),
+        (
+            "providers.0.owner",
+            None,
+            "mail_providers[0] (gmail): has no owner; write the name of the user in mail_users whose account it is",
+        ),
+        (
+            "providers.0.smtp_host",
+            "smtp",
+            "mail_providers[0] (gmail).smtp_host: 'smtp' is not a host name; "
+            "write one such as 'smtp.example.org'",
+        ),
+        (
+            "default_provider",
+            "naver",
+            "mail_default_provider: 'naver' is not in mail_providers (there: gmail); write one of those names",
+        ),
+        (
+            "providers.0.relay",
+            False,
+            "mail_default_provider: 'gmail' has relay: false; choose one that relays, or remove that line",
+        ),
+        (
+            "trusted_networks.0",
+            "8.8.8.0/24",
+            "mail_trusted_networks[0]: '8.8.8.0/24' is public address space: strangers could send mail through "
+            "the house; write the house's private network, or set mail_trust_public_networks: true if you mean it",
+        ),
+        (
+            "trusted_networks.0",
+            "192.168.1.1/24",
+            "mail_trusted_networks[0]: '192.168.1.1/24' is not a network in CIDR form; write one such as "
+            "'192.168.1.0/24' or 'fd00:1::/64' (no bits set beyond the prefix)",
+        ),
+        (
+            "tls_certificate",
+            "/etc/ssl/mail.pem",
+            "mail_tls_certificate: '/etc/ssl/mail.pem' is set, but mail_tls_key is not; "
+            "set both, or neither for the house's own authority",
+        ),
+        (
+            "tls_key",
+            "/etc/ssl/mail.key",
+            "mail_tls_key: '/etc/ssl/mail.key' is set, but mail_tls_certificate is not; "
+            "set both, or neither for the house's own authority",
+        ),
+        (
+            "tls_names.0",
+            "mail.example.org",
+            "mail_tls_names: 'mail.example.org' is outside the domains of the house's authority "
+            "(home.internal); choose a name inside, or add its domain to mail_tls_ca_domains",
+        ),
+    ],
+)
+def test_what_cannot_work_is_named(path: str, value: object, problem: str) -> None:
+    assert house_problems(changed(path, value))[0] == problem
+
+
+@pytest.mark.parametrize(
+    "network", ["0.0.0.0/0", "::/0", "203.0.113.0/24", "100.64.0.0/10", "10.0.0.0/7", "2001:db8::/32"]
+)
+def test_only_private_networks_are_trusted_unless_said_otherwise(network: str) -> None:
+    house = {"trusted_networks": [network]}
+    assert "is public address space" in house_problems(house)[0]
+    assert house_problems({**house, "trust_public_networks": True}) == []
+
+
+@pytest.mark.parametrize("use", ["relay", "fetch"])
+def test_an_account_without_profile_needs_a_host_for_each_use(use: str) -> None:
+    host = {"relay": "smtp_host", "fetch": "imap_host"}[use]
+    entry = {**SOUND["providers"][0], "smtp_host": "smtp.example.org", "imap_host": "imap.example.org"}
+    del entry["profile"], entry[host]
+    house = {**SOUND, "providers": [entry], "default_provider": ""}
+    assert house_problems(house) == [
+        f"mail_providers[0] (gmail): has neither a profile nor {host}; set one of them, or {use}: false"
+    ]
+    assert house_problems({**house, "providers": [{**entry, use: False}]}) == []
+
+
+def test_an_owner_is_not_checked_where_the_users_are_not_known() -> None:
+    assert house_problems({"providers": [{**SOUND["providers"][0], "owner": "anyone"}]}) == []
+
+
+def test_no_problem_contains_a_secret() -> None:
+    house = copy.deepcopy(SOUND)
+    house["users"] = [
+        {**user, "name": "not a name", "password_hash": "secret-hash"} for user in house["users"]
+    ]
+    house["providers"] = [{**house["providers"][0], "owner": "nobody", "address": "x", "smtp_host": "y"}]
+    problems = house_problems(house)
+    assert problems
+    assert not any("secret" in problem for problem in problems)
