@@ -19,6 +19,7 @@ from testinfra.host import Host
 
 DATA = "/var/lib/snappymail"
 PRIVATE = f"{DATA}/_data_/_default_"
+RELEASE = "/usr/share/snappymail/current"
 
 INVALID_TOKEN = 101
 AUTH_ERROR = 102
@@ -125,24 +126,24 @@ def test_versions_are_not_announced(webmail: Webmail) -> None:
         "/include.php",
         "/index.php/",
         "/nowhere",
-        "/snappymail/",
-        "/snappymail/v/{version}/app/domains/default.json",
-        "/snappymail/v/{version}/include.php",
-        "/snappymail/v/{version}/static/",
-        "/snappymail/v/{version}/static/../include.php",
-        "/snappymail/v/{version}/static/%2e%2e/include.php",
         "/_data_/_default_/configs/application.ini",
+        "{home}/",
+        "{home}/app/domains/default.json",
+        "{home}/include.php",
+        "{home}/static/",
+        "{home}/static/../include.php",
+        "{home}/static/%2e%2e/include.php",
     ],
 )
-def test_nothing_else_is_served(webmail: Webmail, version: str, path: str) -> None:
-    assert webmail.get(path.format(version=version)).status_code in (403, 404)
+def test_nothing_else_is_served(webmail: Webmail, app: Host, path: str) -> None:
+    home = app.check_output(f"cd {RELEASE} && echo */v/*")
+    assert webmail.get(path.format(home=f"/{home}")).status_code in (403, 404)
 
 
 def test_the_releases_files_are_served(webmail: Webmail, app: Host) -> None:
-    root = "/usr/share/snappymail/current"
-    path = app.check_output(f"cd {root} && find */v/*/static -name '*.css' | head -n 1")
+    path = app.check_output(f"cd {RELEASE} && find */v/*/static -name '*.css' | head -n 1")
     page = webmail.get(f"/{path}")
-    assert (page.status_code, page.content) == (200, app.file(f"{root}/{path}").content)
+    assert (page.status_code, page.content) == (200, app.file(f"{RELEASE}/{path}").content)
     assert page.headers["Content-Type"] == "text/css"
 
 
@@ -155,6 +156,17 @@ def test_a_user_logs_in_and_out(webmail: Webmail, house: House) -> None:
     assert webmail.start()["Auth"]
     assert webmail.act("Logout")["Result"]
     assert not webmail.start()["Auth"]
+
+
+def test_cookies_stay_with_the_site(webmail: Webmail, house: House) -> None:
+    answer = webmail.log_in(house.login("il"), house.password("il"))
+    assert answer["Result"], answer
+    cookies = {cookie.name: cookie for cookie in webmail.session.cookies}
+    assert {"smtoken", "smaccount"} <= set(cookies)
+    for cookie in cookies.values():
+        assert cookie.secure, cookie
+        assert cookie.get_nonstandard_attr("SameSite") == "Strict", cookie
+    assert cookies["smaccount"].has_nonstandard_attr("HttpOnly")
 
 
 def test_a_wrong_password_is_refused(webmail: Webmail, house: House) -> None:
@@ -211,7 +223,7 @@ def test_data_is_the_applications_alone(app: Host) -> None:
         f"{PRIVATE}/domains/disabled",
         "/etc/snappymail/include.php",
         "/usr/share/snappymail",
-        "/usr/share/snappymail/current/index.php",
+        f"{RELEASE}/index.php",
     ],
 )
 def test_the_application_cannot_change_its_settings(app: Host, path: str) -> None:
