@@ -270,13 +270,24 @@ def test_what_cannot_be_put_in_place_changes_nothing(
     assert names(etc) == ["dir"]
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives directories away")
+def test_a_directory_is_given_to_its_owner(monkeypatch: pytest.MonkeyPatch, etc: Path) -> None:
+    wanted = {"path": str(etc / "sub"), "owner": "daemon", "group": "mail", "mode": "2750"}
+    assert reasons(run(monkeypatch, [], directories=[wanted])) == {"sub": ["created"]}
+    assert ((etc / "sub").owner(), (etc / "sub").group(), mode_of(etc / "sub")) == ("daemon", "mail", 0o2750)
+    changed = wanted | {"owner": "root", "mode": "0700"}
+    assert reasons(run(monkeypatch, [], directories=[changed])) == {"sub": ["owner", "mode"]}
+    assert not run(monkeypatch, [], directories=[changed])["changed"]
+
+
 @pytest.mark.parametrize("failing", ["new", "old", "gone.conf"])
 def test_a_failing_rename_puts_everything_back(
     monkeypatch: pytest.MonkeyPatch, etc: Path, failing: str
 ) -> None:
     (etc / "old").write_text("old\n")
     (etc / "gone.conf").write_text("gone\n")
-    inodes = {name: (etc / name).stat().st_ino for name in names(etc)}
+    (etc / "link").symlink_to("old")
+    inodes = {name: (etc / name).lstat().st_ino for name in names(etc)}
     keep = config_files.Transaction._keep
 
     def fail(self: config_files.Transaction, path: Path) -> None:
@@ -287,14 +298,14 @@ def test_a_failing_rename_puts_everything_back(
     monkeypatch.setattr(config_files.Transaction, "_keep", fail)
     result = run(
         monkeypatch,
-        [entry(etc / "sub" / "first"), entry(etc / "old", "new\n"), entry(etc / "new")],
+        [entry(etc / "sub" / "first"), entry(etc / "link"), entry(etc / "old", "new\n"), entry(etc / "new")],
         directories=[{"path": str(etc / "sub"), "owner": ME, "group": MY_GROUP}],
         absent=[f"{etc}/*.conf"],
     )
     assert result["msg"] == (
         f"{etc / failing} could not be changed: No space left on device; every file was left as it was"
     )
-    assert {name: (etc / name).stat().st_ino for name in names(etc)} == inodes
+    assert {name: (etc / name).lstat().st_ino for name in names(etc)} == inodes
     assert (etc / "old").read_text() == "old\n"
 
 
