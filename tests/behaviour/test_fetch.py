@@ -21,9 +21,11 @@ def snapshot(provider_ca: str) -> dict[str, list[bytes]]:
         for name in sorted(names):
             content[name] = list(client.status(f'"{name}"', "(UIDVALIDITY UIDNEXT MESSAGES UNSEEN)")[1])
             client.select(f'"{name}"', readonly=True)
-            for part in client.fetch("1:*", "(UID FLAGS INTERNALDATE BODY.PEEK[])")[1]:
+            for part in client.uid("FETCH", "1:*", "(FLAGS INTERNALDATE BODY.PEEK[])")[1]:
                 # \Recent is of the session, not of the message (RFC 3501 section 2.3.2).
-                content[name] += [item.replace(b"\\Recent", b"") for item in part] if part else []
+                content[name] += [
+                    item.replace(b"\\Recent", b"") for item in part or () if isinstance(item, bytes)
+                ]
         return content
 
 
@@ -102,6 +104,8 @@ def test_an_idle_client_is_told(
         while b"EXISTS" not in (line := client.readline()):
             assert line, "the connection was closed"
         client.send(b"DONE\r\n")
+        while not client.readline().startswith(b"a OK"):
+            pass
 
 
 def test_the_password_is_in_no_readable_place(mail: Host) -> None:

@@ -81,6 +81,7 @@ def test_managesieve_offers_and_accepts_no_login_before_tls(house: House) -> Non
         assert stream.readline().startswith(b"NO")
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 @pytest.mark.parametrize("port", [465, 587, 993, 143, 995, 110])
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 def test_old_tls_is_refused(house: House, port: int, version: ssl.TLSVersion) -> None:
