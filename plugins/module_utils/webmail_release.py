@@ -143,7 +143,7 @@ def version_of(release: Path) -> str:
 def _install(request: Request, fetch: Callable[[Path], None]) -> str:
     """Fetch, check and unpack the release under its name; return the name."""
     versions = request.root / "versions"
-    versions.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _make_folder(versions, request.root.parent)
     workplace = Path(tempfile.mkdtemp(prefix=".new-", dir=versions))
     try:
         archive = workplace / "archive"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
 import tarfile
 from collections.abc import Callable, Mapping
@@ -105,12 +106,18 @@ def test_data_is_removed_and_settings_are_linked(host: Host) -> None:
     assert (host.root / "current/include.php").readlink() == Path("/etc/webmail/include.php")
 
 
-def test_everybody_reads_and_only_the_owner_writes(host: Host) -> None:
-    host.deploy(host.archive(layout()))
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_everybody_reads_and_only_the_owner_writes(host: Host, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        host.deploy(host.archive(layout()))
+    finally:
+        os.umask(before)
     release = (host.root / "current").resolve()
     modes = {path.stat().st_mode & 0o7777 for path in release.rglob("*") if path.is_file()}
     folders = {path.stat().st_mode & 0o7777 for path in [release, *release.rglob("*")] if path.is_dir()}
     assert (modes, folders) == ({0o644}, {0o755})
+    assert (host.root / "versions").stat().st_mode & 0o7777 == 0o755
 
 
 def test_a_second_time_nothing_happens(host: Host) -> None:
