@@ -183,13 +183,15 @@ class Connection:
     def _connect(self) -> socket.socket:
         address = (self.endpoint.host, self.endpoint.port)
         try:
-            return socket.create_connection(address, timeout=self.deadline.remaining())
+            connection = socket.create_connection(address, timeout=self.deadline.remaining())
         except TimeoutError:
             raise CannotConnect(f"no answer in {self.deadline.seconds:g} s") from None
         except socket.gaierror:
             raise CannotConnect(f"the name {self.endpoint.host} does not resolve") from None
         except OSError as error:
             raise CannotConnect((error.strerror or str(error)).lower()) from None
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # short lines, each one awaited
+        return connection
 
     @property
     def from_same_machine(self) -> bool:
@@ -223,7 +225,7 @@ class Connection:
         except ssl.SSLCertVerificationError as error:
             words = _CERTIFICATE_ERRORS.get(error.verify_code, error.verify_message)
             raise TlsFailed(words.format(name=name)) from None
-        except (ssl.SSLEOFError, ConnectionError):
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError):
             raise ConnectionEnded("the TLS handshake was done") from None
         except ssl.SSLError as error:
             reason = error.reason or "handshake error"
@@ -412,7 +414,8 @@ class Smtp(PlainLogin):
         reply = self.command(f"EHLO {self.own_address}")
         if reply.code != 250:
             raise CommandRefused("EHLO", str(reply))
-        words = [line.upper().split() for line in reply.lines[1:]]
+        # Some servers write AUTH=PLAIN, for clients older than RFC 2554.
+        words = [line.upper().replace("AUTH=", "AUTH ").split() for line in reply.lines[1:]]
         self.capabilities = {first: rest for first, *rest in filter(None, words)}
 
     def request_starttls(self) -> None:
@@ -509,7 +512,7 @@ class Imap(PlainLogin):
         while not (answer := self.read_answer()).startswith((f"{self._tag} ", "+")):
             pass
         status, _, reply = answer.removeprefix(f"{self._tag} ").partition(" ")
-        return status in ("+", "OK"), reply
+        return status in ("+", "OK"), reply or status
 
     def read_login_result(self) -> tuple[bool, str]:
         _, status, reply = self.read_answers()

@@ -46,7 +46,7 @@ class LoginTaken(CheckError):
     """The server would take a password in the clear."""
 
     def __init__(self, reply: str) -> None:
-        super().__init__(f"a login before TLS is not refused; the server answers: {reply}")
+        super().__init__(f"a login before TLS is not refused; the server answers: {reply.rstrip()}")
 
 
 class LoginMissing(CheckError):

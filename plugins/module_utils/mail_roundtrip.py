@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -26,6 +26,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import (
     Deadline,
     Endpoint,
     Imap,
+    NoAnswer,
     PlainLogin,
     Submission,
 )
@@ -46,10 +47,10 @@ class InvalidAddress(ValueError):
 class NotArrived(CheckError):
     """The message is in no folder."""
 
-    def __init__(self, seconds: float, folders: int) -> None:
+    def __init__(self, seconds: float, searched: int, folders: int) -> None:
         super().__init__(
             f"the message that submission accepted did not arrive in {seconds:g} s; "
-            f"neither INBOX nor the other folders ({folders}) have it"
+            f"INBOX and {searched} of {folders} other folders do not have it"
         )
 
 
@@ -195,12 +196,15 @@ def _await_message(mailbox: Imap, message_id: str, first_uid: int) -> Place:
             return Place(INBOX, uid)
         if mailbox.arrivals == arrivals:  # else one came after the look, and nothing will tell of it again
             _await_arrival(mailbox, deadline.remaining() - kept)
-    folders = _folders(mailbox)
-    for folder in folders:
-        next_uid = _examine(mailbox, folder)
-        if uid := _find(mailbox, message_id, max(1, next_uid - LAST_UIDS)):
-            return Place(folder, uid)
-    raise NotArrived(deadline.seconds, len(folders) - 1)
+    folders = [INBOX, *_other_folders(mailbox)]
+    searched = -1  # INBOX is no other folder
+    with suppress(NoAnswer):  # the time is up
+        for folder in folders:
+            next_uid = _examine(mailbox, folder)
+            if uid := _find(mailbox, message_id, max(1, next_uid - LAST_UIDS)):
+                return Place(folder, uid)
+            searched += 1
+    raise NotArrived(deadline.seconds, max(0, searched), len(folders) - 1)
 
 
 def _await_arrival(mailbox: Imap, seconds: float) -> None:
@@ -218,9 +222,9 @@ def _await_arrival(mailbox: Imap, seconds: float) -> None:
     mailbox.read_answers()
 
 
-def _folders(mailbox: Imap) -> list[str]:
-    """Return the folders that can be opened, INBOX first, as the server writes them: they go back as they came."""
-    names = [INBOX]
+def _other_folders(mailbox: Imap) -> list[str]:
+    """Return the folders beside INBOX that can be opened, as the server writes them: they go back as they came."""
+    names = []
     for answer in mailbox.command('LIST "" "*"'):
         found = re.fullmatch(
             r'\* LIST \(([^)]*)\) (?:NIL|"(?:\\.|[^"])*") ("(?:\\.|[^"\\])*"|[^\s"]+)', answer

@@ -17,6 +17,9 @@ description:
     a Sieve script may have filed it there.
   - Works on all accounts side by side, and makes all checks before it fails.
   - The result holds no password, and repeats none that a server repeats.
+notes:
+  - Where the server has IDLE, the time is the one after which a client that idles hears of the message. Dovecot
+    tells it about half a second after delivery.
 options:
   accounts:
     description: The accounts to check.
