@@ -7,6 +7,7 @@ VENV := .venv
 COLLECTION := .ansible/collections/ansible_collections/ilnmors/mail
 
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export ANSIBLE_HOME := $(CURDIR)/.ansible
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help
@@ -34,8 +35,8 @@ lock: venv ## resolve requirements.in into requirements.txt anew
 
 .PHONY: lint
 lint: venv ## formatting, ruff, mypy, yamllint, ansible-lint
-	ruff format --check plugins tests
-	ruff check plugins tests
+	ruff format --check .
+	ruff check .
 	mypy -p ansible_collections.ilnmors.mail.plugins -p ansible_collections.ilnmors.mail.tests
 	yamllint --strict .
 	ansible-lint
@@ -43,3 +44,48 @@ lint: venv ## formatting, ruff, mypy, yamllint, ansible-lint
 .PHONY: unit
 unit: venv ## unit tests of modules and filters
 	pytest
+
+# --- the lab: the whole house in containers on this machine
+
+LAB := .lab
+LAB_SUITE ?= trixie
+export LAB_SUITE
+STANDIN := .cache/webmail-standin.tar.gz
+
+.PHONY: machines
+machines: venv
+	@molecule/resources/ensure-engine.sh $(LAB)
+	@molecule/resources/ensure-image.sh $(LAB_SUITE) $(LAB)
+
+.PHONY: archive
+archive: venv
+ifdef SNAPPYMAIL_ARCHIVE
+	@echo "==> the webmail comes from $(SNAPPYMAIL_ARCHIVE)"
+else
+	@echo "==> the webmail is a small stand-in written for the tests; SNAPPYMAIL_ARCHIVE=/path deploys the real one"
+	@molecule/resources/build-webmail-standin.py $(STANDIN) >/dev/null
+endif
+
+.PHONY: lab
+lab: machines archive ## build the house in containers on this machine and leave it running
+	@echo "==> converging the lab (a few minutes the first time)"
+	molecule converge
+	@ansible mail --module-name ansible.builtin.fetch \
+	  --args 'src=/etc/ssl/ilnmors-mail/ca.pem dest=$(CURDIR)/$(LAB)/ca.pem flat=true' >/dev/null
+	@PYTHONPATH=.ansible/collections molecule/resources/show-lab.py
+
+.PHONY: verify
+verify: venv ## check the running lab with playbooks/verify.yml
+	ansible-playbook playbooks/verify.yml
+
+.PHONY: behaviour
+behaviour: venv ## run the behaviour tests against the running lab
+	pytest tests/behaviour --ansible-inventory inventories/lab
+
+.PHONY: test
+test: lint unit machines archive ## everything: lint, unit tests, and the whole house from bare machines
+	molecule test
+
+.PHONY: clean
+clean: ## remove what the lab and the tests made
+	@molecule/resources/clean.sh $(LAB)

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Removes exactly what the lab and the tests made; $1 is the folder where that was noted.
+set -uo pipefail
+state=$1
+
+if docker info >/dev/null 2>&1; then
+    for name in lab-mail lab-app lab-provider; do
+        docker rm --force --volumes "$name" >/dev/null 2>&1 && echo "removed the container $name"
+    done
+    docker network rm ilnmors-mail-lab >/dev/null 2>&1 && echo "removed the network ilnmors-mail-lab"
+    # Those that were pulled or built here; an image that was there before stays.
+    [ -f "$state/images" ] && sort -u "$state/images" | while read -r image; do
+        docker image rm "$image" >/dev/null 2>&1 && echo "removed the image $image"
+    done
+    if [ -f "$state/dockerd.pid" ] && [ -z "$(docker ps --quiet)" ]; then
+        kill "$(cat "$state/dockerd.pid")" 2>/dev/null && echo "stopped the Docker engine that was started here"
+    fi
+fi
+rm -rf "$state" .ansible .cache .venv .mypy_cache .pytest_cache .ruff_cache
+find . -name __pycache__ -type d -prune -exec rm -rf {} +
+echo "removed the environment; Debian's packages (docker.io, mmdebstrap) stay installed"
