@@ -334,6 +334,7 @@ class TestModule:
             mail_roundtrip_module.main()
         output = capsys.readouterr().out
         assert "hunter2" not in output
+        assert '"password"' not in output
         result: dict[str, Any] = json.loads(output)
         return result
 
@@ -368,7 +369,6 @@ class TestModule:
         assert (check["name"], check["ok"]) == (f"roundtrip {IL}", True)
         assert check["detail"] == "arrived in INBOX, removed again"
         assert isinstance(check["seconds"], float)
-        assert result["invocation"]["module_args"]["accounts"] == [{"username": IL, "address": None}]
         assert not result["changed"]
 
     def test_check_mode_sends_nothing_and_says_so(
