@@ -8,6 +8,7 @@ COLLECTION := .ansible/collections/ansible_collections/ilnmors/mail
 
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_HOME := $(CURDIR)/.ansible
+export MOLECULE_COMMAND_BORDERS := 0
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help

@@ -6,6 +6,7 @@ Run them with `pytest tests/behaviour --ansible-inventory INVENTORY`.
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 from collections.abc import Generator, Iterator
@@ -49,7 +50,8 @@ def inventory(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
     path = request.config.getoption("--ansible-inventory")
     command = ["ansible", "mail:webmail:provider", "--one-line", "-m", "ansible.builtin.debug"]
     command += ["-a", f"msg={{{{ {{{expression}}} }}}}"] + (["-i", path] if path else [])
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    plain = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=plain)
     assert done.returncode == 0, f"Ansible cannot read the inventory:\n{done.stdout}{done.stderr}"
     answers = [
         json.loads(line.split(" => ", 1)[1])["msg"] for line in done.stdout.splitlines() if " => " in line
