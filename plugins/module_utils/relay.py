@@ -61,7 +61,9 @@ def sender_logins(users: Entries, services: Entries, providers: Entries, domain:
 def mynetworks(networks: Sequence[str]) -> str:
     """Build mynetworks (postconf(5)), which wants IPv6 addresses in brackets."""
     pairs = [network.partition("/")[::2] for network in networks]
-    return " ".join(f"[{address}]/{bits}" if ":" in address else f"{address}/{bits}" for address, bits in pairs)
+    return " ".join(
+        f"[{address}]/{bits}" if ":" in address else f"{address}/{bits}" for address, bits in pairs
+    )
 
 
 def override_settings(text: str, settings: Mapping[str, Any]) -> str:
