@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,14 +17,19 @@ Entries = Sequence[Mapping[str, Any]]
 ROLE_ACCOUNTS = ("postmaster", "abuse", "root", "mailer-daemon")
 
 
+def house_address(local: str, domain: str) -> str:
+    """One address of the house in lower case, as Postfix looks it up: 'Il' and 'il' are one key of a table."""
+    return f"{local}@{domain}".lower()
+
+
 def user_addresses(user: Mapping[str, Any], domain: str) -> list[str]:
     """All addresses of one entry of `mail_users` in the house: the name first, then aliases."""
-    return [f"{local}@{domain}" for local in (user["name"], *(user.get("aliases") or []))]
+    return [house_address(local, domain) for local in (user["name"], *(user.get("aliases") or []))]
 
 
 def mailboxes(users: Entries, domain: str) -> Table:
     """Build virtual_mailbox_maps (virtual(8)): every mailbox; the value only has to exist."""
-    return {f"{user['name']}@{domain}": "-" for user in users}
+    return {house_address(user["name"], domain): "-" for user in users}
 
 
 def aliases(users: Entries, domain: str, postmaster: str) -> Table:
@@ -31,7 +37,8 @@ def aliases(users: Entries, domain: str, postmaster: str) -> Table:
 
     postmaster: name of the user who receives what is addressed to a role account that nobody has as an alias.
     """
-    table = {f"{role}@{domain}": f"{postmaster}@{domain}" for role in ROLE_ACCOUNTS} if postmaster else {}
+    roles = [house_address(role, domain) for role in ROLE_ACCOUNTS] if postmaster else []
+    table = dict.fromkeys(roles, house_address(postmaster, domain))
     for user in users:
         name, *others = user_addresses(user, domain)
         table.pop(name, None)
@@ -40,30 +47,41 @@ def aliases(users: Entries, domain: str, postmaster: str) -> Table:
     if catch_all:
         # A catch-all alias comes before mailboxes; each mailbox keeps its own mail by naming itself.
         table.update({name: name for name in mailboxes(users, domain)})
-        table[f"@{domain}"] = f"{catch_all}@{domain}"
+        table[house_address("", domain)] = house_address(catch_all, domain)
     return table
 
 
 def sender_logins(users: Entries, services: Entries, providers: Entries, domain: str) -> Table:
     """Build smtpd_sender_login_maps (postconf(5)): which logins own an address, separated by commas."""
-    owners: dict[str, list[str]] = {}
+    owners: dict[str, dict[str, None]] = {}  # dictionaries as sets that keep their order
+
+    def grant(name: str, addresses: Sequence[str]) -> None:
+        for address in addresses:
+            owners.setdefault(address.lower(), {})[house_address(name, domain)] = None
+
     for user in users:
-        for address in user_addresses(user, domain):
-            owners.setdefault(address, []).append(f"{user['name']}@{domain}")
+        grant(user["name"], user_addresses(user, domain))
     for service in services:
-        for address in service.get("addresses") or [f"{service['name']}@{domain}"]:
-            owners.setdefault(address, []).append(f"{service['name']}@{domain}")
+        grant(service["name"], service.get("addresses") or [house_address(service["name"], domain)])
     for provider in resolve_all(providers):
-        owners.setdefault(provider.address, []).append(f"{provider.owner}@{domain}")
+        grant(provider.owner, [provider.address])
     return {address: ", ".join(logins) for address, logins in owners.items()}
 
 
 def mynetworks(networks: Sequence[str]) -> str:
-    """Build mynetworks (postconf(5)), which wants IPv6 addresses in brackets."""
-    pairs = [network.partition("/")[::2] for network in networks]
+    """Build mynetworks (postconf(5)), which wants IPv6 addresses in brackets, and a prefix after each."""
+    parsed = [ipaddress.ip_network(network) for network in networks]
     return " ".join(
-        f"[{address}]/{bits}" if ":" in address else f"{address}/{bits}" for address, bits in pairs
+        f"[{network.network_address}]/{network.prefixlen}" if network.version == 6 else str(network)
+        for network in parsed
     )
+
+
+def setting_value(value: object) -> str:
+    """One value of main.cf: YAML's booleans as postconf(5) writes them, and nothing for null."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
 
 
 def override_settings(text: str, settings: Mapping[str, Any]) -> str:
@@ -74,7 +92,7 @@ def override_settings(text: str, settings: Mapping[str, Any]) -> str:
     lines = text.splitlines()
     names = [line.partition("=")[0].strip() for line in lines]
     for name, value in settings.items():
-        line = f"{name} = {value}"
+        line = f"{name} = {setting_value(value)}".rstrip()
         if name in names:
             lines[names.index(name)] = line
         else:
@@ -95,7 +113,7 @@ def sender_transports(users: Entries, providers: Entries, domain: str) -> Table:
     table: Table = {}
     for provider in relays(providers):
         destination = f"{provider.transport}:{provider.nexthop}"
-        table[provider.address] = destination
+        table[provider.address.lower()] = destination
         for user in users:
             if user["name"] == provider.owner:
                 for address in user_addresses(user, domain):
@@ -128,7 +146,7 @@ def relay_transports(providers: Entries, domain: str, directory: str) -> list[di
             },
             "senders": {
                 "path": f"{directory}/{provider.transport}.senders",
-                "entries": {f"@{domain}": provider.address},
+                "entries": {house_address("", domain): provider.address},
             },
         }
         for provider in relays(providers)

@@ -1,0 +1,33 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The accounts that Dovecot gets of a house."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import dovecot_accounts
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({"name": "il", "password": "p"}, {"name": "il@home.internal", "password": "p"}),
+        ({"name": "il", "password_hash": "{X}h"}, {"name": "il@home.internal", "password_hash": "{X}h"}),
+        ({"name": "il", "password": "p", "password_hash": ""}, {"name": "il@home.internal", "password": "p"}),
+        # Dovecot folds login names (auth_username_format).
+        ({"name": "Il", "password": "p"}, {"name": "il@home.internal", "password": "p"}),
+        (
+            {"name": "il", "password": "p", "aliases": ["info"], "quota": "5G", "catch_all": True},
+            {"name": "il@home.internal", "password": "p"},
+        ),
+    ],
+)
+def test_a_user_is_an_account(entry: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert dovecot_accounts([entry], "Home.internal") == [{**expected, "extra_fields": {}}]
+
+
+def test_a_machine_only_sends() -> None:
+    (account,) = dovecot_accounts([{"name": "gitea", "password": "p"}], "home.internal", sends_only=True)
+    assert account["extra_fields"] == {"nologin": ""}

@@ -1,0 +1,104 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Accounts at providers, with what is known of each provider filled in."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+from ansible_collections.ilnmors.mail.plugins.module_utils.house import is_domain
+from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES, Profile, Tls
+from ansible_collections.ilnmors.mail.plugins.module_utils.providers import Provider, resolve
+
+GMAIL: dict[str, Any] = {
+    "name": "mine",
+    "profile": "gmail",
+    "address": "il@gmail.com",
+    "password": "secret",
+    "owner": "il",
+}
+EXPLICIT: dict[str, Any] = {
+    "name": "club",
+    "address": "il@example.org",
+    "password": "secret",
+    "owner": "il",
+    "smtp_host": "smtp.example.org",
+    "imap_host": "imap.example.org",
+}
+
+
+def test_a_profile_fills_in_what_is_not_said() -> None:
+    assert resolve(GMAIL) == Provider(
+        name="mine",
+        address="il@gmail.com",
+        username="il@gmail.com",
+        password="secret",
+        owner="il",
+        relay=True,
+        fetch=True,
+        folder="Google",
+        smtp_host="smtp.gmail.com",
+        smtp_port=587,
+        smtp_tls="starttls",
+        imap_host="imap.gmail.com",
+        imap_port=993,
+        skip_mailboxes=PROFILES["gmail"].skip_mailboxes,
+    )
+
+
+def test_without_a_profile_hosts_are_explicit_and_the_rest_is_usual() -> None:
+    club = resolve(EXPLICIT)
+    assert (club.smtp_host, club.smtp_port, club.smtp_tls) == ("smtp.example.org", 587, "starttls")
+    assert (club.imap_host, club.imap_port, club.skip_mailboxes) == ("imap.example.org", 993, ())
+    assert club.folder == "club"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("username", "il"),
+        ("relay", False),
+        ("fetch", False),
+        ("folder", "구글"),
+        ("smtp_host", "smtp.gmail.test"),
+        ("smtp_port", 465),
+        ("smtp_tls", "implicit"),
+        ("imap_host", "imap.gmail.test"),
+        ("imap_port", 1993),
+    ],
+)
+def test_what_is_said_wins_over_the_profile(key: str, value: object) -> None:
+    assert getattr(resolve({**GMAIL, key: value}), key) == value
+
+
+@pytest.mark.parametrize("skipped", [[], ["Junk", "휴지통"]])
+def test_said_mailboxes_replace_those_of_the_profile(skipped: list[str]) -> None:
+    assert resolve({**GMAIL, "skip_mailboxes": skipped}).skip_mailboxes == tuple(skipped)
+
+
+@pytest.mark.parametrize(
+    "key", ["folder", "smtp_host", "smtp_port", "imap_host", "skip_mailboxes", "username"]
+)
+def test_null_says_nothing(key: str) -> None:
+    assert resolve({**GMAIL, key: None}) == resolve(GMAIL)
+
+
+def test_numbers_are_taken_as_they_were_written() -> None:
+    account = resolve({**EXPLICIT, "password": 12345678, "smtp_port": "2525", "imap_port": "1993"})
+    assert (account.password, account.smtp_port, account.imap_port) == ("12345678", 2525, 1993)
+
+
+def test_postfix_asks_for_no_mx_of_the_provider() -> None:
+    assert (resolve(GMAIL).nexthop, resolve(GMAIL).transport) == ("[smtp.gmail.com]:587", "relay-mine")
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES.keys())
+def test_a_profile_can_be_used(profile: Profile) -> None:
+    assert is_domain(profile.smtp_host)
+    assert is_domain(profile.imap_host)
+    assert profile.folder
+    assert "/" not in profile.folder
+    assert profile.smtp_tls in get_args(Tls)
+    assert (profile.smtp_port == 465) == (profile.smtp_tls == "implicit")
+    assert "INBOX" not in profile.skip_mailboxes

@@ -1,0 +1,318 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The tables and transports that Postfix gets of a house."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from ansible_collections.ilnmors.mail.plugins.module_utils import relay
+from ansible_collections.ilnmors.mail.plugins.module_utils.postfix_map import read_tables
+
+DOMAIN = "home.internal"
+IL: dict[str, Any] = {"name": "il", "password": "secret-il", "aliases": ["info", "root"]}
+GUEST: dict[str, Any] = {"name": "guest", "password": "secret-guest"}
+GMAIL: dict[str, Any] = {
+    "name": "gmail",
+    "profile": "gmail",
+    "address": "il@gmail.com",
+    "password": "secret-gmail",
+    "owner": "il",
+}
+OTHER: dict[str, Any] = {
+    "name": "other",
+    "address": "il@example.org",
+    "username": "il-at-example",
+    "password": "secret-other",
+    "owner": "il",
+    "smtp_host": "smtp.example.org",
+    "smtp_port": 465,
+    "smtp_tls": "implicit",
+    "imap_host": "imap.example.org",
+}
+VIA_GMAIL = "relay-gmail:[smtp.gmail.com]:587"
+VIA_OTHER = "relay-other:[smtp.example.org]:465"
+ROLES = ("postmaster", "abuse", "root", "mailer-daemon")
+
+
+def in_house(**table: str) -> dict[str, str]:
+    """Write a table's local parts as addresses of the house."""
+    return {f"{key.replace('_', '-')}@{DOMAIN}": f"{value}@{DOMAIN}" for key, value in table.items()}
+
+
+# --- mailboxes and aliases
+
+
+def test_only_users_have_mailboxes() -> None:
+    assert list(relay.mailboxes([IL, GUEST], DOMAIN)) == ["il@home.internal", "guest@home.internal"]
+
+
+@pytest.mark.parametrize(
+    ("users", "postmaster", "expected"),
+    [
+        ([GUEST], "guest", dict.fromkeys(("postmaster", "abuse", "root", "mailer_daemon"), "guest")),
+        # An alias wins over the role accounts that go to the postmaster.
+        (
+            [GUEST, IL],
+            "guest",
+            {"postmaster": "guest", "abuse": "guest", "mailer_daemon": "guest", "root": "il", "info": "il"},
+        ),
+        # A role account that is a user's own name is that user's mailbox.
+        (
+            [{"name": "postmaster"}],
+            "postmaster",
+            dict.fromkeys(("abuse", "root", "mailer_daemon"), "postmaster"),
+        ),
+        # Two spellings of one address would be two keys that Postfix takes for one.
+        (
+            [{"name": "Guest", "aliases": ["Root", "INFO"]}],
+            "Guest",
+            dict.fromkeys(("postmaster", "abuse", "root", "mailer_daemon", "info"), "guest"),
+        ),
+        ([GUEST], "", {}),
+        ([], "", {}),
+    ],
+    ids=["role-accounts", "alias-wins", "user-is-a-role", "capitals", "no-postmaster", "nobody"],
+)
+def test_aliases(users: list[dict[str, Any]], postmaster: str, expected: dict[str, str]) -> None:
+    assert relay.aliases(users, DOMAIN, postmaster) == in_house(**expected)
+
+
+def test_a_catch_all_leaves_others_their_mail() -> None:
+    users = [{**IL, "catch_all": True}, GUEST]
+    table = relay.aliases(users, DOMAIN, "il")
+    assert table.pop("@home.internal") == "il@home.internal"
+    # Without these, the catch-all would take what is for a mailbox: aliases come first.
+    own = {"il@home.internal": "il@home.internal", "guest@home.internal": "guest@home.internal"}
+    assert table == {
+        **in_house(info="il"),
+        **dict.fromkeys([f"{r}@{DOMAIN}" for r in ROLES], f"il@{DOMAIN}"),
+        **own,
+    }
+
+
+def test_plus_addresses_need_no_entry() -> None:
+    """Postfix looks an address up without its extension too (virtual(5)); the tables have none."""
+    assert not [key for key in relay.aliases([IL, GUEST], DOMAIN, "il") if "+" in key]
+
+
+# --- who may send as whom
+
+
+@pytest.mark.parametrize(
+    ("users", "services", "providers", "expected"),
+    [
+        (
+            [IL],
+            [],
+            [],
+            dict.fromkeys([f"{name}@{DOMAIN}" for name in ("il", "info", "root")], "il@home.internal"),
+        ),
+        ([], [{"name": "gitea"}], [], {"gitea@home.internal": "gitea@home.internal"}),
+        ([], [{"name": "gitea", "addresses": []}], [], {"gitea@home.internal": "gitea@home.internal"}),
+        (
+            [],
+            [{"name": "prometheus", "addresses": ["alerts@home.internal", "prometheus@home.internal"]}],
+            [],
+            dict.fromkeys(["alerts@home.internal", "prometheus@home.internal"], "prometheus@home.internal"),
+        ),
+        # Named addresses replace the default one.
+        (
+            [],
+            [{"name": "nas", "addresses": ["backup@home.internal"]}],
+            [],
+            {"backup@home.internal": "nas@home.internal"},
+        ),
+        (
+            [GUEST],
+            [
+                {"name": "gitea", "addresses": ["Guest@Home.internal"]},
+                {"name": "nas", "addresses": ["guest@home.internal"]},
+            ],
+            [],
+            {"guest@home.internal": "guest@home.internal, gitea@home.internal, nas@home.internal"},
+        ),
+        (
+            [GUEST],
+            [],
+            [{**GMAIL, "owner": "guest"}],
+            {"guest@home.internal": "guest@home.internal", "il@gmail.com": "guest@home.internal"},
+        ),
+        (
+            [],
+            [],
+            [
+                GMAIL,
+                {**OTHER, "address": "IL@gmail.com"},
+                {**OTHER, "address": "il@gmail.com", "owner": "guest"},
+            ],
+            {"il@gmail.com": "il@home.internal, guest@home.internal"},
+        ),
+    ],
+    ids=[
+        "user-and-aliases",
+        "service-by-default",
+        "service-with-no-addresses",
+        "service-with-addresses",
+        "service-without-its-own-name",
+        "one-address-of-several",
+        "provider-address",
+        "provider-address-of-two",
+    ],
+)
+def test_sender_logins(
+    users: list[dict[str, Any]],
+    services: list[dict[str, Any]],
+    providers: list[dict[str, Any]],
+    expected: dict[str, str],
+) -> None:
+    assert relay.sender_logins(users, services, providers, DOMAIN) == expected
+
+
+# --- where mail for the world leaves
+
+
+def test_an_owners_addresses_use_the_first_account_and_each_account_its_own() -> None:
+    table = relay.sender_transports([IL, GUEST], [GMAIL, OTHER], DOMAIN)
+    assert table == {
+        "il@home.internal": VIA_GMAIL,
+        "info@home.internal": VIA_GMAIL,
+        "root@home.internal": VIA_GMAIL,
+        "il@gmail.com": VIA_GMAIL,
+        "il@example.org": VIA_OTHER,
+    }
+    turned = relay.sender_transports([IL, GUEST], [OTHER, GMAIL], DOMAIN)
+    assert turned["info@home.internal"] == VIA_OTHER
+    assert (turned["il@gmail.com"], turned["il@example.org"]) == (VIA_GMAIL, VIA_OTHER)
+
+
+def test_an_account_that_does_not_relay_carries_nothing() -> None:
+    providers = [{**GMAIL, "relay": False}, OTHER]
+    assert set(relay.sender_transports([IL], providers, DOMAIN).values()) == {VIA_OTHER}
+    assert [transport["name"] for transport in relay.relay_transports(providers, DOMAIN, "/m")] == [
+        "relay-other"
+    ]
+    assert relay.default_transport(providers, "gmail").startswith("error:")
+
+
+def test_an_account_that_is_not_fetched_relays() -> None:
+    assert relay.default_transport([{**GMAIL, "fetch": False}], "gmail") == VIA_GMAIL
+
+
+@pytest.mark.parametrize("default", [None, ""])
+def test_without_a_default_account_other_senders_mail_is_returned(default: str | None) -> None:
+    assert relay.default_transport([GMAIL], default) == (
+        "error:5.7.1 this house has no provider account for mail to other domains"
+    )
+
+
+def test_the_default_account_is_found_by_its_name() -> None:
+    assert relay.default_transport([GMAIL, OTHER], "other") == VIA_OTHER
+
+
+def test_each_transport_has_its_credentials_and_its_sender() -> None:
+    gmail, other = relay.relay_transports([GMAIL, OTHER], DOMAIN, "/maps")
+    assert (gmail["name"], gmail["wrappermode"]) == ("relay-gmail", "no")
+    assert (other["name"], other["wrappermode"]) == ("relay-other", "yes")
+    assert gmail["passwords"] == {
+        "path": "/maps/relay-gmail.passwords",
+        "entries": {"[smtp.gmail.com]:587": "il@gmail.com:secret-gmail"},
+        "secret": True,
+    }
+    assert other["passwords"]["entries"] == {"[smtp.example.org]:465": "il-at-example:secret-other"}
+    assert other["senders"] == {
+        "path": "/maps/relay-other.senders",
+        "entries": {"@home.internal": "il@example.org"},
+    }
+
+
+# --- main.cf
+
+
+@pytest.mark.parametrize(
+    ("networks", "expected"),
+    [
+        (["127.0.0.0/8", "::1/128"], "127.0.0.0/8 [::1]/128"),
+        (["192.168.1.0/24", "fd00:1::/64"], "192.168.1.0/24 [fd00:1::]/64"),
+        # One address without a prefix is one host.
+        (["192.168.1.5", "fd00:1::5"], "192.168.1.5/32 [fd00:1::5]/128"),
+        ([], ""),
+    ],
+)
+def test_mynetworks(networks: list[str], expected: str) -> None:
+    assert relay.mynetworks(networks) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "# a = 1\na = 1\nb = x=y\n"),
+        ({"a": 2}, "# a = 1\na = 2\nb = x=y\n"),
+        ({"b": "$a, z=1"}, "# a = 1\na = 1\nb = $a, z=1\n"),
+        ({"c": "new", "a": 3}, "# a = 1\na = 3\nb = x=y\nc = new\n"),
+        # What YAML makes of `yes`, `no` and nothing.
+        ({"a": True, "b": False}, "# a = 1\na = yes\nb = no\n"),
+        ({"a": None, "b": ""}, "# a = 1\na =\nb =\n"),
+    ],
+    ids=["none", "in-place", "with-equals-signs", "at-the-end", "booleans", "empty"],
+)
+def test_override_settings(settings: dict[str, Any], expected: str) -> None:
+    assert relay.override_settings("# a = 1\na = 1\nb = x=y\n", settings) == expected
+
+
+# --- all together
+
+HOUSE: dict[str, Any] = {
+    "domain": DOMAIN,
+    "users": [{**IL, "catch_all": True}, GUEST],
+    "services": [{"name": "gitea", "password": "secret-gitea"}],
+    "providers": [GMAIL, OTHER],
+    "default_provider": "gmail",
+    "postmaster": "il",
+    "trusted_networks": ["127.0.0.0/8"],
+    "directory": "/etc/postfix/maps",
+}
+
+
+def test_the_tables_are_ones_that_postfix_map_takes() -> None:
+    tables = read_tables([{"secret": False, **entry} for entry in relay.postfix_tables(HOUSE)["maps"]])
+    assert [table.path.name for table in tables] == [
+        "mailboxes",
+        "aliases",
+        "sender_logins",
+        "sender_transports",
+        "relay-gmail.passwords",
+        "relay-gmail.senders",
+        "relay-other.passwords",
+        "relay-other.senders",
+    ]
+    assert {str(table.path.parent) for table in tables} == {"/etc/postfix/maps"}
+
+
+def test_passwords_stand_in_secret_tables_alone() -> None:
+    tables = relay.postfix_tables(HOUSE)
+    maps = {entry["path"].rpartition("/")[2]: entry for entry in tables.pop("maps")}
+    secret = {name for name, entry in maps.items() if entry.get("secret")}
+    assert secret == {"relay-gmail.passwords", "relay-other.passwords"}
+    assert {name for name, entry in maps.items() if "secret-" in str(entry)} == secret
+    assert "secret-" not in str(tables)
+
+
+def test_the_templates_get_paths_and_the_rest() -> None:
+    tables = relay.postfix_tables(HOUSE)
+    assert tables["mynetworks"] == "127.0.0.0/8"
+    assert tables["default_transport"] == VIA_GMAIL
+    assert tables["transports"][1] == {
+        "name": "relay-other",
+        "wrappermode": "yes",
+        "passwords": "/etc/postfix/maps/relay-other.passwords",
+        "senders": "/etc/postfix/maps/relay-other.senders",
+    }
+
+
+def test_the_house_is_left_as_it_was() -> None:
+    before = copy.deepcopy(HOUSE)
+    relay.postfix_tables(HOUSE)
+    assert before == HOUSE
