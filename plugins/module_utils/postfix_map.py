@@ -95,6 +95,27 @@ def read_tables(maps: Iterable[Mapping[str, Any]]) -> list[LookupTable]:
     return tables
 
 
+def read_directory(text: str | None, tables: Iterable[LookupTable]) -> Path | None:
+    """Check the directory that holds these tables and no other files; PostfixMapError says why it cannot be that."""
+    if text is None:
+        return None
+    try:
+        directory = read_path("directory", text)
+    except ConfigFilesError as error:
+        raise PostfixMapError(str(error)) from error
+    for table in tables:
+        if table.path.parent != directory:
+            raise PostfixMapError(
+                f"maps: {table.path} does not lie in {directory}; move it there, or leave the option directory out"
+            )
+    if os.path.lexists(directory / "main.cf"):
+        raise PostfixMapError(
+            f"directory: {directory} holds Postfix's own configuration; give the tables a directory of their own,"
+            f" such as {directory}/maps"
+        )
+    return directory
+
+
 def hide_entries(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters as they may be shown: without entries."""
     return {**params, "maps": [{**entry, "entries": "(not shown)"} for entry in params["maps"]]}
@@ -230,6 +251,24 @@ def plan_change(table: LookupTable, map_type: str | None) -> Change | None:
     return Change(table, tuple(reasons), stale, diff) if reasons else None
 
 
+def find_unlisted(directory: Path | None, tables: Iterable[LookupTable]) -> list[Path]:
+    """List what lies in the directory and belongs to no table; directories in it are left alone.
+
+    Compiled forms of another type than is wanted belong to their table, whose change has them as stale.
+    """
+    if directory is None or not directory.is_dir():
+        return []
+    listed = {table.path for table in tables}
+    listed |= {Path(f"{path}{suffix}") for path in listed for suffix in SUFFIXES.values()}
+    found = (path for path in directory.iterdir() if path.is_symlink() or not path.is_dir())
+    return sorted(path for path in found if path not in listed)
+
+
+def removal_diff(path: Path) -> dict[str, str]:
+    """Say that a file is removed, as Ansible's callbacks print it, without its content."""
+    return _diff_entry(path, "(file)\n", "")
+
+
 def _read_source(path: Path) -> str | None:
     if not os.path.lexists(path):
         return None
@@ -293,8 +332,8 @@ def _read_entries(text: str) -> dict[str, str]:
 # --- putting it in place
 
 
-def put_in_place(changes: Iterable[Change], map_type: str) -> None:
-    """Compile and replace all tables together, or leave every file as it was."""
+def put_in_place(changes: Iterable[Change], unlisted: Iterable[Path], map_type: str) -> None:
+    """Compile and replace all tables and remove what is not listed together, or leave every file as it was."""
     with ExitStack() as staging, transaction() as replace:
         for change in changes:
             table = change.table
@@ -310,6 +349,8 @@ def put_in_place(changes: Iterable[Change], map_type: str) -> None:
                 replace.rename_later(source, table.path)
             for path in change.stale:
                 replace.remove(path)
+        for path in unlisted:
+            replace.remove(path)
 
 
 def _compile(table: LookupTable, map_type: str, directory: Path) -> tuple[Path, Path]:

@@ -54,6 +54,13 @@ options:
             opens its tables before it gives up root's rights.
         type: bool
         default: false
+  directory:
+    description:
+      - Absolute path of a directory that belongs to these tables alone. Every other file in it is removed, so that
+        the table of a provider that is no longer listed does not leave its password behind.
+      - All O(maps) have to lie in it. Directories in it are left alone.
+      - By default, nothing is removed.
+    type: str
   type:
     description:
       - Type of the tables. By default, the one that this Postfix has as C(default_database_type).
@@ -64,12 +71,13 @@ options:
 EXAMPLES = r"""
 - name: Write Postfix's lookup tables
   ilnmors.mail.postfix_map:
+    directory: /etc/postfix/maps
     maps:
-      - path: /etc/postfix/virtual
+      - path: /etc/postfix/maps/virtual
         entries:
           postmaster@ilnmors.internal: il@ilnmors.internal
           info@ilnmors.internal: il@ilnmors.internal, guest@ilnmors.internal
-      - path: /etc/postfix/sasl_passwd
+      - path: /etc/postfix/maps/sasl_passwd
         entries: "{{ __postfix_relay_credentials }}"
         secret: true
   register: __postfix_relay_maps
@@ -94,8 +102,14 @@ maps:
       type: list
       elements: str
   sample:
-    - path: /etc/postfix/virtual
+    - path: /etc/postfix/maps/virtual
       reasons: [content, compiled]
+removed:
+  description: Files in O(directory) that belong to none of the tables, and are removed.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/postfix/maps/old.passwords, /etc/postfix/maps/old.passwords.db]
 type:
   description: Type of the tables; null in check mode before Postfix is installed.
   returned: success
@@ -110,10 +124,13 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.config_files import C
 from ansible_collections.ilnmors.mail.plugins.module_utils.postfix_map import (
     PostfixMapError,
     choose_type,
+    find_unlisted,
     hide_entries,
     plan_change,
     put_in_place,
+    read_directory,
     read_tables,
+    removal_diff,
     require_postfix,
 )
 
@@ -133,6 +150,7 @@ def main() -> None:
                     "secret": {"type": "bool", "default": False, "no_log": False},
                 },
             },
+            "directory": {"type": "str"},
             "type": {"type": "str"},
         },
         supports_check_mode=True,
@@ -149,20 +167,24 @@ def main() -> None:
 
 def run(module: AnsibleModule) -> dict[str, Any]:
     tables = read_tables(module.params["maps"])
+    directory = read_directory(module.params["directory"], tables)
     if not module.check_mode:
         require_postfix()
     map_type = choose_type(module.params["type"])
     changes = [change for table in tables if (change := plan_change(table, map_type))]
+    unlisted = find_unlisted(directory, tables)
     if map_type and not module.check_mode:
-        put_in_place(changes, map_type)
-    result = {
-        "changed": bool(changes),
+        put_in_place(changes, unlisted, map_type)
+    result: dict[str, Any] = {
+        "changed": bool(changes or unlisted),
         "maps": [{"path": str(change.table.path), "reasons": list(change.reasons)} for change in changes],
+        "removed": [str(path) for path in unlisted],
         "type": map_type,
     }
-    return (
-        {**result, "diff": [entry for change in changes for entry in change.diff]} if module._diff else result
-    )
+    if module._diff:
+        result["diff"] = [entry for change in changes for entry in change.diff]
+        result["diff"] += [removal_diff(path) for path in unlisted]
+    return result
 
 
 if __name__ == "__main__":

@@ -347,6 +347,107 @@ def test_without_postfix_check_mode_predicts(monkeypatch: pytest.MonkeyPatch, et
     )
 
 
+# --- a directory of the tables' own
+
+
+@pytest.fixture
+def others(etc: Path) -> Path:
+    """Leave a table of a former run, what else may lie there, and what is outside."""
+    (etc / "old.passwords").write_text(f"[smtp.gmail.test]:587\til:{SECRET}\n")
+    (etc / "old.passwords.db").write_text(SECRET)
+    (etc / ".x.0a1b2c3d").write_text(SECRET)
+    (etc / "link").symlink_to(etc.parent / "outside")
+    (etc / "directory").mkdir()
+    (etc / "directory" / "kept").write_text("kept")
+    (etc.parent / "outside").write_text("kept")
+    return etc
+
+
+@pytest.mark.usefixtures("postfix")
+def test_files_of_no_table_are_removed(monkeypatch: pytest.MonkeyPatch, others: Path) -> None:
+    gone = [str(others / name) for name in (".x.0a1b2c3d", "link", "old.passwords", "old.passwords.db")]
+    predicted = run(monkeypatch, table(others / "x"), directory=str(others), check=True, diff=True)
+    assert (predicted["changed"], predicted["removed"]) == (True, gone)
+    assert [entry["after_header"] for entry in predicted["diff"] if not entry["after"]] == gone
+    assert SECRET not in json.dumps(predicted)
+    assert len(names(others)) == 5
+
+    result = run(monkeypatch, table(others / "x"), directory=str(others))
+    assert (result["changed"], result["removed"]) == (True, gone)
+    assert names(others) == ["directory", "x", "x.db"]
+    assert (others / "directory" / "kept").read_text() == (others.parent / "outside").read_text() == "kept"
+
+    again = run(monkeypatch, table(others / "x"), directory=str(others))
+    assert (again["changed"], again["removed"]) == (False, [])
+
+
+@pytest.mark.usefixtures("postfix")
+def test_nothing_is_removed_unless_a_directory_is_named(
+    monkeypatch: pytest.MonkeyPatch, others: Path
+) -> None:
+    before = names(others)
+    assert run(monkeypatch, table(others / "x"))["removed"] == []
+    assert names(others) == sorted([*before, "x", "x.db"])
+
+
+@pytest.mark.usefixtures("postfix")
+def test_nothing_is_removed_when_a_table_is_refused(monkeypatch: pytest.MonkeyPatch, others: Path) -> None:
+    before = names(others)
+    assert run(monkeypatch, table(others / "x", {"k": "cannot-compile"}), directory=str(others))["failed"]
+    assert names(others) == before
+
+
+@pytest.mark.usefixtures("postfix")
+def test_a_compiled_form_of_another_type_is_its_tables(monkeypatch: pytest.MonkeyPatch, etc: Path) -> None:
+    (etc / "x.lmdb").write_text("old")
+    result = run(monkeypatch, table(etc / "x"), directory=str(etc))
+    assert (reasons(result), result["removed"]) == ({"x": ["created", "compiled", "stale"]}, [])
+    assert names(etc) == ["x", "x.db"]
+
+
+def test_check_mode_predicts_before_there_is_a_directory(monkeypatch: pytest.MonkeyPatch, etc: Path) -> None:
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    result = run(monkeypatch, table(etc / "maps" / "x"), directory=str(etc / "maps"), check=True)
+    assert (result["changed"], result["removed"]) == (True, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "directory", "message"),
+    [
+        ("/etc/x/y", "x", "directory: path 'x' is not absolute; write it from / on"),
+        (
+            "/etc/x/y",
+            "/etc/x/",
+            "directory: path '/etc/x/' is not in its plain form; leave out '..', '.', doubled and trailing slashes",
+        ),
+        (
+            "/etc/y",
+            "/etc/x",
+            "maps: /etc/y does not lie in /etc/x; move it there, or leave the option directory out",
+        ),
+        (
+            "/etc/x/z/y",
+            "/etc/x",
+            "maps: /etc/x/z/y does not lie in /etc/x; move it there, or leave the option directory out",
+        ),
+    ],
+)
+def test_a_directory_that_cannot_be_is_refused(
+    monkeypatch: pytest.MonkeyPatch, path: str, directory: str, message: str
+) -> None:
+    assert run(monkeypatch, table(path), directory=directory, check=True)["msg"] == message
+
+
+@pytest.mark.usefixtures("postfix")
+def test_postfixs_own_directory_is_refused(monkeypatch: pytest.MonkeyPatch, etc: Path) -> None:
+    (etc / "main.cf").write_text("kept")
+    assert run(monkeypatch, table(etc / "x"), directory=str(etc))["msg"] == (
+        f"directory: {etc} holds Postfix's own configuration; give the tables a directory of their own,"
+        f" such as {etc}/maps"
+    )
+    assert names(etc) == ["main.cf"]
+
+
 # --- secrets and diff
 
 
