@@ -359,23 +359,25 @@ def others(etc: Path) -> Path:
     (etc / "link").symlink_to(etc.parent / "outside")
     (etc / "directory").mkdir()
     (etc / "directory" / "kept").write_text("kept")
-    (etc.parent / "outside").write_text("kept")
+    (etc.parent / "outside").mkdir()
+    (etc.parent / "outside" / "kept").write_text("kept")
     return etc
 
 
 @pytest.mark.usefixtures("postfix")
 def test_files_of_no_table_are_removed(monkeypatch: pytest.MonkeyPatch, others: Path) -> None:
+    run(monkeypatch, table(others / "x"))
     gone = [str(others / name) for name in (".x.0a1b2c3d", "link", "old.passwords", "old.passwords.db")]
     predicted = run(monkeypatch, table(others / "x"), directory=str(others), check=True, diff=True)
     assert (predicted["changed"], predicted["removed"]) == (True, gone)
     assert [entry["after_header"] for entry in predicted["diff"] if not entry["after"]] == gone
     assert SECRET not in json.dumps(predicted)
-    assert len(names(others)) == 5
+    assert len(names(others)) == 7
 
     result = run(monkeypatch, table(others / "x"), directory=str(others))
     assert (result["changed"], result["removed"]) == (True, gone)
     assert names(others) == ["directory", "x", "x.db"]
-    assert (others / "directory" / "kept").read_text() == (others.parent / "outside").read_text() == "kept"
+    assert names(others / "directory") == names(others.parent / "outside") == ["kept"]
 
     again = run(monkeypatch, table(others / "x"), directory=str(others))
     assert (again["changed"], again["removed"]) == (False, [])
