@@ -8,7 +8,7 @@ if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     apt-get update -q && apt-get install -q -y --no-install-recommends python3-venv
 fi
 echo "==> making the Python environment in $venv (about a minute)"
-python3 -m venv --clear "$venv"
+python3 -m venv "$venv"
 "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt || {
     echo "The packages of requirements.txt could not be installed. Is PyPI reachable? Then run the same command again." >&2
     exit 1

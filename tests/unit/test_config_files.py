@@ -438,7 +438,8 @@ def test_a_secret_is_never_shown(
     shown = json.dumps(result)
     for word in (*SECRET.split(), "phrase"):
         assert word not in shown
-    assert result["invocation"]["module_args"]["files"][0]["content"] == "(not shown)"
+    if "invocation" in result:  # ansible-core 2.21 leaves it out, unless the caller asks for it
+        assert result["invocation"]["module_args"]["files"][0]["content"] == "(not shown)"
     if "diff" in result:
         assert result["diff"][0]["after"] == "(new secret content)\n"
 
