@@ -1,0 +1,181 @@
+"""Bad input is refused before any host is touched, and a refused configuration never replaces one that works."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.ilnmors.mail.tests.behaviour import clients
+from ansible_collections.ilnmors.mail.tests.behaviour.house import House
+from testinfra.host import Host
+
+SITE = Path(__file__).parents[2] / "playbooks" / "site.yml"
+ARCHIVE = b"no archive of a webmail"
+
+BAD_TLS = {"mail_domain": "home", "mail_tls_certificate": "/etc/ssl/mine.pem"}
+TLS_PROBLEMS = [
+    "mail_domain: 'home' is not a fully qualified domain name; write one such as 'home.internal'",
+    "mail_tls_certificate: '/etc/ssl/mine.pem' is set, but mail_tls_key is not; "
+    "set both, or neither for the house's own authority",
+]
+
+BAD_HOUSE = {
+    "mail_users": [
+        {"name": "il", "password": "secret-il", "aliases": ["guest"]},
+        {"name": "guest"},
+        {"name": "il", "password": "secret-second-il"},
+    ],
+    "mail_services": [{"name": "gitea", "password": "secret-gitea"}],
+    "mail_providers": [
+        {
+            "name": "gmail",
+            "profile": "gmail",
+            "address": "il@gmail.com",
+            "password": "secret-gmail",
+            "owner": "nobody",
+        },
+        {"name": "relayed", "profile": "naver", "address": "a@naver.com", "owner": "il", "fetch": False},
+        {"name": "fetched", "profile": "naver", "address": "b@naver.com", "owner": "il", "relay": False},
+    ],
+    "mail_default_provider": "outlook",
+    "mail_trusted_networks": ["127.0.0.0/8", "8.8.8.0/24"],
+}
+HOUSE_PROBLEMS = [
+    "mail_users[0].aliases[0]: 'guest' is taken by mail_users[1].name already; "
+    "choose another name or remove one of them",
+    "mail_users[1] (guest): has neither password nor password_hash; set one of them",
+    "mail_users[2].name: 'il' is taken by mail_users[0].name already; "
+    "choose another name or remove one of them",
+    "mail_providers[0] (gmail).owner: 'nobody' is not a user; write one of il, guest, il",
+    "mail_providers[1] (relayed): has no password; write the account's (app) password, or remove the account",
+    "mail_providers[2] (fetched): has no password; write the account's (app) password, or remove the account",
+    "mail_default_provider: 'outlook' is not in mail_providers (there: gmail, relayed, fetched); "
+    "write one of those names",
+    "mail_trusted_networks[1]: '8.8.8.0/24' is public address space: strangers could send mail through the house; "
+    "write the house's private network, or set mail_trust_public_networks: true if you mean it",
+]
+
+
+def variable(problem: str) -> str:
+    """Return what a problem is about."""
+    return problem.partition(":")[0]
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run of the site playbook ended; output has single spaces for all white space."""
+
+    status: int
+    output: str
+    changed: dict[str, int]
+
+
+Site = Callable[..., Run]
+
+
+@pytest.fixture(scope="module")
+def site(
+    request: pytest.FixtureRequest,
+    inventory: dict[str, dict[str, Any]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Site:
+    """Return what runs the site playbook with other variables; the lab alone is good enough for that."""
+    if not next(iter(inventory.values()))["groups"].get("provider"):
+        pytest.skip("runs the site playbook with bad variables: only against the lab")
+    path = request.config.getoption("--ansible-inventory")
+
+    def run(variables: dict[str, Any], *options: str) -> Run:
+        file = tmp_path_factory.mktemp("refused") / "variables.json"
+        file.write_text(json.dumps(variables))
+        command = ["ansible-playbook", str(SITE), "--extra-vars", f"@{file}", *options]
+        done = subprocess.run(
+            command + (["--inventory", path] if path else []),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"},
+        )
+        recap = re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+)", done.stdout, re.MULTILINE)
+        output = " ".join(f"{done.stdout} {done.stderr}".split())
+        return Run(done.returncode, output, {name: int(count) for name, count in recap})
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def tls_run(site: Site) -> Run:
+    return site(BAD_TLS)
+
+
+@pytest.fixture(scope="module")
+def house_run(site: Site) -> Run:
+    return site(BAD_HOUSE)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("archive") / "webmail.tar.gz"
+    path.write_bytes(ARCHIVE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def archive_run(site: Site, archive: Path) -> Run:
+    return site(
+        {
+            "snappymail_archive_file": str(archive),
+            "snappymail_archive_sha256": "0" * 64,
+            # Said explicitly, a public network is no problem: the run comes as far as the webmail.
+            "mail_trusted_networks": ["127.0.0.0/8", "8.8.8.0/24"],
+            "mail_trust_public_networks": True,
+        }
+    )
+
+
+@pytest.mark.parametrize("problem", TLS_PROBLEMS, ids=variable)
+def test_the_domain_and_the_certificate_are_checked(tls_run: Run, problem: str) -> None:
+    assert problem in tls_run.output
+
+
+@pytest.mark.parametrize("problem", HOUSE_PROBLEMS, ids=variable)
+def test_people_providers_and_networks_are_checked(house_run: Run, problem: str) -> None:
+    assert problem in house_run.output
+
+
+def test_an_archive_with_another_checksum_is_refused(archive_run: Run, archive: Path) -> None:
+    assert (
+        f"snappymail_archive_file is '{archive}', whose sha256 is {hashlib.sha256(ARCHIVE).hexdigest()}, "
+        f"but snappymail_archive_sha256 is {'0' * 64}. "
+        "Use the archive that belongs to the checksum, or set the checksum that its publisher names."
+    ) in archive_run.output
+    assert "public address space" not in archive_run.output
+
+
+@pytest.mark.parametrize("name", ["tls_run", "house_run", "archive_run"])
+def test_a_refused_run_changes_nothing_and_shows_no_secret(request: pytest.FixtureRequest, name: str) -> None:
+    run: Run = request.getfixturevalue(name)
+    assert run.status != 0
+    assert run.changed, run.output
+    assert set(run.changed.values()) == {0}, run.output
+    assert "secret-" not in run.output
+    assert "-lab-password" not in run.output
+
+
+def test_a_refused_configuration_leaves_the_running_one(site: Site, house: House, mail: Host) -> None:
+    state = "stat --format '%n %i %y' /etc/postfix/main.cf /etc/postfix/master.cf; cat /etc/postfix/main.cf"
+    before = mail.check_output(state)
+    run = site({"postfix_relay_extra_settings": {"message_size_limit": "10MB"}}, "--limit", "mail")
+    assert run.status != 0
+    assert "bad numerical configuration: message_size_limit = 10MB" in run.output
+    assert mail.check_output(state) == before
+    with clients.submission(house.mail_hostname, house.ca_file) as client:
+        assert client.login("il", house.password("il"))[0] == 235
