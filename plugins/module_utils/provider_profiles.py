@@ -5,16 +5,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
-
-Tls = Literal["starttls", "implicit"]
 
 
 @dataclass(frozen=True)
 class Profile:
     """How a provider is reached by an ordinary client.
 
-    smtp_tls: "starttls" (RFC 3207) or "implicit" (RFC 8314). IMAP is always implicit TLS.
+    smtp_port: 465 means implicit TLS, any other STARTTLS (RFC 8314 section 3.3). IMAP is always implicit TLS.
     folder: where its mail lands in the owner's mailbox.
     skip_mailboxes: mailboxes, as its IMAP server names them, that are not fetched.
     """
@@ -23,7 +20,6 @@ class Profile:
     imap_host: str
     folder: str
     smtp_port: int = 587
-    smtp_tls: Tls = "starttls"
     imap_port: int = 993
     skip_mailboxes: tuple[str, ...] = field(default=())
 

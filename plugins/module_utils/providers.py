@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES, Tls
+from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Provider:
     folder: str
     smtp_host: str
     smtp_port: int
-    smtp_tls: Tls
+    smtp_tls: Literal["starttls", "implicit"]
     imap_host: str
     imap_port: int
     skip_mailboxes: tuple[str, ...]
@@ -52,6 +52,7 @@ def resolve(entry: Mapping[str, Any]) -> Provider:
         value = entry.get(key)
         return getattr(profile, key, default) if value is None else value
 
+    smtp_port = int(setting("smtp_port", 587))
     return Provider(
         name=entry["name"],
         address=entry["address"],
@@ -62,8 +63,8 @@ def resolve(entry: Mapping[str, Any]) -> Provider:
         fetch=bool(entry.get("fetch", True)),
         folder=setting("folder", entry["name"]),
         smtp_host=setting("smtp_host", ""),
-        smtp_port=int(setting("smtp_port", 587)),
-        smtp_tls=setting("smtp_tls", "starttls"),
+        smtp_port=smtp_port,
+        smtp_tls=entry.get("smtp_tls") or ("implicit" if smtp_port == 465 else "starttls"),
         imap_host=setting("imap_host", ""),
         imap_port=int(setting("imap_port", 993)),
         skip_mailboxes=tuple(setting("skip_mailboxes", ())),

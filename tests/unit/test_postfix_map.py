@@ -464,7 +464,8 @@ def test_a_secret_is_never_shown(
     result = run(monkeypatch, table(etc / "x", entries, secret=True), check=check, diff=True)
     shown = json.dumps(result)
     assert SECRET not in shown
-    assert result["invocation"]["module_args"]["maps"][0]["entries"] == "(not shown)"
+    if "invocation" in result:  # ansible-core 2.21 leaves it out, unless the caller asks for it
+        assert result["invocation"]["module_args"]["maps"][0]["entries"] == "(not shown)"
     if "diff" in result:
         assert result["diff"][0]["before"] == "kept (secret value)\nold (secret value)\n"
         assert result["diff"][0]["after"] == "kept (secret value)\nold (new secret value)\n"
