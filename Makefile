@@ -56,7 +56,7 @@ STANDIN := .cache/webmail-standin.tar.gz
 .PHONY: machines
 machines: venv
 	@molecule/resources/ensure-engine.sh $(LAB)
-	@molecule/resources/ensure-image.sh $(LAB_SUITE) $(LAB)
+	@for suite in $$(printf '%s\n' trixie $(LAB_SUITE) | sort -u); do molecule/resources/ensure-image.sh $$suite $(LAB); done
 
 .PHONY: archive
 archive: venv

@@ -12,6 +12,8 @@ if docker info >/dev/null 2>&1; then
     [ -f "$state/images" ] && sort -u "$state/images" | while read -r image; do
         docker image rm "$image" >/dev/null 2>&1 && echo "removed the image $image"
     done
+    # What an older Dockerfile made.
+    docker image prune --force --filter label=ilnmors-mail-lab >/dev/null
     if [ -f "$state/dockerd.pid" ] && [ -z "$(docker ps --quiet)" ]; then
         kill "$(cat "$state/dockerd.pid")" 2>/dev/null && echo "stopped the Docker engine that was started here"
     fi

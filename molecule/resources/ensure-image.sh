@@ -10,7 +10,7 @@ image=ilnmors-mail-lab:$suite
 recipe=$(sha256sum "$here/Dockerfile" | cut -d' ' -f1)
 mkdir -p "$state"
 
-[ "$(docker image inspect --format '{{ index .Config.Labels "recipe" }}' "$image" 2>/dev/null)" = "$recipe" ] && exit 0
+[ "$(docker image inspect --format '{{ index .Config.Labels "ilnmors-mail-lab" }}' "$image" 2>/dev/null)" = "$recipe" ] && exit 0
 
 bootstrap() {
     command -v mmdebstrap >/dev/null || { apt-get update -q; apt-get install -q -y --no-install-recommends mmdebstrap; }
@@ -27,7 +27,7 @@ if ! docker image inspect "$base" >/dev/null 2>&1; then
 fi
 
 echo "==> building the image $image"
-log=$(docker build --tag "$image" --label "recipe=$recipe" --build-arg "SUITE=$suite" "$here" 2>&1) || {
+log=$(docker build --tag "$image" --label "ilnmors-mail-lab=$recipe" --build-arg "SUITE=$suite" "$here" 2>&1) || {
     echo "$log" >&2
     echo "Building $image failed (its output is above). Is the Debian mirror reachable from containers?" >&2
     exit 1
