@@ -4,10 +4,13 @@ set -uo pipefail
 state=$1
 
 if docker info >/dev/null 2>&1; then
-    for name in lab-mail lab-app lab-provider; do
-        docker rm --force --volumes "$name" >/dev/null 2>&1 && echo "removed the container $name"
+    for name in lab-mail lab-app lab-provider bench-mail bench-app; do
+        docker container inspect "$name" >/dev/null 2>&1 || continue
+        docker rm --force --volumes "$name" >/dev/null && echo "removed the container $name"
     done
-    docker network rm ilnmors-mail-lab >/dev/null 2>&1 && echo "removed the network ilnmors-mail-lab"
+    for name in ilnmors-mail-lab ilnmors-mail-bench; do
+        docker network rm "$name" >/dev/null 2>&1 && echo "removed the network $name"
+    done
     # Those that were pulled or built here; an image that was there before stays.
     [ -f "$state/images" ] && sort -u "$state/images" | while read -r image; do
         docker image rm "$image" >/dev/null 2>&1 && echo "removed the image $image"
