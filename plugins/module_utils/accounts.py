@@ -8,6 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
+def house_address(local: str, domain: str) -> str:
+    """One address of the house in lower case, as Postfix and Dovecot look it up: 'Il' and 'il' are one account."""
+    return f"{local}@{domain}".lower()
+
+
 def dovecot_accounts(
     entries: Sequence[Mapping[str, Any]], domain: str, sends_only: bool = False
 ) -> list[dict[str, Any]]:
@@ -20,7 +25,7 @@ def dovecot_accounts(
     fields = {"nologin": ""} if sends_only else {}
     return [
         {
-            "name": f"{entry['name']}@{domain}".lower(),
+            "name": house_address(entry["name"], domain),
             **{key: entry[key] for key in ("password", "password_hash") if entry.get(key)},
             "extra_fields": fields,
         }

@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import house_address
 from ansible_collections.ilnmors.mail.plugins.module_utils.providers import Provider, resolve_all
 
 Table = dict[str, str]
@@ -15,11 +16,6 @@ Entries = Sequence[Mapping[str, Any]]
 
 # RFC 2142 section 5 and RFC 5321 section 4.5.1, and what Debian's cron and daemons write to.
 ROLE_ACCOUNTS = ("postmaster", "abuse", "root", "mailer-daemon")
-
-
-def house_address(local: str, domain: str) -> str:
-    """One address of the house in lower case, as Postfix looks it up: 'Il' and 'il' are one key of a table."""
-    return f"{local}@{domain}".lower()
 
 
 def user_addresses(user: Mapping[str, Any], domain: str) -> list[str]:

@@ -9,11 +9,10 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ansible_collections.ilnmors.mail.plugins.module_utils.house import is_domain
+
 Setting = bool | int | float | str
 
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-# RFC 1123, 2.1: letters, digits and hyphens. Two labels at least, and the last is no number, as in addresses.
-_DNS_NAME = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)+(?!\d+$){_LABEL}", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 
 
@@ -37,7 +36,7 @@ def _names(variables: Mapping[str, str]) -> Iterator[str]:
         "snappymail_mail_hostname": ("host name", "mail.ilnmors.internal"),
     }
     for name, (kind, example) in examples.items():
-        if not _DNS_NAME.fullmatch(variables[name]):
+        if not is_domain(variables[name]):
             yield (
                 f"{name} is '{variables[name]}', which is no {kind}. Write a full DNS name such as {example}."
             )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import pytest
+from ansible_collections.ilnmors.mail.tests.behaviour import clients
 
 Answer = TypeVar("Answer")
 
@@ -29,6 +30,13 @@ class House:
         if not self.passwords.get(name):
             pytest.skip(f"needs an account {name!r} whose password is in the inventory")
         return self.passwords[name]
+
+    def received(self, name: str, message_id: str, port: int = 993) -> bytes | None:
+        """Return a message of a user's inbox as it is read over IMAP, or None while it is not there."""
+        with clients.imap(self.mail_hostname, self.ca_file, port) as client:
+            client.login(name, self.password(name))
+            uid = clients.find(client, message_id)
+            return clients.fetch(client, uid) if uid else None
 
     def login(self, name: str) -> str:
         """Return the full login name, which is also the account's address."""

@@ -13,13 +13,7 @@ from testinfra.host import Host
 
 
 def read_over_imap(house: House, port: int) -> Callable[[str], bytes | None]:
-    def read(message_id: str) -> bytes | None:
-        with clients.imap(house.mail_hostname, house.ca_file, port) as client:
-            client.login("il", house.password("il"))
-            uid = clients.find(client, message_id)
-            return clients.fetch(client, uid) if uid else None
-
-    return read
+    return lambda message_id: house.received("il", message_id, port)
 
 
 def read_over_pop3(house: House, port: int) -> Callable[[str], bytes | None]:
@@ -46,7 +40,7 @@ def message_from_gitea(house: House) -> str:
     with clients.submission(house.mail_hostname, house.ca_file) as client:
         client.login("gitea", house.password("gitea"))
         client.send_message(new)
-    wait_for(lambda: read_over_imap(house, 993)(new["Message-ID"]), "the message of gitea arrives")
+    wait_for(lambda: house.received("il", new["Message-ID"]), "the message of gitea arrives")
     return str(new["Message-ID"])
 
 
@@ -74,13 +68,9 @@ def test_a_large_message_arrives_bit_for_bit(house: House) -> None:
         client.login("guest", house.password("guest"))
         client.send_message(new)
 
-    def arrived() -> bytes | None:
-        with clients.imap(house.mail_hostname, house.ca_file) as client:
-            client.login("il", house.password("il"))
-            uid = clients.find(client, new["Message-ID"])
-            return clients.fetch(client, uid) if uid else None
-
-    received = clients.parse(wait_for(arrived, "the large message arrives", seconds=60))
+    received = clients.parse(
+        wait_for(lambda: house.received("il", new["Message-ID"]), "the large message arrives", seconds=60)
+    )
     (part,) = received.iter_attachments()
     assert hashlib.sha256(part.get_content()).digest() == hashlib.sha256(attachment).digest()
 
@@ -91,7 +81,7 @@ def test_addresses_that_reach_il(house: House, recipient: str) -> None:
     with clients.submission(house.mail_hostname, house.ca_file) as client:
         client.login("guest", house.password("guest"))
         client.send_message(new)
-    wait_for(lambda: read_over_imap(house, 993)(new["Message-ID"]), f"mail to {recipient} arrives")
+    wait_for(lambda: house.received("il", new["Message-ID"]), f"mail to {recipient} arrives")
 
 
 def test_a_trusted_machine_needs_no_login_on_25(house: House, app: Host) -> None:
@@ -103,4 +93,4 @@ def test_a_trusted_machine_needs_no_login_on_25(house: House, app: Host) -> None
     app.check_output(
         "python3 -c %s %s %s %s %s", code, house.mail_hostname, new["From"], new["To"], new.as_string()
     )
-    wait_for(lambda: read_over_imap(house, 993)(new["Message-ID"]), "the trusted machine's mail arrives")
+    wait_for(lambda: house.received("il", new["Message-ID"]), "the trusted machine's mail arrives")

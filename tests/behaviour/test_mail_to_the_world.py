@@ -87,12 +87,6 @@ def test_it_waits_for_a_stopped_provider(
 def test_mail_in_the_house_keeps_its_addresses(house: House) -> None:
     message_id = sent_by(house, "guest", house.login("il"))
 
-    def arrived() -> bytes | None:
-        with clients.imap(house.mail_hostname, house.ca_file) as client:
-            client.login("il", house.password("il"))
-            uid = clients.find(client, message_id)
-            return clients.fetch(client, uid) if uid else None
-
-    received = clients.parse(wait_for(arrived, "the message arrives"))
+    received = clients.parse(wait_for(lambda: house.received("il", message_id), "the message arrives"))
     assert received["From"] == house.login("guest")
     assert received["Return-Path"] == f"<{house.login('guest')}>"
