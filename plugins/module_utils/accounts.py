@@ -31,3 +31,16 @@ def dovecot_accounts(
         }
         for entry in entries
     ]
+
+
+def dovecot_aliases(users: Sequence[Mapping[str, Any]], domain: str) -> str:
+    """Write the aliases of `mail_users` as a passwd-file whose entries lead to the account that has them.
+
+    The field `user` renames the one who is looked up
+    (https://doc.dovecot.org/main/core/config/auth/userdb.html#userdb-extra-fields).
+    """
+    return "".join(
+        f"{house_address(alias, domain)}:::::::userdb_user={house_address(user['name'], domain)}\n"
+        for user in users
+        for alias in user.get("aliases") or []
+    )

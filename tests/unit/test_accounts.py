@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import dovecot_accounts
+from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import dovecot_accounts, dovecot_aliases
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,15 @@ def test_a_user_is_an_account(entry: dict[str, Any], expected: dict[str, Any]) -
 def test_a_machine_only_sends() -> None:
     (account,) = dovecot_accounts([{"name": "gitea", "password": "p"}], "home.internal", sends_only=True)
     assert account["extra_fields"] == {"nologin": ""}
+
+
+def test_aliases_lead_to_the_account_that_has_them() -> None:
+    users: list[dict[str, Any]] = [
+        {"name": "Il", "aliases": ["Info", "office"]},
+        {"name": "guest"},
+        {"name": "x", "aliases": None},
+    ]
+    assert dovecot_aliases(users, "home.internal") == (
+        "info@home.internal:::::::userdb_user=il@home.internal\n"
+        "office@home.internal:::::::userdb_user=il@home.internal\n"
+    )
