@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar
 
 ROLES = Path(__file__).parents[2] / "roles"
@@ -152,11 +153,18 @@ def test_defaults_read_site_variables_and_the_roles_own(role: str) -> None:
     assert read - set(SITE) - set(defaults(role)) == set()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _plugins() -> None:
+    """Let defaults that are read from a role's files be filled in."""
+    init_plugin_loader([])
+
+
 def effective(role: str, site: dict[str, Any]) -> dict[str, Any]:
     """Fill in a role's defaults as Ansible does for a host in no group."""
     loader = DataLoader()
     values = loader.load_from_file(str(ROLES / role / "defaults" / "main.yml"), trusted_as_template=True)
-    variables = {"inventory_hostname": "a-host", "groups": {}, **values, **site}
+    variables = {"inventory_hostname": "a-host", "groups": {}, "ansible_search_path": [str(ROLES / role)]}
+    variables |= {**values, **site}
     filled: dict[str, Any] = Templar(loader=loader, variables=variables).template(values)
     return {name.removeprefix(f"{role}_"): value for name, value in filled.items()}
 
