@@ -24,6 +24,7 @@ FACTS = {
     "domain": "mail_domain",
     "mail_hostname": "mail_hostname | default('mail.' ~ mail_domain)",
     "webmail_hostname": "mail_webmail_hostname | default('webmail.' ~ mail_domain)",
+    "people": "mail_users | map(attribute='name') | list",
     "accounts": "mail_users + mail_services | default([])",
     "ca": "mail_tls_ca | default('/etc/ssl/ilnmors-mail/ca.pem')",
     # Only the lab knows addresses; the names of a real house are in its DNS.
@@ -110,6 +111,7 @@ def house(
         mail_address=address("mail", facts["mail_hostname"]),
         webmail_address=address("webmail", facts["webmail_hostname"]),
         ca_file=str(ca_file),
+        people=tuple(facts["people"]),
         passwords={account["name"]: account.get("password", "") for account in facts["accounts"]},
     )
 

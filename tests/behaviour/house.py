@@ -23,6 +23,7 @@ class House:
     mail_address: str
     webmail_address: str
     ca_file: str
+    people: tuple[str, ...]
     passwords: dict[str, str]
 
     def password(self, name: str) -> str:
