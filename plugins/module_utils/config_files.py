@@ -51,13 +51,18 @@ class Attributes:
 
 @dataclass(frozen=True)
 class TextFile:
-    """One wanted file. `stage_only` files exist in the staging tree alone, for the checker."""
+    """One wanted file.
+
+    `stage_only` files exist in the staging tree alone, for the checker. `option`: the variable that a user would have
+    to correct, if there is a single one.
+    """
 
     path: Path
     content: str = field(repr=False)
     attributes: Attributes
     secret: bool
     stage_only: bool
+    option: str | None = None
 
 
 @dataclass(frozen=True)
@@ -171,7 +176,7 @@ def _read_file(entry: Mapping[str, Any]) -> TextFile:
     content = entry["content"]
     if content and not content.endswith("\n"):
         content += "\n"
-    return TextFile(path, content, attributes, entry["secret"], entry["stage_only"])
+    return TextFile(path, content, attributes, entry["secret"], entry["stage_only"], entry.get("option"))
 
 
 def _read_attributes(option: str, entry: Mapping[str, Any]) -> Attributes:
@@ -382,9 +387,15 @@ def _run_checker(argv: Sequence[str], root: str, file_set: FileSet) -> None:
     output = (done.stderr.strip() or done.stdout.strip() or "(it printed nothing)").replace(root, "")
     shown = "\n".join(hide_secrets(output, file_set.files).splitlines()[-OUTPUT_LINES:])
     raise ConfigFilesError(
-        f"validate: '{shlex.join(argv)}' refused the files with exit code {done.returncode},"
+        f"{_blamed(argv, file_set.files)}: '{shlex.join(argv)}' refused the files with exit code {done.returncode},"
         f" nothing was put in place:\n{shown}"
     )
+
+
+def _blamed(argv: Sequence[str], files: Iterable[TextFile]) -> str:
+    """Name the options whose files are the checker's arguments."""
+    options = [file.option for file in files if file.option and f"{ROOT_MARK}{file.path}" in argv]
+    return ", ".join(options) or "validate"
 
 
 def hide_secrets(output: str, files: Iterable[TextFile]) -> str:

@@ -73,6 +73,9 @@ options:
           - C(%s) in its content stands for the staging root.
         type: bool
         default: false
+      option:
+        description: Name of the variable that the content comes from. A checker that is given the file blames it.
+        type: str
   directories:
     description: Directories that are made or corrected before the files.
     type: list
@@ -242,6 +245,7 @@ def main() -> None:
                     "mode": {"type": "raw", "default": "0644"},
                     "secret": {"type": "bool", "default": False, "no_log": False},
                     "stage_only": {"type": "bool", "default": False},
+                    "option": {"type": "str"},
                 },
             },
             "directories": {

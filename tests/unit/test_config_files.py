@@ -363,6 +363,20 @@ def test_what_the_checker_refuses_is_not_put_in_place(
     assert names(staging) == []
 
 
+@pytest.mark.parametrize(
+    ("argument", "blamed"),
+    [("%s{etc}/before.sieve", "sieve_before"), ("%s", "validate"), ("%s{etc}/other", "validate")],
+)
+def test_the_option_behind_a_refused_file_is_named(
+    monkeypatch: pytest.MonkeyPatch, etc: Path, argument: str, blamed: str
+) -> None:
+    files = [entry(etc / "before.sieve", option="sieve_before"), entry(etc / "other")]
+    checker = ["sh", "-c", "echo line 1: bad >&2; exit 3", argument.format(etc=etc)]
+    message = run(monkeypatch, files, validate=[checker])["msg"]
+    assert message.startswith(f"{blamed}: 'sh -c ")
+    assert message.endswith(" refused the files with exit code 3, nothing was put in place:\nline 1: bad")
+
+
 @pytest.mark.parametrize(("strict", "refused"), [(False, False), (True, True)])
 def test_a_warning_refuses_only_when_strict(
     monkeypatch: pytest.MonkeyPatch, etc: Path, strict: bool, refused: bool
