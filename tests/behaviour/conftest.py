@@ -27,6 +27,7 @@ FACTS = {
     "people": "mail_users | map(attribute='name') | list",
     "accounts": "mail_users + mail_services | default([])",
     "ca": "mail_tls_ca | default('/etc/ssl/ilnmors-mail/ca.pem')",
+    "days": "{'Trash': dovecot_imap_trash_days | default(0), 'Junk': dovecot_imap_junk_days | default(0)}",
     # Only the lab knows addresses; the names of a real house are in its DNS.
     "address": "lab_address | default('')",
     "second_address": "lab_second_address | default('')",
