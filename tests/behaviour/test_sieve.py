@@ -1,0 +1,371 @@
+"""Sieve: the house's script, personal ones, what they send, and ManageSieve on a real connection.
+
+Other mail that arrives meanwhile is handled by the user's own script, which is made active again at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.message import EmailMessage
+
+import pytest
+from ansible_collections.ilnmors.mail.tests.behaviour import clients
+from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
+from ansible_collections.ilnmors.mail.tests.behaviour.sieve_client import ManageSieve, Refused
+from testinfra.host import Host
+
+MARK = "X-Behaviour-Test"
+# Dovecot's default ones, and what its role adds. Webmails offer what they find here.
+EXTENSIONS = {
+    "body",
+    "comparator-i;ascii-numeric",
+    "copy",
+    "date",
+    "duplicate",
+    "editheader",
+    "encoded-character",
+    "enotify",
+    "environment",
+    "envelope",
+    "extracttext",
+    "fileinto",
+    "foreverypart",
+    "ihave",
+    "imap4flags",
+    "include",
+    "index",
+    "mailbox",
+    "mime",
+    "regex",
+    "reject",
+    "relational",
+    "special-use",
+    "subaddress",
+    "vacation",
+    "variables",
+}
+
+
+@contextmanager
+def connect(house: House, name: str) -> Iterator[ManageSieve]:
+    """Log in to ManageSieve."""
+    with ManageSieve(house.mail_hostname, house.ca_file) as client:
+        client.log_in(name, house.password(name))
+        yield client
+
+
+@contextmanager
+def script(house: House, name: str, text: str) -> Iterator[None]:
+    """Let a user's script treat mail with our mark, and the user's own one all other mail, for a while."""
+    own = f"behaviour-test-{secrets.token_hex(4)}"
+    with connect(house, name) as client:
+        former = client.active()
+        others = f'include :personal "{former}";' if former else ""
+        text = f'require {json.dumps(sorted(EXTENSIONS))};\nif not exists "{MARK}" {{ {others} stop; }}\n{text}\n'
+        client.command("PUTSCRIPT", own, text)
+        client.command("SETACTIVE", own)
+    try:
+        yield
+    finally:
+        with connect(house, name) as client:
+            client.command("SETACTIVE", former)
+            client.command("DELETESCRIPT", own)
+
+
+def compose(house: House, sender: str, recipient: str, **headers: str) -> EmailMessage:
+    """Write a message that our scripts know. A header's name has underscores for hyphens."""
+    new = clients.message(house.login(sender), house.login(recipient))
+    new.replace_header("Subject", f"behaviour test {secrets.token_hex(8)}")
+    new[MARK] = "yes"
+    for name, value in headers.items():
+        new[name.replace("_", "-")] = value
+    return new
+
+
+def send(house: House, sender: str, message: EmailMessage) -> None:
+    """Submit a message as its sender."""
+    with clients.submission(house.mail_hostname, house.ca_file) as client:
+        client.login(sender, house.password(sender))
+        client.send_message(message)
+
+
+def take(house: House, name: str, mailbox: str, *criteria: str) -> bytes | None:
+    """Return the first message of a mailbox that matches, flags before it, and remove it; None if there is none."""
+    with clients.imap(house.mail_hostname, house.ca_file) as client:
+        client.login(name, house.password(name))
+        if client.select(f'"{mailbox}"')[0] != "OK":
+            return None
+        uids = client.uid("SEARCH", *criteria)[1][0].split()
+        if not uids:
+            return None
+        uid = uids[0].decode()
+        head, body = client.uid("FETCH", uid, "(FLAGS BODY.PEEK[])")[1][0]
+        client.uid("STORE", uid, "+FLAGS", r"(\Deleted)")
+        client.uid("EXPUNGE", uid)
+        return bytes(head) + b"\r\n" + bytes(body)
+
+
+def arrives(house: House, name: str, message: EmailMessage, mailbox: str = "INBOX") -> bytes:
+    """Wait for a message in a mailbox, and take it away."""
+    criteria = ("HEADER", "Message-ID", f'"{message["Message-ID"]}"')
+    return wait_for(lambda: take(house, name, mailbox, *criteria), f"the message reaches {mailbox} of {name}")
+
+
+def answer_to(house: House, name: str, message: EmailMessage) -> Callable[[], bytes | None]:
+    """Return what looks for an answer to a message, and takes it away."""
+    return lambda: take(house, name, "INBOX", "HEADER", "In-Reply-To", f'"{message["Message-ID"]}"')
+
+
+@pytest.fixture
+def folder(house: House) -> Iterator[str]:
+    """Return the name of a folder of guest that is not there, and remove it at the end."""
+    name = f"Behaviour test {secrets.token_hex(4)}"
+    yield name
+    with clients.imap(house.mail_hostname, house.ca_file) as client:
+        client.login("guest", house.password("guest"))
+        client.unsubscribe(f'"{name}"')
+        client.delete(f'"{name}"')
+
+
+# --- the house's script
+
+
+@pytest.mark.parametrize(
+    ("headers", "mailbox"),
+    [
+        ({"X_Spam_Flag": "YES"}, "Junk"),
+        ({"X_Spam": "Yes"}, "Junk"),
+        ({"X_Spam_Status": "Yes, score=7.1 required=5.0"}, "Junk"),
+        ({"X_Spam_Flag": "NO"}, "INBOX"),
+        ({"X_Spam_Status": "No, score=-1 tests=Yes"}, "INBOX"),
+    ],
+    ids=str,
+)
+def test_what_a_spam_filter_marked_goes_to_junk(house: House, headers: dict[str, str], mailbox: str) -> None:
+    message = compose(house, "il", "guest", **headers)
+    send(house, "il", message)
+    arrives(house, "guest", message, mailbox)
+
+
+def test_a_personal_script_does_not_see_what_went_to_junk(house: House) -> None:
+    with script(house, "guest", "discard;"):
+        message = compose(house, "il", "guest", X_Spam_Flag="YES")
+        send(house, "il", message)
+        arrives(house, "guest", message, "Junk")
+
+
+def test_the_houses_script_is_compiled_once(house: House, mail: Host) -> None:
+    """A binary that is older than its script, or of another release of Dovecot, would be compiled each time."""
+    binary, source = "/var/lib/dovecot/sieve/before.svbin", "/etc/dovecot/sieve/before.sieve"
+    state = f"stat --format '%i %y' {binary}"
+    seen = []
+    for _ in range(2):
+        message = compose(house, "il", "guest")
+        send(house, "il", message)
+        arrives(house, "guest", message)
+        seen.append(mail.check_output(state))
+    assert seen[0] == seen[1]
+    assert mail.run_test(f"test {binary} -ot {source}").rc == 1
+    assert mail.file(source).user == "root"
+
+
+# --- personal scripts
+
+
+def test_a_plus_address_reaches_the_inbox(house: House) -> None:
+    message = compose(house, "il", "guest+lists")
+    send(house, "il", message)
+    arrives(house, "guest", message)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'fileinto :create "%s";',
+        'if envelope :detail "to" "lists" { fileinto :create "%s"; }',
+        'if header :regex "subject" "^(behaviour) [a-z]+ [0-9a-f]{16}$" { fileinto :create "%s"; }',
+        'if currentdate :value "ge" "year" "2020" { fileinto :create "%s"; }',
+        'if body :contains "Hello." { fileinto :create "%s"; }',
+    ],
+    ids=["create", "subaddress", "regex", "date", "body"],
+)
+def test_a_script_files_mail(house: House, folder: str, text: str) -> None:
+    with script(house, "guest", text % folder):
+        message = compose(house, "il", "guest+lists")
+        send(house, "il", message)
+        arrives(house, "guest", message, folder)
+
+
+def test_a_script_marks_and_changes_mail(house: House) -> None:
+    text = 'addheader "X-Seen-By" "Sieve"; addflag "\\\\Seen"; addflag "$Label1";'
+    with script(house, "guest", text):
+        message = compose(house, "il", "guest")
+        send(house, "il", message)
+        found = arrives(house, "guest", message)
+    flags, _, body = found.partition(b"\r\n")
+    assert b"\\Seen" in flags
+    assert b"$Label1" in flags
+    assert b"X-Seen-By: Sieve\r\n" in body
+
+
+def test_special_use_finds_the_folder(house: House) -> None:
+    with script(house, "guest", 'fileinto :specialuse "\\\\Archive" "INBOX";'):
+        message = compose(house, "il", "guest")
+        send(house, "il", message)
+        arrives(house, "guest", message, "Archive")
+
+
+def test_a_script_that_fails_loses_no_mail(house: House, mail: Host, folder: str) -> None:
+    """The message stays in the inbox; the log has one line, and the user's own log says why."""
+    since = mail.check_output("date +%s")
+    with script(house, "guest", f'fileinto "{folder}";'):
+        message = compose(house, "il", "guest")
+        send(house, "il", message)
+        arrives(house, "guest", message)
+    said = mail.check_output(f"journalctl --unit dovecot --no-pager --since @{since}").splitlines()
+    (line,) = [line for line in said if "guest@" in line and "failed" in line]
+    assert "implicit keep was successful" in line
+    (log,) = [word for word in line.split() if word.endswith(".dovecot.sieve.log")]
+    assert folder in mail.check_output("tail --lines 5 %s", log)
+
+
+# --- what scripts send
+
+
+def test_vacation_answers_once(house: House) -> None:
+    text = f'vacation :days 1 :subject "Away" "In the hills {secrets.token_hex(8)}.";'
+    with script(house, "guest", text):
+        first = compose(house, "il", "guest")
+        send(house, "il", first)
+        arrives(house, "guest", first)
+        answer = clients.parse(wait_for(answer_to(house, "il", first), "the answer").partition(b"\r\n")[2])
+        assert answer["From"].addresses[0].addr_spec == house.login("guest")
+        assert answer["Return-Path"].strip("<>") == house.login("guest")
+        assert answer["Subject"] == "Away"
+        assert answer["Auto-Submitted"].startswith("auto-replied")
+
+        second = compose(house, "il", "guest")
+        send(house, "il", second)
+        arrives(house, "guest", second)
+        last = compose(house, "guest", "il")
+        send(house, "guest", last)
+        arrives(house, "il", last)
+        assert answer_to(house, "il", second)() is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"List_Id": "<hills.example.org>"},
+        {"Precedence": "bulk"},
+        {"Precedence": "list"},
+        {"Auto_Submitted": "auto-generated"},
+        {"X_Auto_Response_Suppress": "All"},
+    ],
+    ids=str,
+)
+def test_vacation_answers_no_machine(house: House, headers: dict[str, str]) -> None:
+    with script(house, "guest", f'vacation "In the hills {secrets.token_hex(8)}.";'):
+        message = compose(house, "il", "guest", **headers)
+        send(house, "il", message)
+        arrives(house, "guest", message)
+        last = compose(house, "guest", "il")
+        send(house, "guest", last)
+        arrives(house, "il", last)
+        assert answer_to(house, "il", message)() is None
+
+
+def test_redirected_mail_is_sent_by_its_redirector(house: House) -> None:
+    """So it leaves for the world through the redirector's account, and what comes back reaches who can act."""
+    with script(house, "guest", f'redirect "{house.login("il")}";'):
+        message = compose(house, "il", "guest")
+        send(house, "il", message)
+        found = clients.parse(arrives(house, "il", message).partition(b"\r\n")[2])
+        assert found["Return-Path"].strip("<>") == house.login("guest")
+        assert found["From"].addresses[0].addr_spec == house.login("il")
+
+
+def test_mail_that_is_redirected_in_a_circle_comes_to_rest(house: House) -> None:
+    to_il, to_guest = f'redirect "{house.login("il")}";', f'redirect "{house.login("guest")}";'
+    with script(house, "guest", to_il), script(house, "il", to_guest):
+        message = compose(house, "il", "guest")
+        send(house, "il", message)
+        arrives(house, "guest", message)
+
+
+def test_refused_mail_tells_its_sender(house: House) -> None:
+    reason = f"No more of {secrets.token_hex(8)}."
+    with script(house, "guest", f'reject "{reason}";'):
+        message = compose(house, "il", "guest")
+        send(house, "il", message)
+        wait_for(lambda: take(house, "il", "INBOX", "BODY", f'"{reason}"'), "the refusal")
+
+
+# --- ManageSieve
+
+
+def test_extensions_are_those_people_use(house: House) -> None:
+    with connect(house, "guest") as client:
+        assert set(client.capabilities["SIEVE"].split()) == EXTENSIONS
+        offered = {line[0]: line[-1] for line in client.command("CAPABILITY").lines}
+    assert offered["MAXREDIRECTS"] == "4"
+    assert offered["NOTIFY"] == "mailto"
+
+
+def test_a_script_is_kept_renamed_and_removed(house: House) -> None:
+    name, other = (f"behaviour-test-{secrets.token_hex(4)}" for _ in range(2))
+    text = '# Ümlaute "quoted"\r\nif not exists "Subject" { keep; }\r\n'
+    with connect(house, "guest") as client:
+        before = client.scripts()
+        client.command("PUTSCRIPT", name, text)
+        try:
+            assert client.command("GETSCRIPT", name).lines == [[text]]
+            client.command("RENAMESCRIPT", name, other)
+            assert client.scripts() == {**before, other: False}
+        finally:
+            client.command("DELETESCRIPT", other)
+        assert client.scripts() == before
+        with pytest.raises(Refused, match="NONEXISTENT"):
+            client.command("GETSCRIPT", name)
+
+
+def test_the_active_script_is_not_removed(house: House) -> None:
+    with script(house, "guest", "keep;"), connect(house, "guest") as client:
+        active = client.active()
+        assert active.startswith("behaviour-test-")
+        with pytest.raises(Refused, match="ACTIVE"):
+            client.command("DELETESCRIPT", active)
+        assert client.active() == active
+
+
+@pytest.mark.parametrize("verb", ["PUTSCRIPT", "CHECKSCRIPT"])
+def test_a_script_that_does_not_compile_is_refused_with_its_line(house: House, verb: str) -> None:
+    names = ["behaviour-test-refused"] if verb == "PUTSCRIPT" else []
+    with connect(house, "guest") as client:
+        before = client.scripts()
+        with pytest.raises(Refused, match="line 2: error: unknown command 'frobnicate'"):
+            client.command(verb, *names, 'keep;\r\nfrobnicate "mail";\r\n')
+        assert client.scripts() == before
+        client.command("CHECKSCRIPT", "keep;\r\n")
+
+
+def test_a_script_without_bounds_is_refused(house: House) -> None:
+    with connect(house, "guest") as client, pytest.raises(Refused, match="QUOTA/MAXSIZE"):
+        client.command("CHECKSCRIPT", "#" * (1 << 20) + "\r\nkeep;\r\n")
+
+
+def test_noop_and_logout_are_answered(house: House) -> None:
+    with connect(house, "guest") as client:
+        assert "TAG" in client.command("NOOP", "still there").text
+        client.command("LOGOUT")
+
+
+@pytest.mark.parametrize("name", ["guest", "gitea"])
+def test_who_may_not_log_in(house: House, name: str) -> None:
+    """A wrong password, and a machine that only sends with its right one."""
+    password = house.password(name) if name == "gitea" else "wrong"
+    with ManageSieve(house.mail_hostname, house.ca_file) as client, pytest.raises(Refused):
+        client.log_in(name, password)
