@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_settings import setting_problems
 from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES
 
 # RFC 1123 section 2.1: letters, digits and inner hyphens, at most 63 octets a label.
@@ -85,6 +86,29 @@ def network_problems(networks: Sequence[object], allow_public: bool) -> Iterator
                 f"{where}: {value!r} is public address space: strangers could send mail through the house; "
                 "write the house's private network, or set mail_trust_public_networks: true if you mean it"
             )
+
+
+def metrics_problems(address: str) -> Iterator[str]:
+    """Check the address that metrics are offered at: one of the house, empty for none."""
+    variable = "dovecot_imap_metrics_address"
+    if not address:
+        return
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        yield f"{variable}: {address!r} is not an IP address; write one of the host's, such as '127.0.0.1'"
+        return
+    if found.is_unspecified or not _is_private(ipaddress.ip_network(address)):
+        yield (
+            f"{variable}: {address!r} would offer the metrics to strangers, for anyone may read them; "
+            "write a private address of the host, such as '127.0.0.1'"
+        )
+
+
+def client_problems(clients_per_user: int) -> Iterator[str]:
+    """Check how many mail programs a person may use."""
+    if clients_per_user < 1:
+        yield f"dovecot_imap_clients_per_user: {clients_per_user} leaves no connection; write 1 or more"
 
 
 def account_problems(users: Entries, services: Entries) -> Iterator[str]:
@@ -233,7 +257,8 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
     """All problems of what is given of a house's description.
 
     house: any of domain, hostname, webmail_hostname, users, services, providers, default_provider,
-    trusted_networks, trust_public_networks, tls_certificate, tls_key, tls_names, tls_ca_domains.
+    trusted_networks, trust_public_networks, tls_certificate, tls_key, tls_names, tls_ca_domains,
+    metrics_address, clients_per_user, extra_settings.
     What is not given is not checked, so that each role checks what it knows.
     """
     lists = {key: house.get(key) or [] for key in ("users", "services", "providers")}
@@ -263,6 +288,12 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
         (
             "trusted_networks",
             lambda: network_problems(house["trusted_networks"], bool(house.get("trust_public_networks"))),
+        ),
+        ("metrics_address", lambda: metrics_problems(house["metrics_address"])),
+        ("clients_per_user", lambda: client_problems(house["clients_per_user"])),
+        (
+            "extra_settings",
+            lambda: setting_problems("dovecot_imap_extra_settings", house["extra_settings"]),
         ),
         ("tls_certificate", lambda: tls_problems(house["tls_certificate"] or "", house.get("tls_key") or "")),
         ("tls_names", lambda: certificate_name_problems(house["tls_names"], house["tls_ca_domains"])),

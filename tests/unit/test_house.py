@@ -33,6 +33,9 @@ SOUND: dict[str, Any] = {
     "tls_key": "",
     "tls_names": ["mail.home.internal"],
     "tls_ca_domains": ["home.internal"],
+    "metrics_address": "192.168.1.2",
+    "clients_per_user": 5,
+    "extra_settings": {"mail_debug": True},
 }
 
 
@@ -182,6 +185,34 @@ def test_what_is_not_given_is_not_checked() -> None:
             "providers.0.relay",
             False,
             "mail_default_provider: 'gmail' has relay: false; choose one that relays, or remove that line",
+        ),
+        (
+            "metrics_address",
+            "mail.home.internal",
+            "dovecot_imap_metrics_address: 'mail.home.internal' is not an IP address; "
+            "write one of the host's, such as '127.0.0.1'",
+        ),
+        (
+            "metrics_address",
+            "8.8.8.8",
+            "dovecot_imap_metrics_address: '8.8.8.8' would offer the metrics to strangers, for anyone may read them; "
+            "write a private address of the host, such as '127.0.0.1'",
+        ),
+        (
+            "metrics_address",
+            "::",
+            "dovecot_imap_metrics_address: '::' would offer the metrics to strangers, for anyone may read them; "
+            "write a private address of the host, such as '127.0.0.1'",
+        ),
+        (
+            "clients_per_user",
+            0,
+            "dovecot_imap_clients_per_user: 0 leaves no connection; write 1 or more",
+        ),
+        (
+            "extra_settings",
+            {"protocols": ["imap"]},
+            "dovecot_imap_extra_settings.protocols: is no single value; write it as one string, as in dovecot.conf",
         ),
         (
             "trusted_networks.0",
