@@ -26,6 +26,7 @@ FACTS = {
     "webmail_hostname": "mail_webmail_hostname | default('webmail.' ~ mail_domain)",
     "people": "mail_users | map(attribute='name') | list",
     "accounts": "mail_users + mail_services | default([])",
+    "metrics": "[dovecot_imap_metrics_address | default(''), dovecot_imap_metrics_port | default(9900)]",
     "ca": "mail_tls_ca | default('/etc/ssl/ilnmors-mail/ca.pem')",
     "days": "{'Trash': dovecot_imap_trash_days | default(0), 'Junk': dovecot_imap_junk_days | default(0)}",
     # Only the lab knows addresses; the names of a real house are in its DNS.
@@ -115,6 +116,13 @@ def house(
         people=tuple(facts["people"]),
         passwords={account["name"]: account.get("password", "") for account in facts["accounts"]},
     )
+
+
+@pytest.fixture(scope="session")
+def days(inventory: dict[str, dict[str, Any]]) -> dict[str, int]:
+    """Return after how many days messages go, by folder; 0 is never."""
+    found: dict[str, int] = next(iter(inventory.values()))["days"]
+    return found
 
 
 @pytest.fixture(scope="session", autouse=True)
