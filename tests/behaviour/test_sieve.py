@@ -296,6 +296,22 @@ def test_mail_that_is_redirected_in_a_circle_comes_to_rest(house: House) -> None
         arrives(house, "guest", message)
 
 
+@pytest.mark.usefixtures("provider")
+def test_redirected_mail_leaves_through_its_redirectors_account(house: House, provider_ca: str) -> None:
+    with script(house, "guest", 'redirect "someone@elsewhere.test";'):
+        message = compose(house, "il", "guest+lists")
+        send(house, "il", message)
+
+        def seen() -> bytes | None:
+            with clients.imap("imap.naver.test", provider_ca) as client:
+                client.login("world@naver.test", "naver-lab-password")
+                uid = clients.find(client, message["Message-ID"])
+                return clients.fetch(client, uid) if uid else None
+
+        found = clients.parse(wait_for(seen, "the world gets it"))
+    assert found["Return-Path"] == "<il@naver.test>"
+
+
 def test_refused_mail_tells_its_sender(house: House) -> None:
     reason = f"No more of {secrets.token_hex(8)}."
     with script(house, "guest", f'reject "{reason}";'):
