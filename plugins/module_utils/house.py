@@ -105,6 +105,13 @@ def metrics_problems(address: str) -> Iterator[str]:
         )
 
 
+def expiry_problems(days: Mapping[str, object]) -> Iterator[str]:
+    """Check after how many days messages are deleted, by the name of the variable."""
+    for variable, value in days.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            yield f"{variable}: {value!r} is no number of days; write one such as 30, or 0 to keep messages"
+
+
 def client_problems(clients_per_user: int) -> Iterator[str]:
     """Check how many mail programs a person may use."""
     if clients_per_user < 1:
@@ -258,7 +265,7 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
 
     house: any of domain, hostname, webmail_hostname, users, services, providers, default_provider,
     trusted_networks, trust_public_networks, tls_certificate, tls_key, tls_names, tls_ca_domains,
-    metrics_address, clients_per_user, extra_settings.
+    metrics_address, clients_per_user, expiry, extra_settings.
     What is not given is not checked, so that each role checks what it knows.
     """
     lists = {key: house.get(key) or [] for key in ("users", "services", "providers")}
@@ -291,6 +298,7 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
         ),
         ("metrics_address", lambda: metrics_problems(house["metrics_address"])),
         ("clients_per_user", lambda: client_problems(house["clients_per_user"])),
+        ("expiry", lambda: expiry_problems(house["expiry"])),
         (
             "extra_settings",
             lambda: setting_problems("dovecot_imap_extra_settings", house["extra_settings"]),

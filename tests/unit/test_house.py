@@ -35,6 +35,7 @@ SOUND: dict[str, Any] = {
     "tls_ca_domains": ["home.internal"],
     "metrics_address": "192.168.1.2",
     "clients_per_user": 5,
+    "expiry": {"dovecot_imap_trash_days": 0, "dovecot_imap_junk_days": 30},
     "extra_settings": {"mail_debug": True},
 }
 
@@ -208,6 +209,16 @@ def test_what_is_not_given_is_not_checked() -> None:
             "clients_per_user",
             0,
             "dovecot_imap_clients_per_user: 0 leaves no connection; write 1 or more",
+        ),
+        (
+            "expiry.dovecot_imap_trash_days",
+            -1,
+            "dovecot_imap_trash_days: -1 is no number of days; write one such as 30, or 0 to keep messages",
+        ),
+        (
+            "expiry.dovecot_imap_junk_days",
+            1.5,
+            "dovecot_imap_junk_days: 1.5 is no number of days; write one such as 30, or 0 to keep messages",
         ),
         (
             "extra_settings",
