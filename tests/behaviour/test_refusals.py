@@ -179,3 +179,17 @@ def test_a_refused_configuration_leaves_the_running_one(site: Site, house: House
     assert mail.check_output(state) == before
     with clients.submission(house.mail_hostname, house.ca_file) as client:
         assert client.login("il", house.password("il"))[0] == 235
+
+
+@pytest.mark.parametrize("options", [(), ("--check",)], ids=["run", "check"])
+def test_a_sieve_script_that_does_not_compile_is_refused_with_its_line(
+    site: Site, mail: Host, options: tuple[str, ...]
+) -> None:
+    state = "stat --format '%n %i %y' /etc/dovecot/dovecot.conf /etc/dovecot/sieve/*"
+    before = mail.check_output(state)
+    bad = {"dovecot_imap_sieve_before": 'keep;\nfrobnicate "mail";\n'}
+    run = site(bad, "--limit", "mail", *options)
+    assert run.status != 0
+    assert "dovecot_imap_sieve_before: 'sievec" in run.output
+    assert "line 2: error: unknown command 'frobnicate'" in run.output
+    assert mail.check_output(state) == before
