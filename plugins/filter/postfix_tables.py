@@ -34,8 +34,9 @@ RETURN = r"""
 _value:
   type: dict
   description:
-    - C(mynetworks) (str), C(maps) (entries for M(ilnmors.mail.postfix_map)), C(transports) (list of C(name),
-      C(wrappermode), and the paths C(passwords) and C(senders)) and C(default_transport) (str).
+    - C(mynetworks) (str), C(catch_all) (bool, whether someone has the mail for nobody), C(maps) (entries for
+      M(ilnmors.mail.postfix_map)), C(transports) (list of C(name), C(wrappermode), and the paths C(passwords) and
+      C(senders)) and C(default_transport) (str).
   sample:
     default_transport: relay-gmail:[smtp.gmail.com]:587
 """

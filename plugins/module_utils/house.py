@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_settings import setting_problems
+from ansible_collections.ilnmors.mail.plugins.module_utils.ldap import ldap_problems
 from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES
 
 # RFC 1123 section 2.1: letters, digits and inner hyphens, at most 63 octets a label.
@@ -264,7 +265,7 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
     """All problems of what is given of a house's description.
 
     house: any of domain, hostname, webmail_hostname, users, services, providers, default_provider,
-    trusted_networks, trust_public_networks, tls_certificate, tls_key, tls_names, tls_ca_domains,
+    trusted_networks, trust_public_networks, ldap, tls_certificate, tls_key, tls_names, tls_ca_domains,
     metrics_address, clients_per_user, expiry, extra_settings.
     What is not given is not checked, so that each role checks what it knows.
     """
@@ -288,7 +289,8 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
             "providers",
             lambda: provider_problems(
                 lists["providers"],
-                lists["users"] if "users" in house else None,
+                # A directory may know people whom mail_users does not.
+                None if house.get("ldap", {}).get("uri") else house.get("users"),
                 house.get("default_provider"),
             ),
         ),
@@ -303,6 +305,7 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
             "extra_settings",
             lambda: setting_problems("dovecot_imap_extra_settings", house["extra_settings"]),
         ),
+        ("ldap", lambda: ldap_problems(house["ldap"])),
         ("tls_certificate", lambda: tls_problems(house["tls_certificate"] or "", house.get("tls_key") or "")),
         ("tls_names", lambda: certificate_name_problems(house["tls_names"], house["tls_ca_domains"])),
     ]

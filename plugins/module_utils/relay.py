@@ -110,10 +110,10 @@ def sender_transports(users: Entries, providers: Entries, domain: str) -> Table:
     for provider in relays(providers):
         destination = f"{provider.transport}:{provider.nexthop}"
         table[provider.address.lower()] = destination
-        for user in users:
-            if user["name"] == provider.owner:
-                for address in user_addresses(user, domain):
-                    table.setdefault(address, destination)
+        # A person of a directory has no entry among the users, and one address.
+        owner = next((user for user in users if user["name"] == provider.owner), {"name": provider.owner})
+        for address in user_addresses(owner, domain):
+            table.setdefault(address, destination)
     return table
 
 
@@ -155,8 +155,9 @@ def postfix_tables(house: Mapping[str, Any]) -> dict[str, Any]:
     house: domain (str), users, services, providers (lists as in the site variables), default_provider (str or
     None), postmaster (str), trusted_networks (list of str), directory (str, where the lookup tables lie).
 
-    Returns: mynetworks (str), maps (entries of the postfix_map module), transports (list of {name, wrappermode,
-    passwords, senders}, the latter two the paths of their maps) and default_transport (str).
+    Returns: mynetworks (str), catch_all (bool, whether someone has the mail for nobody), maps (entries of the
+    postfix_map module), transports (list of {name, wrappermode, passwords, senders}, the latter two the paths of
+    their maps) and default_transport (str).
     """
     domain, directory = house["domain"], house["directory"]
     users, services, providers = house["users"], house["services"], house["providers"]
@@ -171,6 +172,7 @@ def postfix_tables(house: Mapping[str, Any]) -> dict[str, Any]:
     maps += [transport[kind] for transport in transports for kind in ("passwords", "senders")]
     return {
         "mynetworks": mynetworks(house["trusted_networks"]),
+        "catch_all": any(user.get("catch_all") for user in users),
         "maps": maps,
         "transports": [
             {**transport, **{kind: transport[kind]["path"] for kind in ("passwords", "senders")}}
