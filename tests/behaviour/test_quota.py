@@ -101,6 +101,17 @@ def test_a_client_sees_its_quota(client: Any) -> None:
     assert client.getquota('"User quota"') == ("OK", [quota])
 
 
+def test_a_quota_of_ones_own_goes_before_the_default(house: House) -> None:
+    limits = {}
+    for name in ("guest", "full"):
+        with clients.imap(house.mail_hostname, house.ca_file) as client:
+            client.login(name, house.password(name))
+            limits[name] = usage(client)[1]
+    if not limits["guest"]:
+        pytest.skip("needs a quota of all users (dovecot_imap_quota)")
+    assert 0 < limits["full"] < limits["guest"]
+
+
 def test_what_is_stored_counts(client: Any) -> None:
     before, _ = usage(client)
     client.append("INBOX", "", None, clients.message("a@b.test", "c@d.test", text(100_000)).as_bytes())
