@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import testinfra
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House
+from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
 from testinfra.host import Host
 
 FACTS = {
@@ -29,6 +30,7 @@ FACTS = {
     "metrics": "[dovecot_imap_metrics_address | default(''), dovecot_imap_metrics_port | default(9900)]",
     "ca": "mail_tls_ca | default('/etc/ssl/ilnmors-mail/ca.pem')",
     "days": "{'Trash': dovecot_imap_trash_days | default(0), 'Junk': dovecot_imap_junk_days | default(0)}",
+    "fts": "dovecot_imap_fts | default(true)",
     # Only the lab knows addresses; the names of a real house are in its DNS.
     "address": "lab_address | default('')",
     "second_address": "lab_second_address | default('')",
@@ -150,6 +152,27 @@ def provider_ca(request: pytest.FixtureRequest) -> str:
     if not path.exists():
         pytest.skip(f"needs the CA certificate of the lab's providers in {path}")
     return str(path)
+
+
+@pytest.fixture
+def webmail(house: House) -> Webmail:
+    """Return a browser that has not been there yet."""
+    return Webmail(house.webmail_hostname, house.ca_file)
+
+
+@pytest.fixture
+def version(webmail: Webmail) -> str:
+    return str(webmail.start()["System"]["version"])
+
+
+@pytest.fixture
+def real_webmail(webmail: Webmail, version: str) -> Webmail:
+    """Return the same, where the deployed application is the real one."""
+    if version.endswith("standin"):
+        pytest.skip(
+            "the webmail's stand-in is deployed; SNAPPYMAIL_ARCHIVE=/path/to/archive deploys the real one"
+        )
+    return webmail
 
 
 JOURNAL = "journalctl --no-pager --quiet --lines 60 --since @{since} " + " ".join(

@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
 from ansible_collections.ilnmors.mail.tests.behaviour.sieve_client import ManageSieve, Refused
+from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
 from testinfra.host import Host
 
 MARK = "X-Behaviour-Test"
@@ -58,22 +59,33 @@ def connect(house: House, name: str) -> Iterator[ManageSieve]:
         yield client
 
 
+Put = Callable[[str, str], object]
+
+
 @contextmanager
-def script(house: House, name: str, text: str) -> Iterator[None]:
-    """Let a user's script treat mail with our mark, and the user's own one all other mail, for a while."""
+def script(house: House, name: str, text: str, put: Put | None = None) -> Iterator[None]:
+    """Let a user's script treat mail with our mark, and the user's own one all other mail, for a while.
+
+    put: installs and activates a script, given its name and text; otherwise ManageSieve does.
+    """
     own = f"behaviour-test-{secrets.token_hex(4)}"
     with connect(house, name) as client:
         former = client.active()
-        others = f'include :personal "{former}";' if former else ""
-        text = f'require {json.dumps(sorted(EXTENSIONS))};\nif not exists "{MARK}" {{ {others} stop; }}\n{text}\n'
-        client.command("PUTSCRIPT", own, text)
-        client.command("SETACTIVE", own)
+    others = f'include :personal "{former}";' if former else ""
+    text = f'require {json.dumps(sorted(EXTENSIONS))};\nif not exists "{MARK}" {{ {others} stop; }}\n{text}\n'
     try:
+        if put:
+            put(own, text)
+        else:
+            with connect(house, name) as client:
+                client.command("PUTSCRIPT", own, text)
+                client.command("SETACTIVE", own)
         yield
     finally:
         with connect(house, name) as client:
             client.command("SETACTIVE", former)
-            client.command("DELETESCRIPT", own)
+            if own in client.scripts():
+                client.command("DELETESCRIPT", own)
 
 
 def compose(house: House, sender: str, recipient: str, **headers: str) -> EmailMessage:
@@ -397,3 +409,25 @@ def test_who_may_not_log_in(house: House, name: str) -> None:
     password = house.password(name) if name == "gitea" else "wrong"
     with ManageSieve(house.mail_hostname, house.ca_file) as client, pytest.raises(Refused):
         client.log_in(name, password)
+
+
+# --- the webmail
+
+
+@pytest.mark.usefixtures("app")
+def test_a_filter_made_in_the_webmail_is_what_deliveries_run(
+    house: House, real_webmail: Webmail, folder: str
+) -> None:
+    real_webmail.log_in(house.login("guest"), house.password("guest"))
+
+    def put(name: str, text: str) -> None:
+        assert real_webmail.act("FiltersScriptSave", name=name, body=text)["Result"]
+        assert real_webmail.act("FiltersScriptActivate", name=name)["Result"]
+        found = real_webmail.act("Filters")["Result"]
+        assert found["Scripts"][name]["active"]
+        assert set(found["Capa"]) == EXTENSIONS
+
+    with script(house, "guest", f'fileinto :create "{folder}";', put):
+        message = compose(house, "il", "guest")
+        send(house, "il", message)
+        arrives(house, "guest", message, folder)

@@ -26,27 +26,6 @@ AUTH_ERROR = 102
 DOMAIN_NOT_ALLOWED = 109
 
 
-@pytest.fixture
-def webmail(house: House) -> Webmail:
-    """Return a browser that has not been there yet."""
-    return Webmail(house.webmail_hostname, house.ca_file)
-
-
-@pytest.fixture
-def version(webmail: Webmail) -> str:
-    return str(webmail.start()["System"]["version"])
-
-
-@pytest.fixture
-def real_webmail(webmail: Webmail, version: str) -> Webmail:
-    """Return the same, where the deployed application is the real one."""
-    if version.endswith("standin"):
-        pytest.skip(
-            "the webmail's stand-in is deployed; SNAPPYMAIL_ARCHIVE=/path/to/archive deploys the real one"
-        )
-    return webmail
-
-
 # --- the web server
 
 
