@@ -25,6 +25,11 @@ options:
     type: bool
     default: false
     description: Whether the accounts may only send mail, and not log in to IMAP, POP3 or ManageSieve.
+  quota_field:
+    type: str
+    default: ''
+    description: >-
+      Field of the passwd-file that holds a quota, with V({}) for the size. Needed where an entry has a C(quota).
 author:
   - The ilnmors.mail maintainers
 """
@@ -33,7 +38,7 @@ EXAMPLES = r"""
 - name: Write the accounts
   ilnmors.mail.dovecot_passwd_file:
     path: /etc/dovecot/users
-    accounts: "{{ mail_users | ilnmors.mail.dovecot_accounts(domain='home.internal') }}"
+    accounts: "{{ mail_users | ilnmors.mail.dovecot_accounts(domain='home.internal', quota_field='userdb_quota_storage_size={}') }}"
   no_log: true
 """
 

@@ -14,20 +14,23 @@ def house_address(local: str, domain: str) -> str:
 
 
 def dovecot_accounts(
-    entries: Sequence[Mapping[str, Any]], domain: str, sends_only: bool = False
+    entries: Sequence[Mapping[str, Any]], domain: str, sends_only: bool = False, quota_field: str = ""
 ) -> list[dict[str, Any]]:
     """Turn `mail_users` or `mail_services` into accounts for the dovecot_passwd_file module.
 
     sends_only: the accounts may log in to send mail, but not to IMAP, POP3 or ManageSieve: Dovecot tells its own
     login processes so in the field `nologin`, which Postfix does not ask for
     (https://doc.dovecot.org/main/core/config/auth/passdb.html).
+    quota_field: the field that holds an account's quota, with {} for the size, as the series of Dovecot spells it.
     """
     fields = {"nologin": ""} if sends_only else {}
+    quota_name, _, quota_value = quota_field.partition("=")
     return [
         {
             "name": house_address(entry["name"], domain),
             **{key: entry[key] for key in ("password", "password_hash") if entry.get(key)},
-            "extra_fields": fields,
+            "extra_fields": fields
+            | ({quota_name: quota_value.format(str(entry["quota"]).upper())} if entry.get("quota") else {}),
         }
         for entry in entries
     ]

@@ -106,6 +106,16 @@ def metrics_problems(address: str) -> Iterator[str]:
         )
 
 
+def quota_problems(variable: str, value: object) -> Iterator[str]:
+    """Check the size of a mailbox. A number without a unit means bytes to Dovecot 2.4, and kilobytes to 2.3."""
+    if value in (None, "", 0, "0"):
+        return
+    found = re.fullmatch(r"([1-9][0-9]*)([KMGT])", str(value), re.IGNORECASE | re.ASCII)
+    # Dovecot counts in signed 64 bits; 2.4 takes what is more for no limit.
+    if not found or int(found[1]) << 10 * ("KMGT".index(found[2].upper()) + 1) >= 1 << 63:
+        yield f"{variable}: {value!r} is no size; write a whole number with K, M, G or T, such as '5G', or '0' for none"
+
+
 def expiry_problems(days: Mapping[str, object]) -> Iterator[str]:
     """Check after how many days messages are deleted, by the name of the variable."""
     for variable, value in days.items():
@@ -142,6 +152,7 @@ def account_problems(users: Entries, services: Entries) -> Iterator[str]:
             yield from _password_problems(where, name, entry)
 
     for index, entry in enumerate(users):
+        yield from quota_problems(f"mail_users[{index}].quota", entry.get("quota"))
         for position, alias in enumerate(entry.get("aliases") or []):
             where = f"mail_users[{index}].aliases[{position}]"
             if not isinstance(alias, str) or not _NAME.match(alias):
@@ -266,7 +277,7 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
 
     house: any of domain, hostname, webmail_hostname, users, services, providers, default_provider,
     trusted_networks, trust_public_networks, ldap, tls_certificate, tls_key, tls_names, tls_ca_domains,
-    metrics_address, clients_per_user, expiry, extra_settings.
+    metrics_address, clients_per_user, quota, expiry, extra_settings.
     What is not given is not checked, so that each role checks what it knows.
     """
     lists = {key: house.get(key) or [] for key in ("users", "services", "providers")}
@@ -300,6 +311,7 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
         ),
         ("metrics_address", lambda: metrics_problems(house["metrics_address"])),
         ("clients_per_user", lambda: client_problems(house["clients_per_user"])),
+        ("quota", lambda: quota_problems("dovecot_imap_quota", house["quota"])),
         ("expiry", lambda: expiry_problems(house["expiry"])),
         (
             "extra_settings",

@@ -19,13 +19,34 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import dovec
         # Dovecot folds login names (auth_username_format).
         ({"name": "Il", "password": "p"}, {"name": "il@home.internal", "password": "p"}),
         (
-            {"name": "il", "password": "p", "aliases": ["info"], "quota": "5G", "catch_all": True},
+            {"name": "il", "password": "p", "aliases": ["info"], "catch_all": True},
             {"name": "il@home.internal", "password": "p"},
         ),
     ],
 )
 def test_a_user_is_an_account(entry: dict[str, Any], expected: dict[str, Any]) -> None:
     assert dovecot_accounts([entry], "Home.internal") == [{**expected, "extra_fields": {}}]
+
+
+@pytest.mark.parametrize(
+    ("quota_field", "expected"),
+    [
+        ("userdb_quota_storage_size={}", {"userdb_quota_storage_size": "5G"}),
+        ("userdb_quota_rule=*:storage={}", {"userdb_quota_rule": "*:storage=5G"}),
+    ],
+)
+@pytest.mark.parametrize("quota", ["5G", "5g"])
+def test_a_quota_is_a_field_of_the_series(quota_field: str, expected: dict[str, str], quota: str) -> None:
+    users = [{"name": "il", "quota": quota}, {"name": "guest"}, {"name": "both", "quota": ""}]
+    il, *others = dovecot_accounts(users, "home.internal", quota_field=quota_field)
+    assert il["extra_fields"] == expected
+    assert [other["extra_fields"] for other in others] == [{}, {}]
+
+
+def test_no_quota_is_a_quota_too() -> None:
+    """It goes before the default of the house."""
+    (il,) = dovecot_accounts([{"name": "il", "quota": "0"}], "home.internal", quota_field="field={}")
+    assert il["extra_fields"] == {"field": "0"}
 
 
 def test_a_machine_only_sends() -> None:

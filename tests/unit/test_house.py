@@ -35,6 +35,7 @@ SOUND: dict[str, Any] = {
     "tls_ca_domains": ["home.internal"],
     "metrics_address": "192.168.1.2",
     "clients_per_user": 5,
+    "quota": "5G",
     "expiry": {"dovecot_imap_trash_days": 0, "dovecot_imap_junk_days": 30},
     "extra_settings": {"mail_debug": True},
 }
@@ -210,6 +211,21 @@ def test_what_is_not_given_is_not_checked() -> None:
             0,
             "dovecot_imap_clients_per_user: 0 leaves no connection; write 1 or more",
         ),
+        *[
+            (
+                "quota",
+                size,
+                f"dovecot_imap_quota: {size!r} is no size; write a whole number with K, M, G or T, such as '5G', "
+                "or '0' for none",
+            )
+            for size in ("5", 5000, "5 G", "5GB", "-5G", "1.5G", "0G", "5G\n", "٥G", "50%", "8388608T", "lots")
+        ],
+        (
+            "users.0.quota",
+            "50%",
+            "mail_users[0].quota: '50%' is no size; write a whole number with K, M, G or T, such as '5G', "
+            "or '0' for none",
+        ),
         (
             "expiry.dovecot_imap_trash_days",
             -1,
@@ -295,3 +311,8 @@ def test_no_problem_contains_a_secret() -> None:
     problems = house_problems(house)
     assert problems
     assert not any("secret" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("size", ["", "0", 0, "1K", "500m", "5G", "8388607T"])
+def test_sizes_of_mailboxes(size: object) -> None:
+    assert house_problems({"quota": size}) == []
