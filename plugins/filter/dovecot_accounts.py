@@ -38,7 +38,7 @@ EXAMPLES = r"""
 - name: Write the accounts
   ilnmors.mail.dovecot_passwd_file:
     path: /etc/dovecot/users
-    accounts: "{{ mail_users | ilnmors.mail.dovecot_accounts(domain='home.internal', quota_field='userdb_quota_storage_size={}') }}"
+    accounts: "{{ mail_users | ilnmors.mail.dovecot_accounts(domain='home.internal') }}"
   no_log: true
 """
 

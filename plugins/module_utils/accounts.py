@@ -30,7 +30,11 @@ def dovecot_accounts(
             "name": house_address(entry["name"], domain),
             **{key: entry[key] for key in ("password", "password_hash") if entry.get(key)},
             "extra_fields": fields
-            | ({quota_name: quota_value.format(str(entry["quota"]).upper())} if entry.get("quota") else {}),
+            | (
+                {quota_name: quota_value.format(str(entry["quota"]).upper())}
+                if entry.get("quota") not in (None, "")
+                else {}
+            ),
         }
         for entry in entries
     ]

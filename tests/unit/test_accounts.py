@@ -43,9 +43,10 @@ def test_a_quota_is_a_field_of_the_series(quota_field: str, expected: dict[str, 
     assert [other["extra_fields"] for other in others] == [{}, {}]
 
 
-def test_no_quota_is_a_quota_too() -> None:
+@pytest.mark.parametrize("quota", ["0", 0])
+def test_no_quota_is_a_quota_too(quota: object) -> None:
     """It goes before the default of the house."""
-    (il,) = dovecot_accounts([{"name": "il", "quota": "0"}], "home.internal", quota_field="field={}")
+    (il,) = dovecot_accounts([{"name": "il", "quota": quota}], "home.internal", quota_field="field={}")
     assert il["extra_fields"] == {"field": "0"}
 
 

@@ -218,7 +218,20 @@ def test_what_is_not_given_is_not_checked() -> None:
                 f"dovecot_imap_quota: {size!r} is no size; write a whole number with K, M, G or T, such as '5G', "
                 "or '0' for none",
             )
-            for size in ("5", 5000, "5 G", "5GB", "-5G", "1.5G", "0G", "5G\n", "٥G", "50%", "8388608T", "lots")
+            for size in (
+                "5",
+                5000,
+                "5 G",
+                "5GB",
+                "-5G",
+                "1.5G",
+                "0G",
+                "5G\n",
+                "\u0665G",
+                "50%",
+                "8388608T",
+                "lots",
+            )
         ],
         (
             "users.0.quota",
