@@ -51,12 +51,13 @@ unit: venv ## unit tests of modules and filters
 LAB := .lab
 LAB_SUITE ?= trixie
 export LAB_SUITE
+SUITES = trixie $(LAB_SUITE)
 STANDIN := .cache/webmail-standin.tar.gz
 
 .PHONY: machines
 machines: venv
 	@molecule/resources/ensure-engine.sh $(LAB)
-	@for suite in $$(printf '%s\n' trixie $(LAB_SUITE) | sort -u); do molecule/resources/ensure-image.sh $$suite $(LAB); done
+	@for suite in $(sort $(SUITES)); do molecule/resources/ensure-image.sh $$suite $(LAB); done
 
 .PHONY: archive
 archive: venv
@@ -83,9 +84,16 @@ verify: venv ## check the running lab with playbooks/verify.yml
 behaviour: venv ## run the behaviour tests against the running lab
 	pytest tests/behaviour --ansible-inventory inventories/lab
 
+# The whole house on Debian 13; on Debian 12 and its move to 13.
+SCENARIOS := default upgrade
+
 .PHONY: test
+test: SUITES = bookworm trixie
 test: lint unit machines archive ## everything: lint, unit tests, and the whole house from bare machines
-	molecule test
+	@for scenario in $(SCENARIOS); do \
+	  echo "==> molecule test --scenario-name $$scenario"; \
+	  TIMEFORMAT="==> $$scenario took %0lR"; time molecule test --scenario-name $$scenario; \
+	done
 
 .PHONY: bench
 bench: machines archive ## print what the house costs beside the least that it could (about 6 minutes)
