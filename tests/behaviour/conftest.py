@@ -26,7 +26,8 @@ FACTS = {
     "mail_hostname": "mail_hostname | default('mail.' ~ mail_domain)",
     "webmail_hostname": "mail_webmail_hostname | default('webmail.' ~ mail_domain)",
     "people": "mail_users | map(attribute='name') | list",
-    "accounts": "mail_users + mail_services | default([])",
+    # The lab says who is in its directory; an account of the house has the name to itself.
+    "accounts": "lab_people | default([]) + mail_users + mail_services | default([])",
     "metrics": "[dovecot_imap_metrics_address | default(''), dovecot_imap_metrics_port | default(9900)]",
     "ca": "mail_tls_ca | default('/etc/ssl/ilnmors-mail/ca.pem')",
     "days": "{'Trash': dovecot_imap_trash_days | default(0), 'Junk': dovecot_imap_junk_days | default(0)}",
@@ -92,6 +93,12 @@ def app(request: pytest.FixtureRequest, inventory: dict[str, dict[str, Any]]) ->
 def provider(request: pytest.FixtureRequest, inventory: dict[str, dict[str, Any]]) -> Host:
     """Return the lab's stand-in for public providers."""
     return connect(request, inventory, "provider")
+
+
+@pytest.fixture(scope="session")
+def directory(request: pytest.FixtureRequest, inventory: dict[str, dict[str, Any]]) -> Host:
+    """Return the LDAP server."""
+    return connect(request, inventory, "directory")
 
 
 @pytest.fixture(scope="session")

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import re
-import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House
+from ansible_collections.ilnmors.mail.tests.behaviour.site_run import Run, run_site
 from testinfra.host import Host
 
-SITE = Path(__file__).parents[2] / "playbooks" / "site.yml"
 ARCHIVE = b"no archive of a webmail"
 
 BAD_TLS = {"mail_domain": "home", "mail_tls_certificate": "/etc/ssl/mine.pem"}
@@ -69,15 +64,6 @@ def variable(problem: str) -> str:
     return problem.partition(":")[0]
 
 
-@dataclass(frozen=True)
-class Run:
-    """How a run of the site playbook ended; output has single spaces for all white space."""
-
-    status: int
-    output: str
-    changed: dict[str, int]
-
-
 Site = Callable[..., Run]
 
 
@@ -93,20 +79,7 @@ def site(
     path = request.config.getoption("--ansible-inventory")
 
     def run(variables: dict[str, Any], *options: str) -> Run:
-        file = tmp_path_factory.mktemp("refused") / "variables.json"
-        file.write_text(json.dumps(variables))
-        command = ["ansible-playbook", str(SITE), "--extra-vars", f"@{file}", *options]
-        done = subprocess.run(
-            command + (["--inventory", path] if path else []),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"},
-        )
-        recap = re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+)", done.stdout, re.MULTILINE)
-        output = " ".join(f"{done.stdout} {done.stderr}".split())
-        return Run(done.returncode, output, {name: int(count) for name, count in recap})
+        return run_site(path, variables, tmp_path_factory.mktemp("refused"), *options)
 
     return run
 

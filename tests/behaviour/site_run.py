@@ -1,0 +1,40 @@
+"""Run the site playbook as a person would, with some variables changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SITE = Path(__file__).parents[2] / "playbooks" / "site.yml"
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run of the site playbook ended; output has single spaces for all white space."""
+
+    status: int
+    output: str
+    changed: dict[str, int]
+
+
+def run_site(inventory: str | None, variables: dict[str, Any], folder: Path, *options: str) -> Run:
+    """Run the site playbook. inventory: a path, or None for the default one; folder: for the file of variables."""
+    file = folder / "variables.json"
+    file.write_text(json.dumps(variables))
+    done = subprocess.run(
+        ["ansible-playbook", str(SITE), "--extra-vars", f"@{file}", *options]
+        + (["--inventory", inventory] if inventory else []),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"},
+    )
+    recap = re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+)", done.stdout, re.MULTILINE)
+    output = " ".join(f"{done.stdout} {done.stderr}".split())
+    return Run(done.returncode, output, {name: int(count) for name, count in recap})
