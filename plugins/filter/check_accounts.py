@@ -44,11 +44,14 @@ _value:
 
 from collections.abc import Callable, Mapping, Sequence
 
+from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import house_address
+
 
 def check_accounts(users: Sequence[Mapping[str, str]], domain: str) -> list[dict[str, str]]:
     """Return username and, where it is known, password of each user."""
     return [
-        {"username": f"{user['name']}@{domain}"} | {key: user[key] for key in ("password",) if key in user}
+        {"username": house_address(user["name"], domain)}
+        | {key: user[key] for key in ("password",) if key in user}
         for user in users
     ]
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,21 +24,26 @@ def dovecot_accounts(
     (https://doc.dovecot.org/main/core/config/auth/passdb.html).
     quota_field: the field that holds an account's quota, with {} for the size, as the series of Dovecot spells it.
     """
-    fields = {"nologin": ""} if sends_only else {}
-    quota_name, _, quota_value = quota_field.partition("=")
     return [
         {
             "name": house_address(entry["name"], domain),
             **{key: entry[key] for key in ("password", "password_hash") if entry.get(key)},
-            "extra_fields": fields
-            | (
-                {quota_name: quota_value.format(str(entry["quota"]).upper())}
-                if entry.get("quota") not in (None, "")
-                else {}
-            ),
+            "extra_fields": _fields(entry, sends_only, quota_field),
         }
         for entry in entries
     ]
+
+
+def _fields(entry: Mapping[str, Any], sends_only: bool, quota_field: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {"nologin": ""} if sends_only else {}
+    if entry.get("allowed_networks"):
+        # https://doc.dovecot.org/main/core/config/auth/passdb.html#allow-nets
+        networks = [str(ipaddress.ip_network(str(network))) for network in entry["allowed_networks"]]
+        fields["allow_nets"] = ",".join(networks)
+    if entry.get("quota") not in (None, ""):
+        name, _, value = quota_field.partition("=")
+        fields[name] = value.format(str(entry["quota"]).upper())
+    return fields | (entry.get("extra_fields") or {})
 
 
 def dovecot_aliases(users: Sequence[Mapping[str, Any]], domain: str) -> str:

@@ -100,15 +100,15 @@ def read_accounts(options: Sequence[Mapping[str, Any]], scheme: Scheme) -> list[
                 "(Dovecot compares in lower case): list each account once"
             )
         where += f" ({name})"
-        fields = _fields(where, option.get("extra_fields") or {})
+        fields = read_fields(where, option.get("extra_fields") or {})
         password, ready = option.get("password"), option.get("password_hash")
         if (password is None) == (ready is None):
             found = "neither password nor" if password is None else "both password and"
             raise PasswordError(f"{where}: found {found} password_hash, write exactly one of them")
         if password is None:
-            accounts.append(Account(name, fields, hash=_hash(where, str(ready))))
+            accounts.append(Account(name, fields, hash=read_hash(where, str(ready))))
         else:
-            accounts.append(Account(name, fields, password=_password(where, password, scheme)))
+            accounts.append(Account(name, fields, password=read_password(where, password, scheme)))
     return accounts
 
 
@@ -130,7 +130,8 @@ def _name(where: str, name: str) -> str:
     return name
 
 
-def _password(where: str, password: str, scheme: Scheme) -> bytes:
+def read_password(where: str, password: str, scheme: Scheme) -> bytes:
+    """Return the bytes that the scheme hashes; raise PasswordError. where: the account, as the error names it."""
     # Ansible hands over bytes that are no UTF-8 as surrogates; they are hashed as they were given.
     secret = password.encode("utf-8", "surrogateescape")
     if not secret:
@@ -145,14 +146,16 @@ def _password(where: str, password: str, scheme: Scheme) -> bytes:
     return secret
 
 
-def _hash(where: str, text: str) -> str:
+def read_hash(where: str, text: str) -> str:
+    """Return a ready-made hash as ``{SCHEME}crypt``; raise PasswordError."""
     try:
         return normalise(text)
     except SchemeError as error:
         raise PasswordError(f"{where}.password_hash: {error}") from None
 
 
-def _fields(where: str, fields: Mapping[str, Any]) -> str:
+def read_fields(where: str, fields: Mapping[str, Any]) -> str:
+    """Return the 8th column; raise ExtraFieldError."""
     # Dovecot splits the column at spaces and the line at CR LF, and knows no quotes (db-passwd-file.c).
     # A leading colon is a format of Dovecot 1.0 to Dovecot 2.3; the password has a column of its own.
     items = []

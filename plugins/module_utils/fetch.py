@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import house_address
 from ansible_collections.ilnmors.mail.plugins.module_utils.providers import resolve_all
 
 
@@ -37,7 +38,7 @@ def mbsync_fetches(providers: Sequence[Mapping[str, Any]], domain: str, director
                 "host": quoted(provider.imap_host),
                 "port": provider.imap_port,
                 "username": quoted(provider.username),
-                "login": f"{provider.owner}@{domain}",
+                "login": house_address(provider.owner, domain),
                 "inbox": quoted(f":{provider.name}-house:{provider.folder}/INBOX"),
                 "path": quoted(f"{provider.folder}/"),
                 "patterns": patterns(provider.skip_mailboxes),

@@ -11,8 +11,16 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_hash import SchemeError, make_scheme
+from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_passwd import (
+    PasswdFileError,
+    read_fields,
+    read_hash,
+    read_password,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_settings import setting_problems
 from ansible_collections.ilnmors.mail.plugins.module_utils.ldap import ldap_problems
 from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES
@@ -23,6 +31,8 @@ _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})+\Z", re.IGNORECASE)
 # RFC 5322 section 3.2.3, dot-atom; at most 64 octets (RFC 5321 section 4.5.3.1.1). A plus sign would be taken
 # for the delimiter of a plus address, a slash for a directory.
 _NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9!#$%&'*=?^_`{|}~-]+(\.[a-z0-9!#$%&'*=?^_`{|}~-]+)*\Z", re.IGNORECASE)
+# What Dovecot lets log in (auth_username_chars), of that.
+_LOGIN = re.compile(r"(?=.{1,64}\Z)[a-z0-9_-]+(\.[a-z0-9_-]+)*\Z", re.IGNORECASE)
 # The name of a provider becomes that of files, systemd units and a Postfix service.
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_]*\Z")
 
@@ -44,6 +54,22 @@ _PRIVATE = tuple(
 )
 
 Entries = Sequence[Mapping[str, Any]]
+
+# Fields of the passwd-file that other options hold, or that the role writes: who an account is and where its mail lies.
+_OWN_FIELDS = {
+    "allow_nets": "write allowed_networks instead",
+    "userdb_quota_rule": "write quota instead",
+    "userdb_quota_storage_size": "write quota instead",
+    "nopassword": "write password or password_hash",
+    **dict.fromkeys(
+        (
+            *("user", "username", "domain", "login_user", "noauthenticate", "userdb_user", "userdb_uid"),
+            *("userdb_gid", "userdb_home", "userdb_mail", "userdb_mail_location", "userdb_mail_driver"),
+            *("userdb_mail_path", "userdb_mail_home", "userdb_chroot"),
+        ),
+        "the role says that itself: remove it",
+    ),
+}
 
 
 def is_domain(value: object) -> bool:
@@ -110,10 +136,13 @@ def quota_problems(variable: str, value: object) -> Iterator[str]:
     """Check the size of a mailbox. A number without a unit means bytes to Dovecot 2.4, and kilobytes to 2.3."""
     if value in (None, "", 0, "0"):
         return
-    found = re.fullmatch(r"([1-9][0-9]*)([KMGT])", str(value), re.IGNORECASE | re.ASCII)
+    found = re.fullmatch(r"([1-9][0-9]*)([BKMGT])", str(value), re.IGNORECASE | re.ASCII)
     # Dovecot counts in signed 64 bits; 2.4 takes what is more for no limit.
-    if not found or int(found[1]) << 10 * ("KMGT".index(found[2].upper()) + 1) >= 1 << 63:
-        yield f"{variable}: {value!r} is no size; write a whole number with K, M, G or T, such as '5G', or '0' for none"
+    if not found or int(found[1]) << 10 * "BKMGT".index(found[2].upper()) >= 1 << 63:
+        yield (
+            f"{variable}: {value!r} is no size; write a whole number with B, K, M, G or T, such as '5G', "
+            "or '0' for none"
+        )
 
 
 def expiry_problems(days: Mapping[str, object]) -> Iterator[str]:
@@ -142,14 +171,16 @@ def account_problems(users: Entries, services: Entries) -> Iterator[str]:
         for index, entry in enumerate(entries):
             where = f"{variable}[{index}]"
             name = entry.get("name")
-            if not isinstance(name, str) or not _NAME.match(name):
+            if not isinstance(name, str) or not _LOGIN.match(name):
                 yield (
-                    f"{where}.name: {name!r} is not the local part of an address; write one such as 'il', "
-                    "without '@', '+', '/' or spaces"
+                    f"{where}.name: {name!r} is no name to log in with; write one such as 'il' or 'il.home', "
+                    "of letters, digits, '-', '_' and single dots inside"
                 )
                 continue
             yield from claim(f"{where}.name", name)
-            yield from _password_problems(where, name, entry)
+            yield from _password_problems(f"{where} ({name})", entry)
+            yield from _allowed_network_problems(f"{where} ({name})", entry.get("allowed_networks"))
+            yield from _field_problems(f"{where} ({name})", entry.get("extra_fields"))
 
     for index, entry in enumerate(users):
         yield from quota_problems(f"mail_users[{index}].quota", entry.get("quota"))
@@ -165,12 +196,65 @@ def account_problems(users: Entries, services: Entries) -> Iterator[str]:
         yield f"mail_users: {', '.join(catch_alls)} all have catch_all: true; only one user can"
 
 
-def _password_problems(where: str, name: str, entry: Mapping[str, Any]) -> Iterator[str]:
+def _password_problems(where: str, entry: Mapping[str, Any]) -> Iterator[str]:
     given = [key for key in ("password", "password_hash") if entry.get(key)]
     if not given:
-        yield f"{where} ({name}): has neither password nor password_hash; set one of them"
+        yield f"{where}: has neither password nor password_hash; set one of them"
     if len(given) > 1:
-        yield f"{where} ({name}): has both password and password_hash; remove one of them"
+        yield f"{where}: has both password and password_hash; remove one of them"
+    if given == ["password_hash"]:
+        yield from _refused(lambda: read_hash(where, str(entry["password_hash"])))
+
+
+def _allowed_network_problems(where: str, networks: object) -> Iterator[str]:
+    if networks is None:
+        return
+    where += ".allowed_networks"
+    if not isinstance(networks, Sequence) or isinstance(networks, str) or not networks:
+        yield f"{where}: is no list of networks; write one such as ['192.168.1.0/24'], or leave it out"
+        return
+    for index, value in enumerate(networks):
+        try:
+            ipaddress.ip_network(str(value))
+        except ValueError:
+            yield (
+                f"{where}[{index}]: {value!r} is neither an address nor a network in CIDR form; write one such as "
+                "'192.168.1.7', '192.168.1.0/24' or 'fd00:1::/64' (no bits set beyond the prefix)"
+            )
+
+
+def _field_problems(where: str, fields: object) -> Iterator[str]:
+    if fields is None:
+        return
+    if not isinstance(fields, Mapping) or not all(isinstance(name, str) for name in fields):
+        yield f"{where}.extra_fields: is no dictionary; write each field as 'name: value'"
+        return
+    yield from (f"{where}.extra_fields.{name}: {_OWN_FIELDS[name]}" for name in fields if name in _OWN_FIELDS)
+    yield from _refused(lambda: read_fields(where, fields))
+
+
+def hashing_problems(
+    users: Entries, services: Entries, scheme: str, costs: Mapping[str, object]
+) -> Iterator[str]:
+    """Check the costs of a scheme, and whether it takes the passwords. costs: by the module's names of its options."""
+    try:
+        hashing = make_scheme(scheme, {name: int(str(cost)) for name, cost in costs.items()})
+    except SchemeError as error:
+        yield f"dovecot_imap_{error}"
+        return
+    for variable, entries in (("mail_users", users), ("mail_services", services)):
+        for index, entry in enumerate(entries):
+            if entry.get("password"):
+                where = f"{variable}[{index}] ({entry.get('name')})"
+                yield from _refused(partial(read_password, where, str(entry["password"]), hashing))
+
+
+def _refused(read: Callable[[], object]) -> Iterator[str]:
+    """Say why what is read cannot stand in a passwd-file, as the module that writes it would."""
+    try:
+        read()
+    except PasswdFileError as error:
+        yield str(error)
 
 
 def service_address_problems(services: Entries, domain: str) -> Iterator[str]:
@@ -277,7 +361,7 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
 
     house: any of domain, hostname, webmail_hostname, users, services, providers, default_provider,
     trusted_networks, trust_public_networks, ldap, tls_certificate, tls_key, tls_names, tls_ca_domains,
-    metrics_address, clients_per_user, quota, expiry, extra_settings.
+    metrics_address, clients_per_user, quota, expiry, extra_settings, password_scheme, password_costs.
     What is not given is not checked, so that each role checks what it knows.
     """
     lists = {key: house.get(key) or [] for key in ("users", "services", "providers")}
@@ -296,6 +380,12 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
         ),
         ("users", lambda: account_problems(lists["users"], lists["services"])),
         ("services", lambda: service_address_problems(lists["services"], str(house.get("domain")))),
+        (
+            "password_scheme",
+            lambda: hashing_problems(
+                lists["users"], lists["services"], house["password_scheme"], house["password_costs"]
+            ),
+        ),
         (
             "providers",
             lambda: provider_problems(

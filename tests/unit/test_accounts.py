@@ -50,6 +50,27 @@ def test_no_quota_is_a_quota_too(quota: object) -> None:
     assert il["extra_fields"] == {"field": "0"}
 
 
+def test_networks_and_fields_are_fields_of_the_account() -> None:
+    entry = {
+        "name": "il",
+        "allowed_networks": ["192.168.1.0/24", "10.0.0.7", "FD00:1::/64"],
+        "quota": "5G",
+        "extra_fields": {"userdb_quota_rule2": "Trash:storage=+1G"},
+    }
+    (il,) = dovecot_accounts([entry], "home.internal", quota_field="field={}")
+    assert il["extra_fields"] == {
+        "allow_nets": "192.168.1.0/24,10.0.0.7/32,fd00:1::/64",
+        "field": "5G",
+        "userdb_quota_rule2": "Trash:storage=+1G",
+    }
+
+
+def test_a_machine_only_sends_from_its_networks() -> None:
+    entry = {"name": "gitea", "allowed_networks": ["10.0.0.7"]}
+    (account,) = dovecot_accounts([entry], "home.internal", sends_only=True)
+    assert account["extra_fields"] == {"nologin": "", "allow_nets": "10.0.0.7/32"}
+
+
 def test_a_machine_only_sends() -> None:
     (account,) = dovecot_accounts([{"name": "gitea", "password": "p"}], "home.internal", sends_only=True)
     assert account["extra_fields"] == {"nologin": ""}

@@ -76,6 +76,11 @@ def test_a_fetch_is_described_from_its_profile() -> None:
     assert skipped.startswith('* !INBOX "![Gmail]/All Mail"')
 
 
+def test_an_owner_logs_in_in_lower_case() -> None:
+    (account,) = mbsync_fetches([{**GMAIL, "owner": "Il"}], "Home.internal", "/etc/fetch")["accounts"]
+    assert account["login"] == "il@home.internal"
+
+
 def test_odd_names_come_back_as_they_are() -> None:
     odd = 'le "vieux" \\ 네이버'
     entry = {**GMAIL, "username": odd, "folder": odd, "skip_mailboxes": [odd]}

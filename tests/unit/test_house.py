@@ -8,15 +8,33 @@ from typing import Any
 import pytest
 from ansible_collections.ilnmors.mail.plugins.module_utils.house import house_problems
 
+HASH = (
+    "{ARGON2ID}$argon2id$v=19$m=64,t=2,p=1$c3Nzc3Nzc3Nzc3Nzc3Nzcw$V5EkqS+nrwblWEvBX8gpmmcAw0r9QCliyxC6tC0KKAI"
+)
+COSTS = {
+    "argon2_memory": 19456,
+    "argon2_time": 2,
+    "argon2_parallelism": 1,
+    "blf_rounds": 10,
+    "sha512_rounds": 210000,
+}
 SOUND: dict[str, Any] = {
     "domain": "home.internal",
     "hostname": "mail.home.internal",
     "webmail_hostname": "webmail.home.internal",
     "users": [
         {"name": "il", "password": "secret-il", "aliases": ["postmaster"]},
-        {"name": "guest", "password_hash": "{ARGON2ID}$argon2id$…", "catch_all": True},
+        {
+            "name": "guest",
+            "password_hash": HASH,
+            "catch_all": True,
+            "allowed_networks": ["192.168.1.0/24", "10.0.0.7", "fd00:1::/64", "0.0.0.0/0"],
+            "extra_fields": {"userdb_quota_rule2": "Trash:storage=+1G", "nologin": "", "reason": "moved"},
+        },
     ],
     "services": [{"name": "gitea", "password": "secret-gitea", "addresses": ["gitea@home.internal"]}],
+    "password_scheme": "ARGON2ID",
+    "password_costs": COSTS,
     "providers": [
         {
             "name": "gmail",
@@ -95,8 +113,8 @@ def test_what_is_not_given_is_not_checked() -> None:
         (
             "users.0.name",
             "il@home.internal",
-            "mail_users[0].name: 'il@home.internal' is not the local part of an address; "
-            "write one such as 'il', without '@', '+', '/' or spaces",
+            "mail_users[0].name: 'il@home.internal' is no name to log in with; write one such as 'il' or 'il.home', "
+            "of letters, digits, '-', '_' and single dots inside",
         ),
         (
             "users.0.password",
@@ -105,7 +123,7 @@ def test_what_is_not_given_is_not_checked() -> None:
         ),
         (
             "users.0.password_hash",
-            "{ARGON2ID}x",
+            HASH,
             "mail_users[0] (il): has both password and password_hash; remove one of them",
         ),
         (
@@ -215,7 +233,7 @@ def test_what_is_not_given_is_not_checked() -> None:
             (
                 "quota",
                 size,
-                f"dovecot_imap_quota: {size!r} is no size; write a whole number with K, M, G or T, such as '5G', "
+                f"dovecot_imap_quota: {size!r} is no size; write a whole number with B, K, M, G or T, such as '5G', "
                 "or '0' for none",
             )
             for size in (
@@ -236,7 +254,7 @@ def test_what_is_not_given_is_not_checked() -> None:
         (
             "users.0.quota",
             "50%",
-            "mail_users[0].quota: '50%' is no size; write a whole number with K, M, G or T, such as '5G', "
+            "mail_users[0].quota: '50%' is no size; write a whole number with B, K, M, G or T, such as '5G', "
             "or '0' for none",
         ),
         (
@@ -313,6 +331,148 @@ def test_an_account_without_profile_needs_a_host_for_each_use(use: str) -> None:
 
 def test_an_owner_is_not_checked_where_the_users_are_not_known() -> None:
     assert house_problems({"providers": [{**SOUND["providers"][0], "owner": "anyone"}]}) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "a b",
+        "a:b",
+        "a/b",
+        "../a",
+        "a\n",
+        "a\0",
+        "a\x7f",
+        "a@b",
+        "a+b",
+        "a%u",
+        "o'il",
+        ".a",
+        "a..b",
+        "#a",
+        "일",
+        7,
+    ],
+)
+@pytest.mark.parametrize("variable", ["users", "services"])
+def test_a_name_that_cannot_log_in_is_refused(variable: str, name: object) -> None:
+    house = {"users": [], variable: [{"name": name, "password": "secret"}]}
+    assert house_problems(house) == [
+        f"mail_{variable}[0].name: {name!r} is no name to log in with; write one such as 'il' or 'il.home', "
+        "of letters, digits, '-', '_' and single dots inside"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("password_hash", "found"),
+    [
+        ("secret", "found a hash that is not of a known scheme"),
+        ("{PLAIN}secret", "found a hash of the unknown scheme PLAIN"),
+        ("{BLF-CRYPT}" + HASH.removeprefix("{ARGON2ID}"), "found a hash that is not of its scheme BLF-CRYPT"),
+        (f"{HASH}!", "found a hash that is not of its scheme ARGON2ID"),
+    ],
+)
+def test_a_hash_that_verifies_nothing_is_refused(password_hash: str, found: str) -> None:
+    house = {"services": [{"name": "gitea", "password_hash": password_hash}], "users": []}
+    (problem,) = house_problems(house)
+    assert problem.startswith(
+        f"mail_services[0] (gitea).password_hash: {found}: make one with 'doveadm pw -s "
+    )
+    assert "secret" not in problem
+
+
+@pytest.mark.parametrize("networks", ["10.0.0.0/8", [], {}, 7])
+def test_allowed_networks_are_a_list(networks: object) -> None:
+    house = {"users": [{"name": "il", "password": "p", "allowed_networks": networks}]}
+    assert house_problems(house) == [
+        "mail_users[0] (il).allowed_networks: is no list of networks; write one such as ['192.168.1.0/24'], "
+        "or leave it out"
+    ]
+
+
+@pytest.mark.parametrize(
+    "value", ["local", "", "10.0.0.1/8", "10.0.0.0/33", "10.0.0", 10, None, "fe80::1%eth0/64", "a, 10.0.0.1"]
+)
+def test_what_is_no_network_allows_nobody(value: object) -> None:
+    house = {
+        "services": [{"name": "gitea", "password": "p", "allowed_networks": ["10.0.0.1", value]}],
+        "users": [],
+    }
+    assert house_problems(house) == [
+        f"mail_services[0] (gitea).allowed_networks[1]: {value!r} is neither an address nor a network in CIDR form; "
+        "write one such as '192.168.1.7', '192.168.1.0/24' or 'fd00:1::/64' (no bits set beyond the prefix)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ("nologin", ": is no dictionary; write each field as 'name: value'"),
+        ({1: "a"}, ": is no dictionary; write each field as 'name: value'"),
+        ({"allow_nets": "10.0.0.1"}, ".allow_nets: write allowed_networks instead"),
+        ({"userdb_quota_rule": "*:storage=1G"}, ".userdb_quota_rule: write quota instead"),
+        ({"userdb_uid": 0}, ".userdb_uid: the role says that itself: remove it"),
+        ({"userdb_home": "/root"}, ".userdb_home: the role says that itself: remove it"),
+        ({"password": "secret"}, ".password: a line has one password: write password or password_hash"),
+        ({"nopassword": ""}, ".nopassword: write password or password_hash"),
+        (
+            {"reason": "secret line\nroot::0:0::/"},
+            ".reason: the value contains a space, line break or NUL, which the file cannot hold: remove it",
+        ),
+        ({"reason": None}, ".reason: found NoneType, write a string ('' for a field without value)"),
+        (
+            {"a b": "c"},
+            ": the field name 'a b' is empty, begins with ':', or contains whitespace, '=' or NUL: "
+            "write a name such as 'userdb_quota_storage_size'",
+        ),
+    ],
+)
+def test_fields_that_cannot_be_held_or_are_not_free_are_refused(fields: object, problem: str) -> None:
+    house = {"users": [{"name": "il", "password": "p", "extra_fields": fields}]}
+    assert house_problems(house) == [f"mail_users[0] (il).extra_fields{problem}"]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "cost", "value", "least", "most"),
+    [
+        ("ARGON2ID", "argon2_memory", 7, 8, 4294967295),
+        ("ARGON2ID", "argon2_time", 0, 1, 4294967295),
+        ("ARGON2ID", "argon2_parallelism", "0", 1, 16777215),
+        ("BLF-CRYPT", "blf_rounds", 32, 4, 31),
+        ("SHA512-CRYPT", "sha512_rounds", 999, 1000, 999999999),
+    ],
+)
+def test_a_cost_that_the_scheme_has_not_is_refused(
+    scheme: str, cost: str, value: object, least: int, most: int
+) -> None:
+    house = {**SOUND, "password_scheme": scheme, "password_costs": {**COSTS, cost: value}}
+    assert house_problems(house) == [
+        f"dovecot_imap_{cost}: found {value}, write a number from {least} to {most}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "password", "problem"),
+    [
+        (
+            "BLF-CRYPT",
+            "é" * 37,
+            "it has 74 bytes and BLF-CRYPT takes 72: shorten it, or choose scheme ARGON2ID",
+        ),
+        (
+            "SHA512-CRYPT",
+            "a" * 512,
+            "it has 512 bytes and SHA512-CRYPT takes 511: shorten it, or choose scheme ARGON2ID",
+        ),
+        ("ARGON2ID", "a\0b", "it contains a NUL byte, which no login can send: remove it"),
+    ],
+)
+def test_a_password_that_the_scheme_does_not_take_is_refused(
+    scheme: str, password: str, problem: str
+) -> None:
+    house = changed("services.0.password", password) | {"password_scheme": scheme}
+    assert house_problems(house) == [f"mail_services[0] (gitea).password: {problem}"]
 
 
 def test_no_problem_contains_a_secret() -> None:

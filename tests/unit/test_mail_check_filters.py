@@ -36,9 +36,9 @@ def test_no_checks_are_no_lines() -> None:
 def test_users_become_accounts_with_the_password_that_is_known() -> None:
     users = [
         {"name": "il", "password": "il-lab-password", "quota": "1G"},
-        {"name": "guest", "password_hash": "{ARGON2ID}$argon2id$x"},
+        {"name": "Guest", "password_hash": "{ARGON2ID}$argon2id$x"},
     ]
-    assert check_accounts(users, "ilnmors.internal") == [
+    assert check_accounts(users, "Ilnmors.internal") == [
         {"username": "il@ilnmors.internal", "password": "il-lab-password"},
         {"username": "guest@ilnmors.internal"},
     ]
