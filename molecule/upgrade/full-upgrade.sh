@@ -1,0 +1,7 @@
+#!/bin/sh
+# The commands of roles/dovecot_imap/README.md, with nobody there to be asked.
+set -e
+export DEBIAN_FRONTEND=noninteractive
+sed -i s/bookworm/trixie/ $(find /etc/apt -name '*.list' -o -name '*.sources')
+apt-get -q update
+apt-get -q -y full-upgrade -o Dpkg::Options::=--force-confold
