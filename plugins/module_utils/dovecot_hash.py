@@ -13,7 +13,7 @@ import importlib
 import multiprocessing
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -218,13 +218,15 @@ def _remedy(*names: str) -> str:
     return f"make one with 'doveadm pw -s {'|'.join(names)}'"
 
 
-def in_parallel(function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]]) -> list[Result]:
-    """Call ``function`` with the arguments of each job on all cores; the results are in the jobs' order.
+def in_parallel(function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]]) -> Iterator[Result]:
+    """Call ``function`` with the arguments of each job on all cores; yield the results in the jobs' order.
 
     Processes, because passlib holds the interpreter's lock while it hashes.
     """
     workers = min(len(os.sched_getaffinity(0)), len(jobs))
     if workers < 2:
-        return [function(*job) for job in jobs]
+        yield from (function(*job) for job in jobs)
+        return
     with multiprocessing.get_context("fork").Pool(workers) as pool:
-        return pool.starmap(function, jobs, chunksize=1)
+        pending = [pool.apply_async(function, job) for job in jobs]
+        yield from (result.get() for result in pending)

@@ -30,6 +30,14 @@ HEADER = "# Managed by Ansible (ilnmors.mail.dovecot_passwd_file): changes made 
 REASONS = ("added", "removed", "password changed", "scheme changed", "cost changed", "fields changed")
 _COLUMNS = ("uid", "gid", "gecos", "home", "shell")
 
+# Told what was done with how many passwords of how many; says whether it is time to save what there is.
+Watch = Callable[[str, int, int], bool]
+
+
+def unwatched(_done: str, _number: int, _total: int) -> bool:
+    """Watch nothing."""
+    return False
+
 
 class PasswdFileError(ValueError):
     """An option that cannot be used; the text names it, what was found, and what to do."""
@@ -199,9 +207,13 @@ def _parse_line(line: str) -> Entry | None:
 
 @dataclass(frozen=True)
 class Change:
-    """What becomes of one wanted account: the hash it keeps (None: hash its password), and why."""
+    """What becomes of one wanted account: the hash it keeps (None: hash its password), and why.
+
+    ``entry`` is its line in the file, None for a new account.
+    """
 
     account: Account
+    entry: Entry | None = field(repr=False)
     kept: str | None = field(repr=False)
     reasons: tuple[str, ...]
 
@@ -225,14 +237,31 @@ class Plan:
         """Tell whether the file would be written."""
         return any(change.kept is None for change in self.changes) or self.render() != self.current
 
-    def render(self) -> str:
-        """Return the new file, hashing the passwords that need it on all cores."""
-        passwords = [(change.account.password,) for change in self.changes if change.kept is None]
-        hashes = iter(in_parallel(self.scheme.hash, passwords))
+    def render(self, watch: Watch = unwatched, save: Callable[[str], object] | None = None) -> str:
+        """Return the new file, hashing the passwords that need it on all cores.
+
+        save: takes the file meanwhile, where nobody is missing who was there and stays: a run that is cut off has
+        lost nothing, and the next one carries on.
+        """
+        stale = [change for change in self.changes if change.kept is None]
+        hashes: dict[str, str] = {}
+        for change, crypt in zip(
+            stale,
+            in_parallel(self.scheme.hash, [(change.account.password,) for change in stale]),
+            strict=True,
+        ):
+            hashes[change.account.name] = f"{{{self.scheme.name}}}{crypt}"
+            if watch("hashed", len(hashes), len(stale)) and save:
+                save(self._text(hashes))
+        return self._text(hashes)
+
+    def _text(self, hashes: Mapping[str, str]) -> str:
         lines = [HEADER]
         for change in self.changes:
-            secret = change.kept or f"{{{self.scheme.name}}}{next(hashes)}"
-            lines.append(Entry(change.account.name, secret, change.columns).line)
+            if secret := change.kept or hashes.get(change.account.name):
+                lines.append(Entry(change.account.name, secret, change.columns).line)
+            elif change.entry:
+                lines.append(change.entry.line)
         return "\n".join(lines) + "\n"
 
     def by_reason(self) -> dict[str, list[str]]:
@@ -260,7 +289,12 @@ def _text(lines: list[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def make_plan(accounts: Sequence[Account], current: str, scheme: Scheme) -> Plan:
+def make_plan(
+    accounts: Sequence[Account],
+    current: str,
+    scheme: Scheme,
+    watch: Watch = unwatched,
+) -> Plan:
     """Compare the wanted accounts with the file's text, verifying the passwords that need it on all cores."""
     # The first line of a name is the one that Dovecot takes.
     existing: dict[str, Entry] = {}
@@ -276,7 +310,9 @@ def make_plan(accounts: Sequence[Account], current: str, scheme: Scheme) -> Plan
     verified = in_parallel(
         scheme.verify, [(a.password, split_label(existing[a.name].hash)[1]) for a in doubtful]
     )
-    stale |= {a.name: "" if same else "password changed" for a, same in zip(doubtful, verified, strict=True)}
+    for number, (account, same) in enumerate(zip(doubtful, verified, strict=True), 1):
+        stale[account.name] = "" if same else "password changed"
+        watch("verified", number, len(doubtful))
 
     changes = [_change(account, existing.get(account.name), stale[account.name]) for account in accounts]
     wanted = {account.name for account in accounts}
@@ -301,9 +337,9 @@ def _stale_without_verifying(account: Account, entry: Entry | None, scheme: Sche
 
 def _change(account: Account, entry: Entry | None, stale: str) -> Change:
     kept = account.hash or (entry.hash if entry and not stale else None)
-    change = Change(account, kept, (stale,) if stale else ())
+    change = Change(account, entry, kept, (stale,) if stale else ())
     if entry and entry.columns != change.columns:
-        return Change(account, kept, (*change.reasons, "fields changed"))
+        return Change(account, entry, kept, (*change.reasons, "fields changed"))
     return change
 
 

@@ -16,7 +16,12 @@ description:
   - Passwords are hashed on the host. The hash in the file stays while it verifies against the password and has the
     wanted scheme and cost, so that an unchanged run writes nothing.
   - The file has one owner. Accounts that are not listed and lines written by hand are dropped.
-  - Hashing and verifying use all cores of the host.
+  - Hashing and verifying use all cores of the host. Each password costs one or the other at each run, which for 1,000
+    passwords of scheme V(ARGON2ID) at the default cost takes about 20 s on two cores. Ready-made hashes cost nothing.
+  - A run that takes longer says in the host's journal how far it is, every 5 seconds
+    (C(journalctl --identifier dovecot_passwd_file)), and saves what is hashed so far. Until the end, the file has each
+    listed account that was in it, so that nobody who could log in is locked out. The run after one that was cut off
+    carries on from there.
 requirements:
   - python3-argon2 for scheme V(ARGON2ID)
   - python3-bcrypt for scheme V(BLF-CRYPT)
@@ -179,6 +184,8 @@ changes:
 
 import os
 import shutil
+import syslog
+import time
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +207,28 @@ COSTS = {
     "sha512_rounds": 210000,
 }
 
+SECONDS = 5.0
+"""Between two lines in the journal."""
+
+
+class Progress:
+    """Say in the host's journal, now and then, how far a long run is: Ansible shows nothing before its end."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.said = time.monotonic()
+
+    def __call__(self, done: str, number: int, total: int) -> bool:
+        """Tell whether it was time to say something."""
+        now = time.monotonic()
+        if now < self.said + SECONDS:
+            return False
+        self.said = now
+        # Not by the module's own log, which says nothing at all in a task with no_log. These are numbers.
+        syslog.openlog("dovecot_passwd_file")
+        syslog.syslog(f"{self.path}: {done} {number} of {total} passwords")
+        return True
+
 
 def write_accounts(module: AnsibleModule) -> dict[str, Any]:
     """Bring the file to the wanted state, and return the module's result."""
@@ -208,7 +237,8 @@ def write_accounts(module: AnsibleModule) -> dict[str, Any]:
     scheme = make_scheme(params["scheme"], params)
     accounts = read_accounts(params["accounts"], scheme)
     current = read_file(path)
-    plan = make_plan(accounts, current or "", scheme)
+    progress = Progress(path)
+    plan = make_plan(accounts, current or "", scheme, progress)
 
     attributes_diff: dict[str, Any] = {}
     attributes_changed = current is not None and module.set_fs_attributes_if_different(
@@ -222,8 +252,11 @@ def write_accounts(module: AnsibleModule) -> dict[str, Any]:
             shutil.copymode(path, temporary)
         module.set_fs_attributes_if_different(module.load_file_common_arguments(params, temporary), False)
 
+    def save(text: str) -> None:
+        replace_file(path, text, prepare)
+
     if plan.changed and not module.check_mode:
-        replace_file(path, plan.render(), prepare)
+        save(plan.render(progress, save))
 
     result: dict[str, Any] = {"changed": plan.changed or attributes_changed, "changes": plan.by_reason()}
     if module._diff:

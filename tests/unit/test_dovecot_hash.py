@@ -245,13 +245,13 @@ def slow_pid(number: int) -> tuple[int, int]:
 
 def test_jobs_spread_over_processes_and_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
-    results = in_parallel(slow_pid, [(number,) for number in range(8)])
+    results = list(in_parallel(slow_pid, [(number,) for number in range(8)]))
     assert [number for number, _ in results] == list(range(8))
     assert len({pid for _, pid in results}) == 2
 
 
 def test_one_job_starts_no_process() -> None:
-    assert in_parallel(slow_pid, [(7,)]) == [(7, os.getpid())]
+    assert list(in_parallel(slow_pid, [(7,)])) == [(7, os.getpid())]
 
 
 def fail(_number: int) -> None:
@@ -261,4 +261,4 @@ def fail(_number: int) -> None:
 def test_an_error_in_a_process_arrives_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
     with pytest.raises(MissingLibraryError, match="no library"):
-        in_parallel(fail, [(1,), (2,)])
+        list(in_parallel(fail, [(1,), (2,)]))

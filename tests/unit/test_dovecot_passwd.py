@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.ilnmors.mail.plugins.module_utils import dovecot_passwd
 from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_hash import (
     Argon2id,
     BlfCrypt,
@@ -294,6 +296,62 @@ def test_only_what_needs_it_is_hashed_and_lands_on_its_account() -> None:
     full = plan(half, *accounts).render()
     assert set(half.splitlines()) < set(full.splitlines())
     assert reasons(plan(full, *accounts)) == {}
+
+
+def test_what_is_saved_meanwhile_misses_nobody_who_stays() -> None:
+    names = ["new", "kept", "changed", "ready"]
+    current = plan("", *({"name": name, "password": name} for name in ("changed", "kept", "gone"))).render()
+    saved: list[str] = []
+    accounts = [{"name": name, "password": f"{name}-1"} for name in names[:3]] + [hashed("ready")]
+    accounts[1]["password"] = "kept"
+    final = plan(current, *accounts).render(lambda _done, _number, _total: True, saved.append)
+    assert [line.partition(":")[0] for line in saved[0].splitlines()[1:]] == names
+    assert [line in current.splitlines() for line in saved[0].splitlines()[1:]] == [False, True, True, False]
+    assert saved[-1] == final
+    assert reasons(plan(saved[0], *accounts)) == {"password_changed": ["changed"]}
+    assert reasons(plan(final, *accounts)) == {}
+
+
+def test_who_is_new_is_there_as_soon_as_hashed() -> None:
+    saved: list[str] = []
+    accounts = [{"name": name, "password": name} for name in "abc"]
+    plan("", *accounts).render(lambda _done, _number, _total: True, saved.append)
+    assert ["".join(line[0] for line in text.splitlines()[1:]) for text in saved] == ["a", "ab", "abc"]
+
+
+def test_each_password_is_counted() -> None:
+    watched: list[tuple[str, int, int]] = []
+
+    def watch(done: str, number: int, total: int) -> bool:
+        watched.append((done, number, total))
+        return False
+
+    accounts = read_accounts([{"name": name, "password": f"{name}-1"} for name in "ab"], SCHEME)
+    current = plan("", {"name": "a", "password": "a-1"}).render()
+    make_plan(accounts, current, SCHEME, watch).render(watch)
+    assert watched == [("verified", 1, 1), ("hashed", 1, 1)]
+
+
+def test_a_thousand_ready_made_hashes_cost_neither_hashing_nor_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    accounts = [hashed(f"user{number}") for number in range(1000)]
+    current = plan("", *accounts).render()
+    normalised: list[str] = []
+
+    def count(text: str) -> str:
+        normalised.append(text)
+        return text
+
+    def refuse(*_arguments: object) -> None:
+        raise AssertionError("it works where there is nothing to do")
+
+    monkeypatch.setattr(dovecot_passwd, "normalise", count)
+    monkeypatch.setattr(Argon2id, "hash", refuse)
+    monkeypatch.setattr(Argon2id, "verify", refuse)
+    monkeypatch.setattr(multiprocessing, "get_context", refuse)
+    assert not plan(current, *accounts).changed
+    assert len(normalised) == len(accounts)
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ import json
 import os
 import stat
 import sys
+import syslog
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_hash import Argon2id
 from ansible_collections.ilnmors.mail.plugins.modules import dovecot_passwd_file
 
 CHEAP = {"argon2_memory": 8, "argon2_time": 1}
@@ -184,6 +186,54 @@ def test_unknown_owner_leaves_the_file_as_it_was(house: House) -> None:
 def test_unknown_owner_leaves_no_new_file(house: House) -> None:
     assert house.run(owner="no-such-user")["failed"]
     assert list(house.path.parent.iterdir()) == []
+
+
+# --- long runs
+
+
+def test_a_run_that_is_cut_off_keeps_what_it_has_hashed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [{"name": name, "password": f"secret-{name}"} for name in "abcd"]
+    house.run(accounts=people[2:], mode="0640")
+    old = house.path.read_text().splitlines()[1:]
+    said: list[str] = []
+    real = Argon2id.hash
+    left = iter(["a"])
+
+    def cut_off(scheme: Argon2id, password: bytes) -> str:
+        if not next(left, ""):
+            raise KeyboardInterrupt
+        return real(scheme, password)
+
+    monkeypatch.setattr(dovecot_passwd_file, "SECONDS", 0)
+    monkeypatch.setattr(syslog, "syslog", said.append)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0})
+    monkeypatch.setattr(Argon2id, "hash", cut_off)
+    with (
+        patch_module_args({"path": str(house.path), "accounts": people, **CHEAP}),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        dovecot_passwd_file.main()
+    a, *rest = house.path.read_text().splitlines()[1:]
+    assert a.startswith("a:{ARGON2ID}$argon2id$")
+    assert rest == old
+    assert house.mode == 0o640
+    assert list(house.path.parent.iterdir()) == [house.path]
+    assert said == [
+        f"{house.path}: verified 1 of 2 passwords",
+        f"{house.path}: verified 2 of 2 passwords",
+        f"{house.path}: hashed 1 of 2 passwords",
+    ]
+
+    monkeypatch.setattr(Argon2id, "hash", real)
+    assert house.run(accounts=people)["changes"] == NONE_CHANGED | {"added": ["b"]}
+
+
+def test_a_short_run_says_nothing_in_the_journal(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dovecot_passwd_file, "SECONDS", 3600)
+    monkeypatch.setattr(syslog, "syslog", pytest.fail)
+    assert house.run()["changed"]
 
 
 # --- check mode
