@@ -37,8 +37,9 @@ _value:
     - C(user_connections), connections of one user from one address.
     - C(clients), mail programs of the house.
     - C(connections), IMAP connections of the house.
+    - C(watches), inotify instances of the user that owns the mail.
     - C(processes), connections that a central service of Dovecot has to hold.
-  sample: {user_connections: 25, clients: 500, connections: 2500, processes: 5000}
+  sample: {user_connections: 25, clients: 500, connections: 2500, watches: 3500, processes: 5000}
 """
 
 from collections.abc import Callable

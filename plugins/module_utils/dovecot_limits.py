@@ -21,6 +21,7 @@ def dovecot_limits(people: int, clients_per_user: int) -> dict[str, int]:
     user_connections: connections of one user from one address, for each protocol.
     clients: mail programs of the house, each with one connection at most (POP3, ManageSieve).
     connections: IMAP connections of the house.
+    watches: inotify instances of the owner of the mail, whom the connections to all mailboxes belong to (inotify(7)).
     processes: connections that a central service (auth, anvil, stats, config, log) has to hold.
     """
     clients = max(people * clients_per_user, _LEAST_CLIENTS)
@@ -29,5 +30,6 @@ def dovecot_limits(people: int, clients_per_user: int) -> dict[str, int]:
         "user_connections": clients_per_user * CONNECTIONS_PER_CLIENT,
         "clients": clients,
         "connections": connections,
+        "watches": connections + 2 * clients,
         "processes": connections + 2 * clients + _HELPERS,
     }

@@ -73,6 +73,13 @@ def test_500_connections_wait_and_hear_of_new_mail(house: House, idlers: dict[st
     assert not deaf, f"{len(deaf)} of {len(idlers[name])} connections heard nothing within a minute"
 
 
+def test_the_kernel_lets_500_connections_watch_their_mailboxes(mail: Host) -> None:
+    """A connection that may not watch its mailbox looks for news every half minute (mailbox_idle_check_interval)."""
+    if mail.run("test -w /proc/sys/fs/inotify/max_user_instances").failed:
+        pytest.skip("needs a machine, or a container that may set its kernel's limits")
+    assert int(mail.check_output("cat /proc/sys/fs/inotify/max_user_instances")) > CONNECTIONS
+
+
 def test_dovecot_finds_its_limits_sound(mail: Host) -> None:
     assert mail.run("doveconf -n").stderr == ""
 
