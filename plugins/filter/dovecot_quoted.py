@@ -10,15 +10,12 @@ version_added: 1.0.0
 short_description: Quote a value for Dovecot's configuration
 description:
   - Puts a text between quotes, so that Dovecot takes it as it is, whatever characters it has.
+  - Variables, where a setting takes them, are variables in quotes as well.
 options:
   _input:
     type: str
     required: true
     description: The text, without line breaks.
-  expanded:
-    type: bool
-    default: false
-    description: Whether Dovecot looks for variables in the setting, where a percent sign has to be doubled.
 author:
   - The ilnmors.mail maintainers
 """
@@ -41,10 +38,10 @@ _value:
 from collections.abc import Callable
 
 
-def dovecot_quoted(text: str, expanded: bool = False) -> str:
-    """Quote a value; expanded: Dovecot looks for variables in it."""
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{quoted.replace("%", "%%") if expanded else quoted}"'
+def dovecot_quoted(text: str) -> str:
+    """Quote a value."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 class FilterModule:
