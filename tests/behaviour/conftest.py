@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import testinfra
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House
+from ansible_collections.ilnmors.mail.tests.behaviour.site_run import Run, Site, run_site
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
 from testinfra.host import Host
 
@@ -150,6 +151,23 @@ def _names(house: House, inventory: dict[str, dict[str, Any]]) -> Iterator[None]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket, "getaddrinfo", getaddrinfo)
         yield
+
+
+@pytest.fixture(scope="session")
+def site(
+    request: pytest.FixtureRequest,
+    inventory: dict[str, dict[str, Any]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Site:
+    """Return what runs the site playbook with other variables; the lab alone is good enough for that."""
+    if not next(iter(inventory.values()))["groups"].get("provider"):
+        pytest.skip("runs the site playbook with other variables: only against the lab")
+    path = request.config.getoption("--ansible-inventory")
+
+    def run(variables: dict[str, Any], *options: str) -> Run:
+        return run_site(path, variables, tmp_path_factory.mktemp("site"), *options)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ class Run:
     status: int
     output: str
     changed: dict[str, int]
+
+
+# Takes variables, and options of ansible-playbook.
+Site = Callable[..., Run]
 
 
 def run_site(inventory: str | None, variables: dict[str, Any], folder: Path, *options: str) -> Run:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House
-from ansible_collections.ilnmors.mail.tests.behaviour.site_run import Run, run_site
+from ansible_collections.ilnmors.mail.tests.behaviour.site_run import Run, Site
 from testinfra.host import Host
 
 ARCHIVE = b"no archive of a webmail"
@@ -58,30 +57,74 @@ HOUSE_PROBLEMS = [
     "write the house's private network, or set mail_trust_public_networks: true if you mean it",
 ]
 
+SHORT_HASH = "{ARGON2ID}$argon2id$v=19$m=64,t=2,p=1$c2VjcmV0$c2VjcmV0"
+BAD_ACCOUNTS = {
+    "mail_users": [
+        {"name": "a:b", "password": "secret-separator"},
+        {"name": "a\nb", "password": "secret-line"},
+        {"name": "il@ilnmors.internal", "password": "secret-address"},
+        {"name": "plain", "password_hash": "secret-plain"},
+        {"name": "md5", "password_hash": "{MD5-CRYPT}$1$secret-md5"},
+        {"name": "short", "password_hash": SHORT_HASH, "quota": "lots"},
+        {"name": "far", "password": "secret-far", "allowed_networks": ["192.168.1.0/24", "192.168.1.7/24"]},
+        {
+            "name": "free",
+            "password": "secret-free",
+            "extra_fields": {"userdb_home": "/root", "reason": "secret-reason to go"},
+        },
+    ],
+    "mail_services": [{"name": "gitea", "password": "secret-gitea", "allowed_networks": ["local"]}],
+}
+NAME_REMEDY = (
+    "is no name to log in with; write one such as 'il' or 'il.home', "
+    "of letters, digits, '-', '_' and single dots inside"
+)
+NETWORK_REMEDY = (
+    "is neither an address nor a network in CIDR form; "
+    "write one such as '192.168.1.7', '192.168.1.0/24' or 'fd00:1::/64' (no bits set beyond the prefix)"
+)
+ACCOUNT_PROBLEMS = [
+    f"mail_users[0].name: 'a:b' {NAME_REMEDY}",
+    f"mail_users[1].name: 'a\\nb' {NAME_REMEDY}",
+    f"mail_users[2].name: 'il@ilnmors.internal' {NAME_REMEDY}",
+    "mail_users[3] (plain).password_hash: found a hash that is not of a known scheme: "
+    "make one with 'doveadm pw -s ARGON2ID|BLF-CRYPT|SHA512-CRYPT'",
+    "mail_users[4] (md5).password_hash: found a hash of the unknown scheme MD5-CRYPT: "
+    "make one with 'doveadm pw -s ARGON2ID|BLF-CRYPT|SHA512-CRYPT'",
+    "mail_users[5] (short).password_hash: found a hash that is not of its scheme ARGON2ID: "
+    "make one with 'doveadm pw -s ARGON2ID'",
+    "mail_users[5].quota: 'lots' is no size; write a whole number with B, K, M, G or T, such as '5G', or '0' for none",
+    f"mail_users[6] (far).allowed_networks[1]: '192.168.1.7/24' {NETWORK_REMEDY}",
+    "mail_users[7] (free).extra_fields.userdb_home: the role says that itself: remove it",
+    "mail_users[7] (free).extra_fields.reason: the value contains a space, line break or NUL, "
+    "which the file cannot hold: remove it",
+    f"mail_services[0] (gitea).allowed_networks[0]: 'local' {NETWORK_REMEDY}",
+]
+BAD_HASHING = [
+    (
+        {"dovecot_imap_password_scheme": "MD5-CRYPT"},
+        "value of dovecot_imap_password_scheme must be one of: ARGON2ID, BLF-CRYPT, SHA512-CRYPT, got: MD5-CRYPT",
+    ),
+    (
+        {"dovecot_imap_argon2_memory": 7},
+        "dovecot_imap_argon2_memory: found 7, write a number from 8 to 4294967295",
+    ),
+    (
+        {
+            "dovecot_imap_password_scheme": "BLF-CRYPT",
+            "mail_users": [{"name": "il", "password": f"secret-{'x' * 66}"}],
+            "mail_providers": [],
+            "mail_default_provider": "",
+        },
+        "mail_users[0] (il).password: it has 73 bytes and BLF-CRYPT takes 72: "
+        "shorten it, or choose scheme ARGON2ID",
+    ),
+]
+
 
 def variable(problem: str) -> str:
     """Return what a problem is about."""
     return problem.partition(":")[0]
-
-
-Site = Callable[..., Run]
-
-
-@pytest.fixture(scope="module")
-def site(
-    request: pytest.FixtureRequest,
-    inventory: dict[str, dict[str, Any]],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Site:
-    """Return what runs the site playbook with other variables; the lab alone is good enough for that."""
-    if not next(iter(inventory.values()))["groups"].get("provider"):
-        pytest.skip("runs the site playbook with bad variables: only against the lab")
-    path = request.config.getoption("--ansible-inventory")
-
-    def run(variables: dict[str, Any], *options: str) -> Run:
-        return run_site(path, variables, tmp_path_factory.mktemp("refused"), *options)
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +135,11 @@ def tls_run(site: Site) -> Run:
 @pytest.fixture(scope="module")
 def house_run(site: Site) -> Run:
     return site(BAD_HOUSE)
+
+
+@pytest.fixture(scope="module")
+def account_run(site: Site) -> Run:
+    return site(BAD_ACCOUNTS)
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +172,18 @@ def test_people_providers_and_networks_are_checked(house_run: Run, problem: str)
     assert problem in house_run.output
 
 
+@pytest.mark.parametrize("problem", ACCOUNT_PROBLEMS, ids=variable)
+def test_accounts_are_checked(account_run: Run, problem: str) -> None:
+    assert problem in account_run.output
+
+
+@pytest.mark.parametrize(("variables", "problem"), BAD_HASHING, ids=lambda value: variable(str(value)))
+def test_how_passwords_are_hashed_is_checked(site: Site, variables: dict[str, Any], problem: str) -> None:
+    run = site(variables)
+    assert problem in run.output
+    assert_nothing_changed(run)
+
+
 def test_an_archive_with_another_checksum_is_refused(archive_run: Run, archive: Path) -> None:
     assert (
         f"snappymail_archive_file is '{archive}', whose sha256 is {hashlib.sha256(ARCHIVE).hexdigest()}, "
@@ -133,13 +193,18 @@ def test_an_archive_with_another_checksum_is_refused(archive_run: Run, archive: 
     assert "public address space" not in archive_run.output
 
 
-@pytest.mark.parametrize("name", ["tls_run", "house_run", "archive_run"])
+@pytest.mark.parametrize("name", ["tls_run", "house_run", "account_run", "archive_run"])
 def test_a_refused_run_changes_nothing_and_shows_no_secret(request: pytest.FixtureRequest, name: str) -> None:
-    run: Run = request.getfixturevalue(name)
+    assert_nothing_changed(request.getfixturevalue(name))
+
+
+def assert_nothing_changed(run: Run) -> None:
+    """Assert that a run was refused before any change, and said no secret."""
     assert run.status != 0
     assert run.changed, run.output
     assert set(run.changed.values()) == {0}, run.output
     assert "secret-" not in run.output
+    assert "c2VjcmV0" not in run.output
     assert "-lab-password" not in run.output
 
 
