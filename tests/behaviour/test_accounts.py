@@ -19,7 +19,11 @@ from ansible_collections.ilnmors.mail.tests.behaviour.site_run import Site
 from testinfra.host import Host
 
 REFUSALS = (imaplib.IMAP4.error, poplib.error_proto, smtplib.SMTPAuthenticationError, Refused)
-LEAVER = {"name": "leaver", "password": "leaver-lab-password"}
+LEAVER = {
+    "name": "leaver",
+    "password": "leaver-lab-password",
+    "extra_fields": {"userdb_mail_max_keyword_length": "40"},
+}
 
 Login = Callable[[House, str, str], None]
 
@@ -168,9 +172,10 @@ def test_a_machine_sends_from_the_allowed_networks_only(house: House, mail: Host
 
 @dataclass(frozen=True)
 class Stay:
-    """What was seen of a person while there was an account: the path of a message, and the hash."""
+    """What was seen while a person had an account: the path of a message, a setting, and the hash of another one."""
 
     message: str
+    keyword_length: str
     hash: str
 
 
@@ -187,9 +192,13 @@ def stay(site: Site, house: House, mail: Host, inventory: dict[str, dict[str, An
         client.send_message(new)
     kept = f"grep --recursive --files-with-matches %s /var/vmail/{house.domain}/leaver/Maildir/new"
     wait_for(lambda: mail.run(kept, new["Message-ID"]).rc == 0, "the message arrives")
-    seen = Stay(mail.check_output(kept, new["Message-ID"]), hash_of(mail, "il"))
+    seen = Stay(
+        mail.check_output(kept, new["Message-ID"]),
+        mail.check_output("doveadm user -f mail_max_keyword_length %s", house.login("leaver")),
+        hash_of(mail, "il"),
+    )
     for login in (*MAILBOX, submission):
-        login(house, "leaver", LEAVER["password"])
+        login(house, "leaver", str(LEAVER["password"]))
         login(house, "il", house.password("il"))
     left = site({}, "--limit", "mail")
     assert left.status == 0, left.output
@@ -204,7 +213,11 @@ def hash_of(mail: Host, name: str) -> str:
 @pytest.mark.parametrize("login", [*MAILBOX, submission])
 def test_who_left_cannot_log_in(house: House, login: Login) -> None:
     with pytest.raises(REFUSALS):
-        login(house, "leaver", LEAVER["password"])
+        login(house, "leaver", str(LEAVER["password"]))
+
+
+def test_a_field_of_an_account_is_a_setting_of_its_mailbox(stay: Stay) -> None:
+    assert stay.keyword_length == "40"
 
 
 def test_who_left_leaves_the_mail(stay: Stay, house: House, mail: Host) -> None:

@@ -151,15 +151,6 @@ def test_an_unknown_recipient_is_refused_at_once(house: House) -> None:
     assert code == 550, answer
 
 
-def test_a_machine_that_only_sends_has_no_mailbox(house: House) -> None:
-    with clients.imap(house.mail_hostname, house.ca_file) as client, pytest.raises(imaplib.IMAP4.error):
-        client.login("gitea", house.password("gitea"))
-    pop3 = clients.pop3(house.mail_hostname, house.ca_file)
-    pop3.user("gitea")
-    with pytest.raises(poplib.error_proto):
-        pop3.pass_(house.password("gitea"))
-
-
 @pytest.mark.parametrize(
     ("path", "mode"),
     [
