@@ -9,7 +9,8 @@ name: dovecot_accounts
 version_added: 1.0.0
 short_description: Turn users or services into accounts for dovecot_passwd_file
 description:
-  - Gives each entry of C(mail_users) or C(mail_services) its login name in the house.
+  - Gives each entry of C(mail_users) or C(mail_services) its login name in the house, and turns its C(quota),
+    C(allowed_networks) and C(extra_fields) into fields of the passwd-file.
   - The result holds passwords; use it in tasks with C(no_log).
 options:
   _input:
