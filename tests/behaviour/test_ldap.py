@@ -326,25 +326,10 @@ def test_a_run_without_the_directory_says_so_and_changes_nothing(
             "'ldap://ldap.home.test' answers, but TLS with it failed",
         ),
         ({"uri": "ldaps://ldap-server"}, "'ldaps://ldap-server' answers, but TLS with it failed"),
-        ({"uri": "ldaps://ldap.home.test:1636"}, "cannot be reached: Connection refused"),
-        ({"uri": "ldaps://ldap.nowhere.test"}, "cannot be reached: "),
-        ({"ca": "/etc/ssl/none.pem"}, "mail_ldap_ca: '/etc/ssl/none.pem' is not a file on this host"),
         ({"filter": "(uid=nobody)"}, "mail_ldap_filter: '(uid=nobody)' selects nobody"),
         ({"uri": "ldap://ldap.home.test", "starttls": True}, "asked: true"),
     ],
-    ids=[
-        "password",
-        "base",
-        "filter",
-        "ca",
-        "ca-starttls",
-        "name",
-        "port",
-        "host",
-        "ca-file",
-        "nobody",
-        "starttls",
-    ],
+    ids=["password", "base", "filter", "ca", "ca-starttls", "name", "nobody", "starttls"],
 )
 def test_what_is_wrong_with_a_directory_is_said(
     request: pytest.FixtureRequest, changes: dict[str, Any], problem: str

@@ -489,3 +489,33 @@ def test_no_problem_contains_a_secret() -> None:
 @pytest.mark.parametrize("size", ["", "0", 0, "1K", "500m", "5G", "8388607T"])
 def test_sizes_of_mailboxes(size: object) -> None:
     assert house_problems({"quota": size}) == []
+
+
+# --- a directory
+
+LDAP = {
+    "uri": "ldaps://ldap.home.internal",
+    "base": "dc=home",
+    "bind_dn": "",
+    "bind_password": "",
+    "starttls": False,
+    "allow_cleartext": False,
+    "ca": "/etc/ssl/certs/ca-certificates.crt",
+    "filter": "(uid=*)",
+    "login_attribute": "uid",
+}
+
+
+def test_a_directory_may_know_the_owner_of_an_account() -> None:
+    house = changed("providers.0.owner", "anna")
+    assert house_problems({**house, "ldap": LDAP}) == []
+    assert house_problems({**house, "ldap": {**LDAP, "uri": ""}}) == [
+        "mail_providers[0] (gmail).owner: 'anna' is not a user; write one of il, guest"
+    ]
+
+
+def test_a_directory_is_checked() -> None:
+    assert house_problems({**SOUND, "ldap": {**LDAP, "base": ""}}) == [
+        "mail_ldap_base: '' is not a distinguished name; "
+        "write where the people are, such as 'ou=people,dc=home,dc=internal'"
+    ]

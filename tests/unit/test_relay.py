@@ -188,6 +188,13 @@ def test_an_owners_addresses_use_the_first_account_and_each_account_its_own() ->
     assert (turned["il@gmail.com"], turned["il@example.org"]) == (VIA_GMAIL, VIA_OTHER)
 
 
+def test_an_owner_of_a_directory_has_one_address() -> None:
+    assert relay.sender_transports([IL], [{**GMAIL, "owner": "anna"}], DOMAIN) == {
+        "anna@home.internal": VIA_GMAIL,
+        "il@gmail.com": VIA_GMAIL,
+    }
+
+
 def test_an_account_that_does_not_relay_carries_nothing() -> None:
     providers = [{**GMAIL, "relay": False}, OTHER]
     assert set(relay.sender_transports([IL], providers, DOMAIN).values()) == {VIA_OTHER}
@@ -303,6 +310,7 @@ def test_passwords_stand_in_secret_tables_alone() -> None:
 def test_the_templates_get_paths_and_the_rest() -> None:
     tables = relay.postfix_tables(HOUSE)
     assert tables["mynetworks"] == "127.0.0.0/8"
+    assert tables["catch_all"] is True
     assert tables["default_transport"] == VIA_GMAIL
     assert tables["transports"][1] == {
         "name": "relay-other",
