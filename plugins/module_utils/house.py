@@ -14,7 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_hash import SchemeError, make_scheme
+from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_hash import (
+    Argon2id,
+    SchemeError,
+    make_scheme,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_passwd import (
     PasswdFileError,
     read_fields,
@@ -33,6 +37,8 @@ _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})+\Z", re.IGNORECASE)
 _NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9!#$%&'*=?^_`{|}~-]+(\.[a-z0-9!#$%&'*=?^_`{|}~-]+)*\Z", re.IGNORECASE)
 # What Dovecot lets log in (auth_username_chars), of that.
 _LOGIN = re.compile(r"(?=.{1,64}\Z)[a-z0-9_-]+(\.[a-z0-9_-]+)*\Z", re.IGNORECASE)
+# KiB for one hash, which leaves a process of Dovecot half of its default_vsz_limit.
+_MOST_MEMORY = 2**19
 # The name of a provider becomes that of files, systemd units and a Postfix service.
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_]*\Z")
 
@@ -242,6 +248,11 @@ def hashing_problems(
     except SchemeError as error:
         yield f"dovecot_imap_{error}"
         return
+    if isinstance(hashing, Argon2id) and hashing.memory > _MOST_MEMORY:
+        yield (
+            f"dovecot_imap_argon2_memory: found {hashing.memory}, with which nobody could log in, for it is more than "
+            f"a process of Dovecot may have; write {_MOST_MEMORY} (512 MiB) or less"
+        )
     for variable, entries in (("mail_users", users), ("mail_services", services)):
         for index, entry in enumerate(entries):
             if entry.get("password"):

@@ -452,6 +452,17 @@ def test_a_cost_that_the_scheme_has_not_is_refused(
     ]
 
 
+@pytest.mark.parametrize(("memory", "problems"), [(524288, 0), (524289, 1)])
+def test_a_hash_that_is_too_large_for_dovecot_is_refused(memory: int, problems: int) -> None:
+    house = {**SOUND, "password_costs": {**COSTS, "argon2_memory": memory}}
+    problem = (
+        f"dovecot_imap_argon2_memory: found {memory}, with which nobody could log in, for it is more than a process of "
+        "Dovecot may have; write 524288 (512 MiB) or less"
+    )
+    assert house_problems(house) == [problem] * problems
+    assert house_problems({**house, "password_scheme": "BLF-CRYPT"}) == []
+
+
 @pytest.mark.parametrize(
     ("scheme", "password", "problem"),
     [
