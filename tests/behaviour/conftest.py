@@ -33,6 +33,7 @@ FACTS = {
     "ca": "mail_tls_ca | default('/etc/ssl/ilnmors-mail/ca.pem')",
     "days": "{'Trash': dovecot_imap_trash_days | default(0), 'Junk': dovecot_imap_junk_days | default(0)}",
     "fts": "dovecot_imap_fts | default(true)",
+    "fts_attachments": "dovecot_imap_fts_attachments | default(false)",
     # Only the lab knows addresses; the names of a real house are in its DNS.
     "address": "lab_address | default('')",
     "second_address": "lab_second_address | default('')",
