@@ -85,7 +85,7 @@ behaviour: venv ## run the behaviour tests against the running lab
 	pytest tests/behaviour --ansible-inventory inventories/lab
 
 # The whole house on Debian 13; on Debian 12 and its move to 13.
-SCENARIOS := default upgrade
+SCENARIOS := default upgrade ldap
 
 .PHONY: test
 test: SUITES = bookworm trixie
