@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,8 @@ from typing import Any
 
 CONTAINERS = {"lab-mail": "bench-mail", "lab-app": "bench-app"}
 """Container of each host, as in inventory.yml; in the order in which site.yml sets the hosts up."""
+
+INVENTORIES = ["inventories/lab", "tests/bench/inventory.yml"]
 
 NETWORK = "ilnmors-mail-bench"
 ON_CONTROLLER = {
@@ -113,16 +115,13 @@ def failures(plays: list[dict[str, Any]]) -> Iterator[str]:
                 yield f"{host}: {task['task']['name']}: {result.get('msg', result)}"
 
 
-def play(playbook: str | Path, *options: str) -> Run:
-    """Run a playbook against the containers of this benchmark."""
+def play(playbook: str | Path, *options: str, inventories: Sequence[str] = INVENTORIES) -> Run:
+    """Run a playbook, by default against the containers of this benchmark."""
     start = time.monotonic()
     done = subprocess.run(
         [
             "ansible-playbook",
-            "-i",
-            "inventories/lab",
-            "-i",
-            "tests/bench/inventory.yml",
+            *(f"--inventory={path}" for path in inventories),
             *options,
             str(playbook),
         ],
@@ -139,11 +138,11 @@ def play(playbook: str | Path, *options: str) -> Run:
     return Run(
         seconds,
         changed,
-        {host: host_run(host, output["plays"]) for host in CONTAINERS if host in output["stats"]},
+        {host: host_run(host, output["plays"]) for host in output["stats"]},
     )
 
 
-def best_run(like: Run, least: dict[str, Task]) -> Run:
+def best_run(like: Run, least: dict[str, Task], inventories: Sequence[str] = INVENTORIES) -> Run:
     """Run as many tasks on each host, of the modules in LEAST the least that they can do, of others a stat."""
     plays = [
         {
@@ -158,7 +157,7 @@ def best_run(like: Run, least: dict[str, Task]) -> Run:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as playbook:
         json.dump(plays, playbook)
         playbook.flush()
-        return play(playbook.name)
+        return play(playbook.name, inventories=inventories)
 
 
 def create() -> None:

@@ -1,0 +1,480 @@
+#!/usr/bin/env python3
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Print what Dovecot costs as the role sets it up, beside a baseline of the same run (`make bench-dovecot`).
+
+It makes a house of its own, or uses one that runs in a container (--inventory), whose Dovecot it restarts often.
+Nothing here decides a test: the figures are for people to compare. Clients run on the same processors as Dovecot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import imaplib
+import itertools
+import json
+import os
+import re
+import secrets
+import smtplib
+import socket
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.ilnmors.mail.tests.bench import bench, login_rate
+
+PASSWORD = "bench-password"
+ACCOUNTS: dict[str, dict[str, str]] = {
+    # The role hashes it, at its own cost.
+    "ARGON2ID": {"password": PASSWORD},
+    "BLF-CRYPT": {"password_hash": "{BLF-CRYPT}$2y$10$abcdefghijklmnopqrstuu5rhE8xjcfdvrsFKo7VUotU4ZZ7fEC/O"},
+    "SHA512-CRYPT": {
+        "password_hash": "{SHA512-CRYPT}$6$rounds=210000$w0ohpG5J4cMJos.r$07uK1VK/XdqCyJosjV91E9sf11t5/ThgdMwccJRBO"
+        "Nz4PI56/CoOV.U.gU4K7nfDixEpNwvSjabeyGBEQHCtF/"
+    },
+}
+"""An account for each scheme, beside those of the house."""
+
+AT_ONCE = 8
+"""Logins at once, all of one account; stock Dovecot allows 10 connections of a user and address."""
+DEADLINE = 30
+"""Seconds to wait for any one thing."""
+
+UNIT = "/sys/fs/cgroup/system.slice/dovecot.service"
+
+FACTS = {
+    "container": "ansible_host | default(inventory_hostname)",
+    "address": "lab_address | default('')",
+    "domain": "mail_domain",
+    "hostname": "mail_hostname | default('mail.' ~ mail_domain)",
+    "person": "mail_users | selectattr('password', 'defined') | first",
+    "mail": "dovecot_imap_mail_directory | default('/var/vmail')",
+    "ca": "mail_tls_ca | default('/etc/ssl/ilnmors-mail/ca.pem')",
+    "certificate": "mail_tls_certificate | default('/etc/ssl/ilnmors-mail/host.pem', true)",
+    "key": "mail_tls_key | default('/etc/ssl/ilnmors-mail/host.key', true)",
+}
+
+STOCK = {
+    "2.3": """\
+protocols = imap pop3 lmtp sieve
+ssl_cert = <{certificate}
+ssl_key = <{key}
+mail_location = maildir:~/Maildir
+passdb {{
+  driver = passwd-file
+  args = /etc/dovecot/users
+}}
+userdb {{
+  driver = static
+  args = uid=vmail gid=vmail home={mail}/{domain}/%n
+}}
+""",
+    "2.4": """\
+dovecot_config_version = 2.4.1
+dovecot_storage_version = 2.4.1
+protocols = imap pop3 lmtp sieve
+ssl_server_cert_file = {certificate}
+ssl_server_key_file = {key}
+mail_driver = maildir
+mail_path = ~/Maildir
+passdb passwd-file {{
+  passwd_file_path = /etc/dovecot/users
+}}
+userdb static {{
+  fields {{
+    uid = vmail
+    gid = vmail
+    home = {mail}/{domain}/%{{user | username}}
+  }}
+}}
+""",
+}
+"""The least that lets the same people log in: every other setting is Dovecot's and Debian's own."""
+
+
+@dataclass(frozen=True)
+class House:
+    """A mail host in a container; ca is the text of its authority's certificate."""
+
+    container: str
+    address: str
+    domain: str
+    hostname: str
+    person: dict[str, Any]
+    mail: str
+    certificate: str
+    key: str
+    ca: str
+
+    def run(self, script: str, given: str = "") -> str:
+        """Run a shell script in the container; return what it prints."""
+        done = subprocess.run(
+            ["docker", "exec", "-i", self.container, "sh", "-euc", script],
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        if done.returncode:
+            sys.exit(f"{self.container}: {script}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def user(self, scheme: str) -> str:
+        """Return the login name of the account whose hash is of a scheme."""
+        return f"bench-{scheme.lower()}@{self.domain}"
+
+    def login(self, user: str, password: str = PASSWORD) -> imaplib.IMAP4:
+        """Log in over TLS."""
+        client = imaplib.IMAP4_SSL(self.hostname, ssl_context=self.tls(), timeout=DEADLINE)
+        client.login(user, password)
+        return client
+
+    def tls(self) -> ssl.SSLContext:
+        """Return a client's TLS settings."""
+        return ssl.create_default_context(cadata=self.ca)
+
+    def restart(self, configuration: str) -> None:
+        """Start Dovecot anew with a configuration, and with empty mailboxes of this benchmark's accounts."""
+        self.run(
+            f"systemctl stop dovecot.socket dovecot.service 2>&1; rm -rf {self.mail}/{self.domain}/bench-*\n"
+            "cat >/etc/dovecot/dovecot.conf\n"
+            "systemctl reset-failed dovecot.service; systemctl start dovecot.service",
+            configuration,
+        )
+        wait_for(self.answers, "Dovecot answers")
+
+    def answers(self) -> bool:
+        """Tell whether a client is greeted; nobody logs in."""
+        try:
+            imaplib.IMAP4_SSL(self.hostname, ssl_context=self.tls(), timeout=DEADLINE).shutdown()
+        except OSError:
+            return False
+        return True
+
+    def cpu(self) -> float:
+        """Return the seconds of processor that Dovecot has used."""
+        return int(self.run(f"cat {UNIT}/cpu.stat").split()[1]) / 1e6
+
+    def memory(self) -> float:
+        """Return the PSS of Dovecot's processes in KiB."""
+        sizes = []
+        for pid in bench.docker("top", self.container, "-eo", "pid").split()[1:]:
+            # A process may end meanwhile.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                process = Path("/proc", pid)
+                if (process / "cgroup").read_text().rstrip().endswith("/dovecot.service"):
+                    rollup = (process / "smaps_rollup").read_text()
+                    sizes += re.findall(r"^Pss: *(\d+) kB", rollup, re.MULTILINE)
+        return sum(map(int, sizes))
+
+
+@dataclass(frozen=True)
+class Configurations:
+    """Contents of dovecot.conf: of the role, of the role without the search index, and the stock one."""
+
+    house: str
+    unindexed: str
+    stock: str
+
+    @property
+    def uncached(self) -> str:
+        """The role's, without the authentication cache."""
+        return f"{self.house}\nauth_cache_size = 0\n"
+
+
+def wait_for(done: Callable[[], bool], what: str) -> None:
+    """Ask again until it is so; end the run at the deadline."""
+    deadline = time.monotonic() + DEADLINE
+    while not done():
+        if time.monotonic() > deadline:
+            sys.exit(f"{what}: not within {DEADLINE} s")
+        time.sleep(0.1)
+
+
+def find_house(inventories: list[str]) -> House:
+    """Read the house's variables from its inventory, and have its name resolve to its address."""
+    expression = ", ".join(f"'{key}': {value}" for key, value in FACTS.items())
+    options = list(itertools.chain.from_iterable(("-i", path) for path in inventories))
+    done = subprocess.run(
+        [
+            "ansible",
+            "mail[0]",
+            *options,
+            "--one-line",
+            "-m",
+            "debug",
+            "-a",
+            f"msg={{{{ {{{expression}}} }}}}",
+        ],
+        env=os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    if done.returncode:
+        sys.exit(f"Ansible cannot read the inventory:\n{done.stdout}{done.stderr}")
+    facts = json.loads(done.stdout.split(" => ", 1)[1])["msg"]
+    facts["ca"] = bench.docker("exec", facts["container"], "cat", facts["ca"])
+    house = House(**facts)
+    if house.address:
+        real = socket.getaddrinfo
+
+        def getaddrinfo(host: Any, *rest: Any, **options: Any) -> Any:
+            return real(house.address if host == house.hostname else host, *rest, **options)
+
+        setattr(socket, "getaddrinfo", getaddrinfo)  # noqa: B010
+    return house
+
+
+def play_role(inventories: list[str], variables: dict[str, Any] | None = None) -> bench.Run:
+    """Run the role alone."""
+    playbook = [{"name": "Run the role alone", "hosts": "mail[0]", "roles": ["ilnmors.mail.dovecot_imap"]}]
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(playbook, file)
+        file.flush()
+        return bench.play(file.name, "-e", json.dumps(variables or {}), inventories=inventories)
+
+
+def configurations(house: House, inventories: list[str]) -> Configurations:
+    """Have the role make this benchmark's accounts and each configuration."""
+    accounts = [{"name": f"bench-{scheme.lower()}"} | secret for scheme, secret in ACCOUNTS.items()]
+    made = []
+    users = {"dovecot_imap_users": f"{{{{ mail_users + {json.dumps(accounts)} }}}}"}
+    for index in (
+        {"dovecot_imap_fts": False, "dovecot_imap_fts_attachments": False},
+        {"dovecot_imap_fts": True},
+    ):
+        play_role(inventories, users | index)
+        made.append(house.run("cat /etc/dovecot/dovecot.conf"))
+    series = house.run("dovecot --version")[:3]
+    stock = STOCK[series].format(**vars(house))
+    return Configurations(house=made[1], unindexed=made[0], stock=stock)
+
+
+def idle_memory(house: House, configuration: str, connections: int) -> tuple[float, float]:
+    """Return the KiB of a Dovecot just started, and of each connection that waits in IDLE."""
+    house.restart(configuration)
+    idle = house.memory()
+    with contextlib.ExitStack() as stack:
+        house.login(house.user("ARGON2ID")).logout()
+        before = house.memory()
+        for _ in range(connections):
+            client = house.login(house.user("ARGON2ID"))
+            stack.callback(client.shutdown)
+            start_idle(client)
+        return idle, (house.memory() - before) / connections
+
+
+def start_idle(client: imaplib.IMAP4) -> None:
+    """Have a client wait for news of its inbox."""
+    client.select("INBOX")
+    client.send(b"wait IDLE\r\n")
+    while not client.readline().startswith(b"+"):
+        pass
+
+
+def logins(house: House, configuration: str, scheme: str, number: int) -> tuple[float, float]:
+    """Return logins per second, and the milliseconds of processor that Dovecot spends on each."""
+    house.restart(configuration)
+    used = house.cpu()
+    rate = login_rate.rate(house.hostname, house.tls(), house.user(scheme), PASSWORD, number, AT_ONCE)
+    return rate, (house.cpu() - used) / (number + 1) * 1000
+
+
+def deliveries(house: House, configuration: str, number: int, seed: int) -> float:
+    """Return the messages per second that Dovecot takes over LMTP; each answer says that one is delivered."""
+    house.restart(configuration)
+    recipients = ",".join(map(house.user, ACCOUNTS))
+    script = Path(__file__).with_name("lmtp_rate.py").read_text()
+    options = f"--messages {number} --connections 6 --seed {seed} --recipients {recipients}"
+    return float(house.run(f"python3 - {options}", script).split()[0])
+
+
+def news_by_idle(client: imaplib.IMAP4) -> Iterator[None]:
+    """Wait at each step until the server tells, by itself, of another message."""
+    start_idle(client)
+    while True:
+        yield
+        while not re.match(rb"\* \d+ EXISTS", line := client.readline()):
+            if not line:
+                sys.exit("Dovecot ended a connection that waited")
+
+
+def news_by_asking(client: imaplib.IMAP4) -> Iterator[None]:
+    """Wait at each step until the server's answer to NOOP, asked without pause, tells of another message."""
+    client.select("INBOX")
+    while True:
+        yield
+        client.untagged_responses.pop("EXISTS", None)
+        deadline = time.monotonic() + DEADLINE
+        while "EXISTS" not in client.untagged_responses:
+            client.noop()
+            if time.monotonic() > deadline:
+                sys.exit(f"A message was not delivered within {DEADLINE} s")
+
+
+def delays(house: House, news: Callable[[imaplib.IMAP4], Iterator[None]], number: int) -> list[float]:
+    """Return the milliseconds from "250 queued" until a client knows of each message, one after another."""
+    user, password = f"{house.person['name']}@{house.domain}", house.person["password"]
+    subject = f"Benchmark {secrets.token_hex(8)}"
+    found = []
+    with contextlib.ExitStack() as stack:
+        sender = stack.enter_context(smtplib.SMTP(house.hostname, 587, timeout=DEADLINE))
+        sender.starttls(context=house.tls())
+        sender.login(user, password)
+        stack.callback(tidy_inbox, house, user, password, subject)
+        client = house.login(user, password)
+        stack.callback(client.shutdown)
+        waiting = news(client)
+        next(waiting)
+        for _ in range(number):
+            sender.sendmail(
+                user, [user], f"From: {user}\r\nTo: {user}\r\nSubject: {subject}\r\n\r\nHello.\r\n"
+            )
+            queued = time.monotonic()
+            next(waiting)
+            found.append((time.monotonic() - queued) * 1000)
+    return sorted(found)
+
+
+def tidy_inbox(house: House, user: str, password: str, subject: str) -> None:
+    """Remove this benchmark's messages, and no other."""
+    with house.login(user, password) as client:
+        client.select("INBOX")
+        found = client.uid("SEARCH", "HEADER", "Subject", f'"{subject}"')[1][0].split()
+        if found:
+            uids = b",".join(found).decode()
+            client.uid("STORE", uids, "+FLAGS.SILENT", r"(\Deleted)")
+            client.uid("EXPUNGE", uids)
+
+
+def percentile(found: list[float], share: float) -> float:
+    """Return the value that a share of the sorted ones does not exceed."""
+    return found[max(0, round(share * len(found) + 0.5) - 1)]
+
+
+def memory_lines(house: House, made: Configurations, connections: int) -> Iterator[str]:
+    """Measure what Dovecot needs while nothing happens."""
+    bench.say(f"memory, and {connections} connections in IDLE")
+    stock, each_stock = idle_memory(house, made.stock + "mail_max_userip_connections = 1000\n", connections)
+    mine, each = idle_memory(house, made.house, connections)
+    yield bench.line("memory", "", "stock")
+    yield bench.line("  started, MiB", f"{mine / bench.MIB:.1f}", f"{stock / bench.MIB:.1f}")
+    yield bench.line(f"  in IDLE ({connections}), KiB", f"{each:.0f}", f"{each_stock:.0f}  each")
+
+
+def login_lines(house: House, made: Configurations, number: int) -> Iterator[str]:
+    """Measure logins, by scheme."""
+    yield bench.line("logins/s (ms of CPU each)", "", "stock; without the authentication cache")
+    for scheme in ACCOUNTS:
+        bench.say(f"logins with {scheme}")
+        stock, uncached, cached = (
+            logins(house, configuration, scheme, number)
+            for configuration in (made.stock, made.uncached, made.house)
+        )
+        yield bench.line(
+            f"  {scheme}",
+            f"{cached[0]:.0f} ({cached[1]:.0f})",
+            f"{stock[0]:.0f} ({stock[1]:.0f}); {uncached[0]:.0f} ({uncached[1]:.0f})",
+            f"{cached[0] / stock[0]:.2f}",
+            "aim: 4 times stock or more" if scheme == "ARGON2ID" else "",
+        )
+
+
+def delivery_lines(house: House, made: Configurations, number: int, rounds: int = 3) -> Iterator[str]:
+    """Measure deliveries, with and without the search index in turns."""
+    bench.say(f"{rounds} times {number} deliveries with and without the search index")
+    indexed, plain = [], []
+    for seed in range(rounds):
+        plain.append(deliveries(house, made.unindexed, number, seed))
+        indexed.append(deliveries(house, made.house, number, seed))
+    mine, best = statistics.median(indexed), statistics.median(plain)
+    yield bench.line("deliveries/s (LMTP)", "", "without the search index")
+    yield bench.line(
+        f"  median of {rounds}",
+        f"{mine:.0f}",
+        f"{best:.0f}  from {min(plain):.0f} to {max(plain):.0f}; with it, {min(indexed):.0f} to {max(indexed):.0f}",
+        f"{mine / best:.2f}",
+        f"aim: over 0.90; indexing costs {1 - mine / best:.0%}",
+    )
+
+
+def notice_lines(house: House, made: Configurations, number: int) -> Iterator[str]:
+    """Measure how soon a client knows of new mail."""
+    bench.say(f"{number} messages to a client in IDLE, and to one that keeps asking")
+    house.restart(made.house)
+    told, asked = delays(house, news_by_idle, number), delays(house, news_by_asking, number)
+    yield bench.line('"250 queued" to EXISTS, ms', "", "a client that asks without pause: NOOP")
+    for name, share, aim in (("p50", 0.5, ""), ("p99", 0.99, "aim: under 100 ms")):
+        mine, best = percentile(told, share), percentile(asked, share)
+        missed = "; missed" if aim and mine >= 100 else ""
+        yield bench.line(f"  {name} of {number}, IDLE", f"{mine:.0f}", f"{best:.0f}", "", aim + missed)
+
+
+def unchanged_lines(inventories: list[str]) -> Iterator[str]:
+    """Measure a run of the role that finds nothing to do."""
+    bench.say("an unchanged run of the role")
+    mine = play_role(inventories)
+    best = bench.best_run(mine, {}, inventories)
+    yield bench.line("unchanged run of the role", "seconds", "as many tasks that only look", "ratio")
+    yield bench.line(
+        "",
+        f"{mine.seconds:.1f}",
+        f"{best.seconds:.1f}",
+        f"{mine.seconds / best.seconds:.2f}",
+        f"{mine.changed} changes",
+    )
+
+
+def measure(inventories: list[str], scale: float) -> list[str]:
+    """Measure everything, and leave the house as it was; return the lines of the table."""
+    house = find_house(inventories)
+    lines: list[str] = []
+    try:
+        bench.say("accounts and configurations of this benchmark")
+        made = configurations(house, inventories)
+        lines += memory_lines(house, made, round(100 * scale))
+        lines += login_lines(house, made, round(150 * scale))
+        lines += delivery_lines(house, made, round(600 * scale))
+        lines += notice_lines(house, made, round(50 * scale))
+    finally:
+        bench.say("the house as it was")
+        play_role(inventories)
+        house.run(f"systemctl restart dovecot.service; rm -rf {house.mail}/{house.domain}/bench-*")
+    return [*lines, *unchanged_lines(inventories)]
+
+
+def main() -> None:
+    """Print the table, and leave nothing behind."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--inventory", help="of a house in a container; one is made otherwise")
+    parser.add_argument("--scale", type=float, default=1, help="a smaller number measures less, sooner")
+    given = parser.parse_args()
+    before = os.getloadavg()[0]
+    try:
+        if not given.inventory:
+            bench.say("making a house (about two minutes)")
+            bench.create()
+            bench.play(bench.SITE, "--limit", "mail")
+        lines = measure([given.inventory] if given.inventory else bench.INVENTORIES, given.scale)
+    finally:
+        if not given.inventory:
+            bench.remove()
+    load = f"load {before:.1f} before the start, {os.getloadavg()[0]:.1f} at the end"
+    print(f"\n{os.cpu_count()} cores, {load}; clients run on the same cores\n")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
