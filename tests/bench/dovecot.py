@@ -14,6 +14,7 @@ import contextlib
 import imaplib
 import itertools
 import json
+import math
 import os
 import re
 import secrets
@@ -361,7 +362,7 @@ def tidy_inbox(house: House, user: str, password: str, subject: str) -> None:
 
 def percentile(found: list[float], share: float) -> float:
     """Return the value that a share of the sorted ones does not exceed."""
-    return found[max(0, round(share * len(found) + 0.5) - 1)]
+    return found[math.ceil(share * len(found)) - 1]
 
 
 def memory_lines(house: House, made: Configurations, connections: int) -> Iterator[str]:
@@ -370,15 +371,15 @@ def memory_lines(house: House, made: Configurations, connections: int) -> Iterat
     stock, each_stock = idle_memory(house, made.stock + "mail_max_userip_connections = 1000\n", connections)
     mine, each = idle_memory(house, made.house, connections)
     yield bench.line("memory", "", "stock")
-    yield bench.line("  started, MiB", f"{mine / bench.MIB:.1f}", f"{stock / bench.MIB:.1f}")
-    yield bench.line(f"  in IDLE ({connections}), KiB", f"{each:.0f}", f"{each_stock:.0f}  each")
+    yield bench.line("  just started, MiB", f"{mine / bench.MIB:.1f}", f"{stock / bench.MIB:.1f}")
+    yield bench.line("  client in IDLE, KiB", f"{each:.0f}", f"{each_stock:.0f}  each of {connections}")
 
 
 def login_lines(house: House, made: Configurations, number: int) -> Iterator[str]:
     """Measure logins, by scheme."""
-    yield bench.line("logins/s (ms of CPU each)", "", "stock; without the authentication cache")
+    yield bench.line("logins/s (CPU ms each)", "", "stock; without the authentication cache")
     for scheme in ACCOUNTS:
-        bench.say(f"logins with {scheme}")
+        bench.say(f"{number} logins with {scheme}")
         stock, uncached, cached = (
             logins(house, configuration, scheme, number)
             for configuration in (made.stock, made.uncached, made.house)
@@ -427,7 +428,7 @@ def unchanged_lines(inventories: list[str]) -> Iterator[str]:
     bench.say("an unchanged run of the role")
     mine = play_role(inventories)
     best = bench.best_run(mine, {}, inventories)
-    yield bench.line("unchanged run of the role", "seconds", "as many tasks that only look", "ratio")
+    yield bench.line("unchanged run of role", "seconds", "as many tasks that only look", "ratio")
     yield bench.line(
         "",
         f"{mine.seconds:.1f}",
