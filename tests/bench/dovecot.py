@@ -387,7 +387,8 @@ def login_lines(house: House, made: Configurations, number: int) -> Iterator[str
         yield bench.line(
             f"  {scheme}",
             f"{cached[0]:.0f} ({cached[1]:.0f})",
-            f"{stock[0]:.0f} ({stock[1]:.0f}); {uncached[0]:.0f} ({uncached[1]:.0f})",
+            f"{stock[0]:.0f} ({stock[1]:.0f}); {uncached[0]:.0f} ({uncached[1]:.0f}), "
+            f"{uncached[0] / stock[0]:.1f} times stock",
             f"{cached[0] / stock[0]:.2f}",
             "aim: 4 times stock or more" if scheme == "ARGON2ID" else "",
         )
