@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
@@ -32,10 +32,16 @@ class House:
             pytest.skip(f"needs an account {name!r} whose password is in the inventory")
         return self.passwords[name]
 
+    def imap(self, name: str, port: int = 993) -> Any:
+        """Connect and log in as a user; untyped, for tests use more of imaplib than is declared."""
+        password = self.password(name)
+        client = clients.imap(self.mail_hostname, self.ca_file, port)
+        client.login(name, password)
+        return client
+
     def received(self, name: str, message_id: str, port: int = 993) -> bytes | None:
         """Return a message of a user's inbox as it is read over IMAP, or None while it is not there."""
-        with clients.imap(self.mail_hostname, self.ca_file, port) as client:
-            client.login(name, self.password(name))
+        with self.imap(name, port) as client:
             uid = clients.find(client, message_id)
             return clients.fetch(client, uid) if uid else None
 

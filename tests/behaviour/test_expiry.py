@@ -23,8 +23,7 @@ LATER = (
 @pytest.fixture
 def client(house: House) -> Iterator[Any]:
     """Return a mail program of the account `full`, whose folders are empty before and after."""
-    with clients.imap(house.mail_hostname, house.ca_file) as client:
-        client.login("full", house.password("full"))
+    with house.imap("full") as client:
         empty(client)
         yield client
         empty(client)

@@ -56,8 +56,7 @@ def test_it_appears_in_the_owners_mailbox(
     assert any(message_id.encode() in item for item in before["INBOX"])
     for _ in range(10):
         fetch_now(mail)
-    with clients.imap(house.mail_hostname, house.ca_file) as client:
-        client.login("il", house.password("il"))
+    with house.imap("il") as client:
         uid = clients.find(client, message_id, "Google/INBOX")
         assert uid is not None
         fetched = clients.fetch(client, uid)
@@ -76,8 +75,7 @@ def test_deleting_in_the_house_leaves_it_at_the_provider(
     message_id = deliver(provider)
     fetch_now(mail)
     before = snapshot(provider_ca)
-    with clients.imap(house.mail_hostname, house.ca_file) as client:
-        client.login("il", house.password("il"))
+    with house.imap("il") as client:
         uid = clients.find(client, message_id, "Google/INBOX")
         assert uid is not None
         client.select('"Google/INBOX"')
@@ -85,8 +83,7 @@ def test_deleting_in_the_house_leaves_it_at_the_provider(
         client.expunge()
     fetch_now(mail)
     assert snapshot(provider_ca) == before
-    with clients.imap(house.mail_hostname, house.ca_file) as client:
-        client.login("il", house.password("il"))
+    with house.imap("il") as client:
         assert clients.find(client, message_id, "Google/INBOX") is None
 
 
@@ -97,8 +94,7 @@ def test_an_idle_client_is_told(
 ) -> None:
     deliver(provider)
     fetch_now(mail)
-    with clients.imap(house.mail_hostname, house.ca_file) as client:
-        client.login("il", house.password("il"))
+    with house.imap("il") as client:
         client.select('"Google/INBOX"', readonly=True)
         client.send(b"a IDLE\r\n")
         client.readline()

@@ -14,16 +14,10 @@ from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House
 
 
-def log_in(house: House) -> Any:
-    client = clients.imap(house.mail_hostname, house.ca_file)
-    client.login("guest", house.password("guest"))
-    return client
-
-
 @pytest.fixture
 def client(house: House) -> Iterator[Any]:
     """Return guest's mail program, logged in."""
-    with log_in(house) as client:
+    with house.imap("guest") as client:
         yield client
 
 
@@ -131,7 +125,7 @@ def test_the_parts_of_a_message_are_fetched_alone(client: Any, mailbox: str) -> 
 def test_flags_are_set_and_cleared(house: House, client: Any, mailbox: str, flag: str) -> None:
     append(client, mailbox)
     client.store("1", "+FLAGS", f"({flag})")
-    with log_in(house) as other:
+    with house.imap("guest") as other:
         other.select(mailbox, readonly=True)
         assert flags(other) == {flag}
     client.store("1", "-FLAGS", f"({flag})")
@@ -205,7 +199,7 @@ class Idle:
 
 def test_two_clients_see_each_others_changes_at_once(house: House, client: Any, mailbox: str) -> None:
     append(client, mailbox)
-    with log_in(house) as other:
+    with house.imap("guest") as other:
         other.select(mailbox)
         with Idle(other) as waiting:
             client.store("1", "+FLAGS", r"(\Flagged)")
@@ -239,7 +233,7 @@ def test_a_client_carries_on_where_it_was(house: House, client: Any, mailbox: st
     client.store("1", "+FLAGS", r"(\Seen)")
     client.store("2", "+FLAGS", r"(\Deleted)")
     client.expunge()
-    with log_in(house) as other:
+    with house.imap("guest") as other:
         other._simple_command("ENABLE", "QRESYNC")
         other.untagged_responses.clear()
         other._simple_command("SELECT", mailbox, f"(QRESYNC ({validity} {modseq}))")

@@ -28,8 +28,7 @@ def setting(mail: Host, name: str) -> int:
 
 def idle(house: House, name: str) -> Any:
     """Log in, select the inbox and wait for news."""
-    client: Any = clients.imap(house.mail_hostname, house.ca_file)
-    client.login(name, house.password(name))
+    client = house.imap(name)
     client.select("INBOX", readonly=True)
     client.send(b"i IDLE\r\n")
     assert client.readline().startswith(b"+")

@@ -46,8 +46,7 @@ def session(line: str) -> str:
 
 
 def test_an_imap_login(house: House, journal: Journal) -> None:
-    with clients.imap(house.mail_hostname, house.ca_file) as client:
-        client.login("guest", house.password("guest"))
+    house.imap("guest").logout()
     line = journal.line("imap-login: Log", house.login("guest"))
     for part in ("method=PLAIN", "rip=", "TLS"):
         assert part in line

@@ -22,8 +22,7 @@ def log_in(house: House) -> poplib.POP3:
 def tag(house: House) -> Iterator[str]:
     """Put three messages into guest's inbox; return what their subjects begin with. Other mail stays as it is."""
     tag = f"test-{secrets.token_hex(6)}"
-    with clients.imap(house.mail_hostname, house.ca_file) as client:
-        client.login("guest", house.password("guest"))
+    with house.imap("guest") as client:
         for word in ("first", "second", "third"):
             new = clients.message("friend@elsewhere.test", house.login("guest"), "One\nTwo\nThree\n")
             new.replace_header("Subject", f"{tag} {word}")

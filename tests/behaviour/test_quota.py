@@ -49,8 +49,7 @@ def text(size: int) -> str:
 @pytest.fixture
 def client(house: House, mail: Host) -> Iterator[Any]:
     """Return a mail program of the account `full`, whose inbox and Trash are empty before and after."""
-    with clients.imap(house.mail_hostname, house.ca_file) as client:
-        client.login("full", house.password("full"))
+    with house.imap("full") as client:
         if not 0 < usage(client)[1] <= MAXIMUM:
             pytest.skip(f"needs an account 'full' with a quota of at most {MAXIMUM} bytes")
         tidy(client)
@@ -104,8 +103,7 @@ def test_a_client_sees_its_quota(client: Any) -> None:
 def test_a_quota_of_ones_own_goes_before_the_default(house: House) -> None:
     limits = {}
     for name in ("guest", "full"):
-        with clients.imap(house.mail_hostname, house.ca_file) as client:
-            client.login(name, house.password(name))
+        with house.imap(name) as client:
             limits[name] = usage(client)[1]
     if not limits["guest"]:
         pytest.skip("needs a quota of all users (dovecot_imap_quota)")

@@ -36,16 +36,10 @@ def letter(subject: str, text: str) -> EmailMessage:
     return new
 
 
-def log_in(house: House) -> Any:
-    client = clients.imap(house.mail_hostname, house.ca_file)
-    client.login("guest", house.password("guest"))
-    return client
-
-
 @pytest.fixture
 def client(house: House) -> Iterator[Any]:
     """Return guest's mail program, logged in."""
-    with log_in(house) as client:
+    with house.imap("guest") as client:
         yield client
 
 
@@ -55,7 +49,7 @@ def letters(house: House) -> Iterator[str]:
     name = f"test-{secrets.token_hex(6)}"
     web = letter("Newsletter", "")
     web.set_content(HTML, subtype="html")
-    with log_in(house) as client:
+    with house.imap("guest") as client:
         client.create(name)
         for new in [*(letter(subject, text) for subject, text in TEXTS.items()), web]:
             assert client.append(name, "", None, new.as_bytes())[0] == "OK"
@@ -199,7 +193,7 @@ def test_a_lost_index_is_made_again(house: House, mail: Host, client: Any, lette
     assert found(client, "BODY", "needlework") == [MARCH]
     path = mail.check_output("doveadm mailbox path -u %s -t index %s", house.login("guest"), letters)
     mail.check_output("rm -r %s", f"{path}/fts-flatcurve")
-    with log_in(house) as other:
+    with house.imap("guest") as other:
         other.select(letters, readonly=True)
         assert found(other, "BODY", "needlework") == [MARCH]
     assert mail.file(f"{path}/fts-flatcurve").exists

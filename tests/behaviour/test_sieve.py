@@ -107,8 +107,7 @@ def send(house: House, sender: str, message: EmailMessage) -> None:
 
 def take(house: House, name: str, mailbox: str, *criteria: str) -> bytes | None:
     """Return the first message of a mailbox that matches, flags before it, and remove it; None if there is none."""
-    with clients.imap(house.mail_hostname, house.ca_file) as client:
-        client.login(name, house.password(name))
+    with house.imap(name) as client:
         if client.select(f'"{mailbox}"')[0] != "OK":
             return None
         uids = client.uid("SEARCH", *criteria)[1][0].split()
@@ -137,8 +136,7 @@ def folder(house: House) -> Iterator[str]:
     """Return the name of a folder of guest that is not there, and remove it at the end."""
     name = f"Behaviour test {secrets.token_hex(4)}"
     yield name
-    with clients.imap(house.mail_hostname, house.ca_file) as client:
-        client.login("guest", house.password("guest"))
+    with house.imap("guest") as client:
         client.unsubscribe(f'"{name}"')
         client.delete(f'"{name}"')
 

@@ -32,8 +32,7 @@ def encode(name: str) -> str:
 
 def imap(house: House, user: str) -> Any:
     """Return a logged-in IMAP client."""
-    client = clients.imap(house.mail_hostname, house.ca_file)
-    client.login(user, house.password(user))
+    client = house.imap(user)
     # What a client is that remembers: from now on Dovecot counts changes in every mailbox it opens (RFC 7162).
     client.enable("CONDSTORE")
     return client
