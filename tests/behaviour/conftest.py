@@ -36,7 +36,7 @@ FACTS = {
     "fts_attachments": "dovecot_imap_fts_attachments | default(false)",
     # Only the lab knows addresses; the names of a real house are in its DNS.
     "address": "lab_address | default('')",
-    "second_address": "lab_second_address | default('')",
+    "providers": "lab_providers | default([])",
 }
 
 
@@ -141,9 +141,8 @@ def _names(house: House, inventory: dict[str, dict[str, Any]]) -> Iterator[None]
     """Let the house's names, and the lab's providers', resolve in this process without a DNS server."""
     known = {house.mail_hostname: house.mail_address, house.webmail_hostname: house.webmail_address}
     for facts in inventory.values():
-        if facts["second_address"]:
-            known |= {"smtp.gmail.test": facts["address"], "imap.gmail.test": facts["address"]}
-            known |= dict.fromkeys(("smtp.naver.test", "imap.naver.test"), facts["second_address"])
+        for stand_in in facts["providers"]:
+            known |= dict.fromkeys(stand_in["names"], stand_in["address"])
     real = socket.getaddrinfo
 
     def getaddrinfo(host: Any, *rest: Any, **options: Any) -> Any:
