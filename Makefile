@@ -97,7 +97,7 @@ test: lint unit machines archive ## everything: lint, unit tests, and the whole 
 
 .PHONY: bench
 bench: machines archive ## print what the house costs beside the least that it could (about 10 minutes)
-	@tests/bench/bench.py
+	@PYTHONPATH=.ansible/collections tests/bench/bench.py
 	@PYTHONPATH=.ansible/collections tests/bench/dovecot.py
 
 .PHONY: bench-dovecot

@@ -12,17 +12,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import imaplib
-import itertools
 import json
-import math
 import os
 import re
 import secrets
 import smtplib
 import socket
-import ssl
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ilnmors.mail.tests.bench import bench, login_rate
+from ansible_collections.ilnmors.mail.tests.bench import bench, login_rate, machines
 
 PASSWORD = "bench-password"
 ACCOUNTS: dict[str, dict[str, str]] = {
@@ -47,102 +43,16 @@ ACCOUNTS: dict[str, dict[str, str]] = {
 
 AT_ONCE = 8
 """Logins at once, all of one account; stock Dovecot allows 10 connections of a user and address."""
-DEADLINE = 30
-"""Seconds to wait for any one thing."""
 
 UNIT = "/sys/fs/cgroup/system.slice/dovecot.service"
 
-FACTS = {
-    "container": "ansible_host | default(inventory_hostname)",
-    "address": "lab_address | default('')",
-    "domain": "mail_domain",
-    "hostname": "mail_hostname | default('mail.' ~ mail_domain)",
-    "person": "mail_users | selectattr('password', 'defined') | first",
-    "mail": "dovecot_imap_mail_directory | default('/var/vmail')",
-    "ca": "mail_tls_ca | default('/etc/ssl/ilnmors-mail/ca.pem')",
-    "certificate": "mail_tls_certificate | default('/etc/ssl/ilnmors-mail/host.pem', true)",
-    "key": "mail_tls_key | default('/etc/ssl/ilnmors-mail/host.key', true)",
-}
 
-STOCK = {
-    "2.3": """\
-protocols = imap pop3 lmtp sieve
-ssl_cert = <{certificate}
-ssl_key = <{key}
-mail_location = maildir:~/Maildir
-passdb {{
-  driver = passwd-file
-  args = /etc/dovecot/users
-}}
-userdb {{
-  driver = static
-  args = uid=vmail gid=vmail home={mail}/{domain}/%n
-}}
-""",
-    "2.4": """\
-dovecot_config_version = 2.4.1
-dovecot_storage_version = 2.4.1
-protocols = imap pop3 lmtp sieve
-ssl_server_cert_file = {certificate}
-ssl_server_key_file = {key}
-mail_driver = maildir
-mail_path = ~/Maildir
-passdb passwd-file {{
-  passwd_file_path = /etc/dovecot/users
-}}
-userdb static {{
-  fields {{
-    uid = vmail
-    gid = vmail
-    home = {mail}/{domain}/%{{user | username}}
-  }}
-}}
-""",
-}
-"""The least that lets the same people log in: every other setting is Dovecot's and Debian's own."""
-
-
-@dataclass(frozen=True)
-class House:
-    """A mail host in a container; ca is the text of its authority's certificate."""
-
-    container: str
-    address: str
-    domain: str
-    hostname: str
-    person: dict[str, Any]
-    mail: str
-    certificate: str
-    key: str
-    ca: str
-
-    def run(self, script: str, given: str = "") -> str:
-        """Run a shell script in the container; return what it prints."""
-        done = subprocess.run(
-            ["docker", "exec", "-i", self.container, "sh", "-euc", script],
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        if done.returncode:
-            sys.exit(f"{self.container}: {script}\n{done.stdout}{done.stderr}")
-        return done.stdout
+class House(machines.House):
+    """A mail host whose Dovecot this benchmark may restart."""
 
     def user(self, scheme: str) -> str:
         """Return the login name of the account whose hash is of a scheme."""
         return f"bench-{scheme.lower()}@{self.domain}"
-
-    def login(self, user: str, password: str = PASSWORD) -> imaplib.IMAP4:
-        """Log in over TLS."""
-        client = imaplib.IMAP4_SSL(self.hostname, ssl_context=self.tls(), timeout=DEADLINE)
-        client.login(user, password)
-        return client
-
-    def tls(self) -> ssl.SSLContext:
-        """Return a client's TLS settings."""
-        return ssl.create_default_context(cadata=self.ca)
 
     def restart(self, configuration: str) -> None:
         """Start Dovecot anew with a configuration, and with empty mailboxes of this benchmark's accounts."""
@@ -152,12 +62,12 @@ class House:
             "systemctl reset-failed dovecot.service; systemctl start dovecot.service",
             configuration,
         )
-        wait_for(self.answers, "Dovecot answers")
+        machines.wait_for(self.answers, "Dovecot answers")
 
     def answers(self) -> bool:
         """Tell whether a client is greeted; nobody logs in."""
         try:
-            imaplib.IMAP4_SSL(self.hostname, ssl_context=self.tls(), timeout=DEADLINE).shutdown()
+            imaplib.IMAP4_SSL(self.hostname, ssl_context=self.tls(), timeout=machines.DEADLINE).shutdown()
         except OSError:
             return False
         return True
@@ -169,7 +79,7 @@ class House:
     def memory(self) -> float:
         """Return the PSS of Dovecot's processes in KiB."""
         sizes = []
-        for pid in bench.docker("top", self.container, "-eo", "pid").split()[1:]:
+        for pid in machines.docker("top", self.container, "-eo", "pid").split()[1:]:
             # A process may end meanwhile.
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 process = Path("/proc", pid)
@@ -193,41 +103,9 @@ class Configurations:
         return f"{self.house}\nauth_cache_size = 0\n"
 
 
-def wait_for(done: Callable[[], bool], what: str) -> None:
-    """Ask again until it is so; end the run at the deadline."""
-    deadline = time.monotonic() + DEADLINE
-    while not done():
-        if time.monotonic() > deadline:
-            sys.exit(f"{what}: not within {DEADLINE} s")
-        time.sleep(0.1)
-
-
 def find_house(inventories: list[str]) -> House:
-    """Read the house's variables from its inventory, and have its name resolve to its address."""
-    expression = ", ".join(f"'{key}': {value}" for key, value in FACTS.items())
-    options = list(itertools.chain.from_iterable(("-i", path) for path in inventories))
-    done = subprocess.run(
-        [
-            "ansible",
-            "mail[0]",
-            *options,
-            "--one-line",
-            "-m",
-            "debug",
-            "-a",
-            f"msg={{{{ {{{expression}}} }}}}",
-        ],
-        env=os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    if done.returncode:
-        sys.exit(f"Ansible cannot read the inventory:\n{done.stdout}{done.stderr}")
-    facts = json.loads(done.stdout.split(" => ", 1)[1])["msg"]
-    facts["ca"] = bench.docker("exec", facts["container"], "cat", facts["ca"])
-    house = House(**facts)
+    """Read the house from its inventory, and have its name resolve to its address."""
+    house = House(**machines.find_house(inventories))
     if house.address:
         real = socket.getaddrinfo
 
@@ -238,13 +116,13 @@ def find_house(inventories: list[str]) -> House:
     return house
 
 
-def play_role(inventories: list[str], variables: dict[str, Any] | None = None) -> bench.Run:
+def play_role(inventories: list[str], variables: dict[str, Any] | None = None) -> machines.Run:
     """Run the role alone."""
     playbook = [{"name": "Run the role alone", "hosts": "mail[0]", "roles": ["ilnmors.mail.dovecot_imap"]}]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(playbook, file)
         file.flush()
-        return bench.play(file.name, "-e", json.dumps(variables or {}), inventories=inventories)
+        return machines.play(file.name, "-e", json.dumps(variables or {}), inventories=inventories)
 
 
 def configurations(house: House, inventories: list[str]) -> Configurations:
@@ -259,7 +137,7 @@ def configurations(house: House, inventories: list[str]) -> Configurations:
         play_role(inventories, users | index)
         made.append(house.run("cat /etc/dovecot/dovecot.conf"))
     series = house.run("dovecot --version")[:3]
-    stock = STOCK[series].format(**vars(house))
+    stock = machines.STOCK[series].format(**vars(house))
     return Configurations(house=made[1], unindexed=made[0], stock=stock)
 
 
@@ -268,10 +146,10 @@ def idle_memory(house: House, configuration: str, connections: int) -> tuple[flo
     house.restart(configuration)
     idle = house.memory()
     with contextlib.ExitStack() as stack:
-        house.login(house.user("ARGON2ID")).logout()
+        house.login(house.user("ARGON2ID"), PASSWORD).logout()
         before = house.memory()
         for _ in range(connections):
-            client = house.login(house.user("ARGON2ID"))
+            client = house.login(house.user("ARGON2ID"), PASSWORD)
             stack.callback(client.shutdown)
             start_idle(client)
         return idle, (house.memory() - before) / connections
@@ -318,11 +196,11 @@ def news_by_asking(client: imaplib.IMAP4) -> Iterator[None]:
     while True:
         yield
         client.untagged_responses.pop("EXISTS", None)
-        deadline = time.monotonic() + DEADLINE
+        deadline = time.monotonic() + machines.DEADLINE
         while "EXISTS" not in client.untagged_responses:
             client.noop()
             if time.monotonic() > deadline:
-                sys.exit(f"A message was not delivered within {DEADLINE} s")
+                sys.exit(f"A message was not delivered within {machines.DEADLINE} s")
 
 
 def delays(house: House, news: Callable[[imaplib.IMAP4], Iterator[None]], number: int) -> list[float]:
@@ -331,7 +209,7 @@ def delays(house: House, news: Callable[[imaplib.IMAP4], Iterator[None]], number
     subject = f"Benchmark {secrets.token_hex(8)}"
     found = []
     with contextlib.ExitStack() as stack:
-        sender = stack.enter_context(smtplib.SMTP(house.hostname, 587, timeout=DEADLINE))
+        sender = stack.enter_context(smtplib.SMTP(house.hostname, 587, timeout=machines.DEADLINE))
         sender.starttls(context=house.tls())
         sender.login(user, password)
         stack.callback(tidy_inbox, house, user, password, subject)
@@ -360,31 +238,26 @@ def tidy_inbox(house: House, user: str, password: str, subject: str) -> None:
             client.uid("EXPUNGE", uids)
 
 
-def percentile(found: list[float], share: float) -> float:
-    """Return the value that a share of the sorted ones does not exceed."""
-    return found[math.ceil(share * len(found)) - 1]
-
-
 def memory_lines(house: House, made: Configurations, connections: int) -> Iterator[str]:
     """Measure what Dovecot needs while nothing happens."""
-    bench.say(f"memory, and {connections} connections in IDLE")
+    machines.say(f"memory, and {connections} connections in IDLE")
     stock, each_stock = idle_memory(house, made.stock + "mail_max_userip_connections = 1000\n", connections)
     mine, each = idle_memory(house, made.house, connections)
-    yield bench.line("memory", "", "stock")
-    yield bench.line("  just started, MiB", f"{mine / bench.MIB:.1f}", f"{stock / bench.MIB:.1f}")
-    yield bench.line("  client in IDLE, KiB", f"{each:.0f}", f"{each_stock:.0f}  each of {connections}")
+    yield machines.line("memory", "", "stock")
+    yield machines.line("  just started, MiB", f"{mine / machines.MIB:.1f}", f"{stock / machines.MIB:.1f}")
+    yield machines.line("  client in IDLE, KiB", f"{each:.0f}", f"{each_stock:.0f}  each of {connections}")
 
 
 def login_lines(house: House, made: Configurations, number: int) -> Iterator[str]:
     """Measure logins, by scheme."""
-    yield bench.line("logins/s (CPU ms each)", "", "stock; without the authentication cache")
+    yield machines.line("logins/s (CPU ms each)", "", "stock; without the authentication cache")
     for scheme in ACCOUNTS:
-        bench.say(f"{number} logins with {scheme}")
+        machines.say(f"{number} logins with {scheme}")
         stock, uncached, cached = (
             logins(house, configuration, scheme, number)
             for configuration in (made.stock, made.uncached, made.house)
         )
-        yield bench.line(
+        yield machines.line(
             f"  {scheme}",
             f"{cached[0]:.0f} ({cached[1]:.0f})",
             f"{stock[0]:.0f} ({stock[1]:.0f}); {uncached[0]:.0f} ({uncached[1]:.0f}), "
@@ -396,14 +269,14 @@ def login_lines(house: House, made: Configurations, number: int) -> Iterator[str
 
 def delivery_lines(house: House, made: Configurations, number: int, rounds: int = 3) -> Iterator[str]:
     """Measure deliveries, with and without the search index in turns."""
-    bench.say(f"{rounds} times {number} deliveries with and without the search index")
+    machines.say(f"{rounds} times {number} deliveries with and without the search index")
     indexed, plain = [], []
     for seed in range(rounds):
         plain.append(deliveries(house, made.unindexed, number, seed))
         indexed.append(deliveries(house, made.house, number, seed))
     mine, best = statistics.median(indexed), statistics.median(plain)
-    yield bench.line("deliveries/s (LMTP)", "", "without the search index")
-    yield bench.line(
+    yield machines.line("deliveries/s (LMTP)", "", "without the search index")
+    yield machines.line(
         f"  median of {rounds}",
         f"{mine:.0f}",
         f"{best:.0f}  from {min(plain):.0f} to {max(plain):.0f}; with it, {min(indexed):.0f} to {max(indexed):.0f}",
@@ -414,23 +287,23 @@ def delivery_lines(house: House, made: Configurations, number: int, rounds: int 
 
 def notice_lines(house: House, made: Configurations, number: int) -> Iterator[str]:
     """Measure how soon a client knows of new mail."""
-    bench.say(f"{number} messages to a client in IDLE, and to one that keeps asking")
+    machines.say(f"{number} messages to a client in IDLE, and to one that keeps asking")
     house.restart(made.house)
     told, asked = delays(house, news_by_idle, number), delays(house, news_by_asking, number)
-    yield bench.line('"250 queued" to EXISTS, ms', "", "a client that asks without pause: NOOP")
+    yield machines.line('"250 queued" to EXISTS, ms', "", "a client that asks without pause: NOOP")
     for name, share, aim in (("p50", 0.5, ""), ("p99", 0.99, "aim: under 100 ms")):
-        mine, best = percentile(told, share), percentile(asked, share)
+        mine, best = machines.percentile(told, share), machines.percentile(asked, share)
         missed = "; missed" if aim and mine >= 100 else ""
-        yield bench.line(f"  {name} of {number}, IDLE", f"{mine:.0f}", f"{best:.0f}", "", aim + missed)
+        yield machines.line(f"  {name} of {number}, IDLE", f"{mine:.0f}", f"{best:.0f}", "", aim + missed)
 
 
 def unchanged_lines(inventories: list[str]) -> Iterator[str]:
     """Measure a run of the role that finds nothing to do."""
-    bench.say("an unchanged run of the role")
+    machines.say("an unchanged run of the role")
     mine = play_role(inventories)
     best = bench.best_run(mine, {}, inventories)
-    yield bench.line("unchanged run of role", "seconds", "as many tasks that only look", "ratio")
-    yield bench.line(
+    yield machines.line("unchanged run of role", "seconds", "as many tasks that only look", "ratio")
+    yield machines.line(
         "",
         f"{mine.seconds:.1f}",
         f"{best.seconds:.1f}",
@@ -444,14 +317,14 @@ def measure(inventories: list[str], scale: float) -> list[str]:
     house = find_house(inventories)
     lines: list[str] = []
     try:
-        bench.say("accounts and configurations of this benchmark")
+        machines.say("accounts and configurations of this benchmark")
         made = configurations(house, inventories)
         lines += memory_lines(house, made, round(100 * scale))
         lines += login_lines(house, made, round(150 * scale))
         lines += delivery_lines(house, made, round(600 * scale))
         lines += notice_lines(house, made, round(50 * scale))
     finally:
-        bench.say("the house as it was")
+        machines.say("the house as it was")
         play_role(inventories)
         house.run(f"systemctl restart dovecot.service; rm -rf {house.mail}/{house.domain}/bench-*")
     return [*lines, *unchanged_lines(inventories)]
@@ -466,13 +339,13 @@ def main() -> None:
     before = os.getloadavg()[0]
     try:
         if not given.inventory:
-            bench.say("making a house (about two minutes)")
-            bench.create()
-            bench.play(bench.SITE, "--limit", "mail")
-        lines = measure([given.inventory] if given.inventory else bench.INVENTORIES, given.scale)
+            machines.say("making a house (about two minutes)")
+            machines.create(*bench.CONTAINERS)
+            machines.play(machines.SITE, "--limit", "mail")
+        lines = measure([given.inventory] if given.inventory else machines.INVENTORIES, given.scale)
     finally:
         if not given.inventory:
-            bench.remove()
+            machines.remove()
     load = f"load {before:.1f} before the start, {os.getloadavg()[0]:.1f} at the end"
     print(f"\n{os.cpu_count()} cores, {load}; clients run on the same cores\n")
     print("\n".join(lines))
