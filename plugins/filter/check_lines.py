@@ -10,8 +10,8 @@ short_description: One line of text for each check
 version_added: 1.0.0
 author: The ilnmors.mail maintainers
 description:
-  - Lays out the checks of M(ilnmors.mail.mail_ports) and M(ilnmors.mail.mail_roundtrip) in columns, with how each
-    ended, its name, its time in seconds and its detail.
+  - Lays out the checks of M(ilnmors.mail.mail_ports), M(ilnmors.mail.mail_roundtrip) and M(ilnmors.mail.mail_queue)
+    in columns, with how each ended, its name, its time in seconds and its detail.
 options:
   _input:
     description: The checks, as the modules return them.
@@ -38,11 +38,11 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-ENDS = {True: "ok", False: "FAILED", None: "skipped"}
+ENDS = {True: "ok", False: "FAILED", None: "note"}
 
 
 def check_lines(checks: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the lines; each check has name, ok (None: left out), seconds and detail."""
+    """Return the lines; each check has name, ok (None: nothing to judge), seconds and detail."""
     width = max((len(check["name"]) for check in checks), default=0)
     return [
         f"{ENDS[check['ok']]:<7} {check['name']:<{width}} {check['seconds']:6.2f} s  {check['detail']}"

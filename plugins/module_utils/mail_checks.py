@@ -28,7 +28,7 @@ class Passed:
 
 @dataclass(frozen=True)
 class Check:
-    """One line of a report. `ok` is None for a check that was left out; `detail` then says why."""
+    """One line of a report. `ok` is None where nothing is judged: `detail` says why, or what is good to know."""
 
     name: str
     ok: bool | None

@@ -25,7 +25,7 @@ def test_lines_stand_in_columns() -> None:
     assert check_lines(checks) == [
         "ok      993 imap (TLS)       0.03 s  TLSv1.3, certificate valid for 819 days",
         "FAILED  25 smtp (STARTTLS)  10.00 s  STARTTLS is not offered",
-        "skipped roundtrip il@x       0.00 s  check mode sends nothing",
+        "note    roundtrip il@x       0.00 s  check mode sends nothing",
     ]
 
 
