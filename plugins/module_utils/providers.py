@@ -4,31 +4,61 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES
 
+# An app password as Google shows it: four groups of letters. The spaces are no part of it
+# (https://support.google.com/accounts/answer/185833).
+_SPACED_PASSWORD = re.compile(r"[a-z]{4}( [a-z]{4}){3}")
+
+
+@dataclass(frozen=True)
+class OAuth2:
+    """How an account's access tokens are obtained (RFC 6749 section 6). client_secret is empty for a public client."""
+
+    token_url: str
+    scope: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+
 
 @dataclass(frozen=True)
 class Provider:
-    """One account at a public provider. Hosts are names, ports TCP ports."""
+    """One account at a public provider. Hosts are names, ports TCP ports.
+
+    addresses: what it may send as, its own address first.
+    password: empty where oauth2 is set.
+    connections: SMTP connections at once; messages_per_minute: None without a limit; over_limit: see Profile.
+    """
 
     name: str
-    address: str
+    addresses: tuple[str, ...]
     username: str
-    password: str
+    password: str = field(repr=False)
+    oauth2: OAuth2 | None
     owner: str
     relay: bool
     fetch: bool
     folder: str
     smtp_host: str
     smtp_port: int
-    smtp_tls: Literal["starttls", "implicit"]
+    smtp_tls: Literal["starttls", "implicit", "none"]
+    connections: int
+    messages_per_minute: int | None
+    over_limit: tuple[str, ...]
     imap_host: str
     imap_port: int
     skip_mailboxes: tuple[str, ...]
+
+    @property
+    def address(self) -> str:
+        """The account's own address."""
+        return self.addresses[0]
 
     @property
     def nexthop(self) -> str:
@@ -46,28 +76,45 @@ def resolve(entry: Mapping[str, Any]) -> Provider:
 
     An explicit value in the entry wins over its profile.
     """
-    profile = PROFILES.get(entry.get("profile") or "")
+    profile = PROFILES[entry.get("profile") or "custom"]
 
-    def setting(key: str, default: Any) -> Any:  # noqa: ANN401 - an inventory value
+    def setting(key: str) -> Any:  # noqa: ANN401 - an inventory value
         value = entry.get(key)
-        return getattr(profile, key, default) if value is None else value
+        return getattr(profile, key) if value is None else value
 
-    smtp_port = int(setting("smtp_port", 587))
+    smtp_port = int(setting("smtp_port"))
+    password = str(entry.get("password") or "")
     return Provider(
         name=entry["name"],
-        address=entry["address"],
+        addresses=(entry["address"], *(entry.get("aliases") or ())),
         username=entry.get("username") or entry["address"],
-        password=str(entry["password"]),
+        password=password.replace(" ", "") if _SPACED_PASSWORD.fullmatch(password) else password,
+        oauth2=_oauth2(entry.get("oauth2"), profile.token_url, profile.scope),
         owner=entry["owner"],
         relay=bool(entry.get("relay", True)),
         fetch=bool(entry.get("fetch", True)),
-        folder=setting("folder", entry["name"]),
-        smtp_host=setting("smtp_host", ""),
+        folder=setting("folder") or entry["name"],
+        smtp_host=setting("smtp_host"),
         smtp_port=smtp_port,
         smtp_tls=entry.get("smtp_tls") or ("implicit" if smtp_port == 465 else "starttls"),
-        imap_host=setting("imap_host", ""),
-        imap_port=int(setting("imap_port", 993)),
-        skip_mailboxes=tuple(setting("skip_mailboxes", ())),
+        connections=profile.connections,
+        messages_per_minute=profile.messages_per_minute,
+        over_limit=profile.over_limit,
+        imap_host=setting("imap_host"),
+        imap_port=int(setting("imap_port")),
+        skip_mailboxes=tuple(setting("skip_mailboxes")),
+    )
+
+
+def _oauth2(given: Mapping[str, Any] | None, token_url: str, scope: str) -> OAuth2 | None:
+    if not given:
+        return None
+    return OAuth2(
+        token_url=given.get("token_url") or token_url,
+        scope=given.get("scope") or scope,
+        client_id=given["client_id"],
+        client_secret=given.get("client_secret") or "",
+        refresh_token=given["refresh_token"],
     )
 
 

@@ -5,11 +5,23 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import house_address
 from ansible_collections.ilnmors.mail.plugins.module_utils.providers import Provider, resolve_all
+from ansible_collections.ilnmors.mail.plugins.module_utils.sender_rewriting import (
+    Rule,
+    account_rules,
+    header_rules,
+    mark_rules,
+    marked,
+    return_addresses,
+    return_rules,
+    service_addresses,
+    unmark_rules,
+)
 
 Table = dict[str, str]
 Entries = Sequence[Mapping[str, Any]]
@@ -58,9 +70,9 @@ def sender_logins(users: Entries, services: Entries, providers: Entries, domain:
     for user in users:
         grant(user["name"], user_addresses(user, domain))
     for service in services:
-        grant(service["name"], service.get("addresses") or [house_address(service["name"], domain)])
-    for provider in resolve_all(providers):
-        grant(provider.owner, [provider.address])
+        grant(service["name"], service_addresses(service, domain))
+    for provider in relays(providers):
+        grant(provider.owner, provider.addresses)
     return {address: ", ".join(logins) for address, logins in owners.items()}
 
 
@@ -101,48 +113,69 @@ def relays(providers: Entries) -> list[Provider]:
     return [provider for provider in resolve_all(providers) if provider.relay]
 
 
-def sender_transports(users: Entries, providers: Entries, domain: str) -> Table:
+def sender_transports(users: Entries, services: Entries, providers: Entries, domain: str) -> Table:
     """Build sender_dependent_default_transport_maps: a sender's mail for the world leaves through its own account.
 
-    An owner's addresses use the first account that the owner has; an account's own address always uses that account.
+    An account's addresses use that account, a machine's the one that it names, an owner's others the first that the
+    owner has. Senders are marked, as they are in the queue.
     """
     table: Table = {}
-    for provider in relays(providers):
-        destination = f"{provider.transport}:{provider.nexthop}"
-        table[provider.address.lower()] = destination
+    accounts = relays(providers)
+    for provider in accounts:
+        table.update(dict.fromkeys(map(marked, provider.addresses), destination(provider)))
+    for provider in accounts:
+        for service in services:
+            if service.get("provider") == provider.name:
+                addresses = service_addresses(service, domain)
+                table.update(dict.fromkeys(map(marked, addresses), destination(provider)))
         # A person of a directory has no entry among the users, and one address.
         owner = next((user for user in users if user["name"] == provider.owner), {"name": provider.owner})
         for address in user_addresses(owner, domain):
-            table.setdefault(address, destination)
+            table.setdefault(marked(address), destination(provider))
     return table
+
+
+def destination(provider: Provider) -> str:
+    """Return an account as a transport and its nexthop (transport(5))."""
+    return f"{provider.transport}:{provider.nexthop}"
 
 
 def default_transport(providers: Entries, default: str | None) -> str:
     """Return default_transport: where mail goes whose sender has no account, or why it goes nowhere."""
     for provider in relays(providers):
         if provider.name == default:
-            return f"{provider.transport}:{provider.nexthop}"
+            return destination(provider)
     return "error:5.7.1 this house has no provider account for mail to other domains"
 
 
-def relay_transports(providers: Entries, domain: str, directory: str) -> list[dict[str, Any]]:
-    """Describe one master.cf service for each account that relays.
+def inline_table(rules: Sequence[Rule]) -> str:
+    """Write a pcre table as a value of main.cf or master.cf, where a dollar sign begins a setting's name."""
+    return "pcre:{ " + ", ".join(f"{{ {rule} }}".replace("$", "$$") for rule in rules) + " }"
 
-    Each has its own credentials and its own table that gives what leaves through it the account's address.
-    directory: where the lookup tables lie. `wrappermode` is "yes" for implicit TLS (RFC 8314).
+
+def relay_transports(providers: Entries, directory: str) -> list[dict[str, Any]]:
+    """Describe one master.cf service for each account that relays: its own credentials, and itself as the sender.
+
+    directory: where the lookup tables lie.
+
+    Returns a list of {name, connections (at once), rate_delay (seconds between messages, 0 for none), options
+    (of smtp(8), by their names) and passwords (an entry of the postfix_map module)}.
     """
     return [
         {
             "name": provider.transport,
-            "wrappermode": "yes" if provider.smtp_tls == "implicit" else "no",
+            "connections": provider.connections,
+            "rate_delay": math.ceil(60 / provider.messages_per_minute) if provider.messages_per_minute else 0,
+            "options": {
+                "smtp_tls_wrappermode": "yes" if provider.smtp_tls == "implicit" else "no",
+                **({"smtp_tls_security_level": "none"} if provider.smtp_tls == "none" else {}),
+                "smtp_sasl_password_maps": f"$default_database_type:{directory}/{provider.transport}.passwords",
+                "smtp_generic_maps": inline_table(account_rules(provider)),
+            },
             "passwords": {
                 "path": f"{directory}/{provider.transport}.passwords",
                 "entries": {provider.nexthop: f"{provider.username}:{provider.password}"},
                 "secret": True,
-            },
-            "senders": {
-                "path": f"{directory}/{provider.transport}.senders",
-                "entries": {house_address("", domain): provider.address},
             },
         }
         for provider in relays(providers)
@@ -153,30 +186,35 @@ def postfix_tables(house: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that Postfix's templates and maps need of a house.
 
     house: domain (str), users, services, providers (lists as in the site variables), default_provider (str or
-    None), postmaster (str), trusted_networks (list of str), directory (str, where the lookup tables lie).
+    None), postmaster (str), trusted_networks (list of str), directory (str, where the lookup tables lie), ldap (bool,
+    whether there are people whom users does not list).
 
     Returns: mynetworks (str), catch_all (bool, whether someone has the mail for nobody), maps (entries of the
-    postfix_map module), transports (list of {name, wrappermode, passwords, senders}, the latter two the paths of
-    their maps) and default_transport (str).
+    postfix_map module), transports (see relay_transports; without their passwords), default_transport (str), mark,
+    unmark and returns (inline tables: of envelope senders on their way in, out to a mailbox, and as recipients of
+    what comes back) and header_checks (str, a whole pcre table).
     """
-    domain, directory = house["domain"], house["directory"]
+    domain, directory, postmaster = house["domain"], house["directory"], house["postmaster"]
     users, services, providers = house["users"], house["services"], house["providers"]
-    transports = relay_transports(providers, domain, directory)
+    transports = relay_transports(providers, directory)
+    returning = return_addresses(users, services, resolve_all(providers), domain, postmaster)
     tables = {
         "mailboxes": mailboxes(users, domain),
-        "aliases": aliases(users, domain, house["postmaster"]),
+        "aliases": aliases(users, domain, postmaster) | (returning if postmaster else {}),
         "sender_logins": sender_logins(users, services, providers, domain),
-        "sender_transports": sender_transports(users, providers, domain),
+        "sender_transports": sender_transports(users, services, providers, domain),
     }
     maps = [{"path": f"{directory}/{name}", "entries": entries} for name, entries in tables.items()]
-    maps += [transport[kind] for transport in transports for kind in ("passwords", "senders")]
     return {
         "mynetworks": mynetworks(house["trusted_networks"]),
         "catch_all": any(user.get("catch_all") for user in users),
-        "maps": maps,
-        "transports": [
-            {**transport, **{kind: transport[kind]["path"] for kind in ("passwords", "senders")}}
-            for transport in transports
-        ],
+        "maps": maps + [transport.pop("passwords") for transport in transports],
+        "transports": transports,
         "default_transport": default_transport(providers, house.get("default_provider")),
+        "mark": inline_table(mark_rules()),
+        "unmark": inline_table(unmark_rules()),
+        "returns": inline_table(return_rules(domain, postmaster, house["ldap"])) if postmaster else "",
+        "header_checks": "".join(
+            f"{rule}\n" for rule in header_rules(users, services, relays(providers), domain)
+        ),
     }

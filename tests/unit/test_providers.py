@@ -4,18 +4,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.plugins.module_utils.house import is_domain
 from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES, Profile
-from ansible_collections.ilnmors.mail.plugins.module_utils.providers import Provider, resolve
+from ansible_collections.ilnmors.mail.plugins.module_utils.providers import OAuth2, Provider, resolve
 
 GMAIL: dict[str, Any] = {
     "name": "mine",
     "profile": "gmail",
     "address": "il@gmail.com",
     "password": "secret",
+    "owner": "il",
+}
+OUTLOOK: dict[str, Any] = {
+    "name": "work",
+    "profile": "outlook",
+    "address": "il@outlook.com",
     "owner": "il",
 }
 EXPLICIT: dict[str, Any] = {
@@ -31,9 +38,10 @@ EXPLICIT: dict[str, Any] = {
 def test_a_profile_fills_in_what_is_not_said() -> None:
     assert resolve(GMAIL) == Provider(
         name="mine",
-        address="il@gmail.com",
+        addresses=("il@gmail.com",),
         username="il@gmail.com",
         password="secret",
+        oauth2=None,
         owner="il",
         relay=True,
         fetch=True,
@@ -41,6 +49,9 @@ def test_a_profile_fills_in_what_is_not_said() -> None:
         smtp_host="smtp.gmail.com",
         smtp_port=587,
         smtp_tls="starttls",
+        connections=2,
+        messages_per_minute=None,
+        over_limit=(r"4\.5",),
         imap_host="imap.gmail.com",
         imap_port=993,
         skip_mailboxes=PROFILES["gmail"].skip_mailboxes,
@@ -93,7 +104,59 @@ def test_postfix_asks_for_no_mx_of_the_provider() -> None:
     assert (resolve(GMAIL).nexthop, resolve(GMAIL).transport) == ("[smtp.gmail.com]:587", "relay-mine")
 
 
-@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES.keys())
+@pytest.mark.parametrize(
+    ("password", "expected"),
+    [
+        ("abcd efgh ijkl mnop", "abcdefghijklmnop"),
+        ("a pass phrase of mine", "a pass phrase of mine"),
+        ("Abcd efgh ijkl mnop", "Abcd efgh ijkl mnop"),
+    ],
+)
+def test_an_app_password_as_google_shows_it_loses_its_spaces(password: str, expected: str) -> None:
+    assert resolve({**GMAIL, "password": password}).password == expected
+
+
+def test_secrets_are_not_in_what_is_printed_of_an_account() -> None:
+    tokens = {"client_id": "house", "client_secret": "secret-client", "refresh_token": "secret-refresh"}
+    assert "secret" not in str(resolve(GMAIL))
+    assert "secret-" not in str(resolve({**OUTLOOK, "oauth2": tokens}))
+
+
+def test_a_profile_says_where_tokens_come_from() -> None:
+    given = resolve({**OUTLOOK, "oauth2": {"client_id": "house", "refresh_token": "r"}}).oauth2
+    assert given == OAuth2(
+        token_url=PROFILES["outlook"].token_url,
+        scope=PROFILES["outlook"].scope,
+        client_id="house",
+        client_secret="",
+        refresh_token="r",
+    )
+    own = {
+        "client_id": "house",
+        "refresh_token": "r",
+        "token_url": "https://login.home.internal/token",
+        "scope": "m",
+    }
+    said = resolve({**OUTLOOK, "oauth2": own}).oauth2
+    assert said is not None
+    assert (said.token_url, said.scope) == ("https://login.home.internal/token", "m")
+
+
+def test_an_account_may_have_other_addresses() -> None:
+    account = resolve({**GMAIL, "aliases": ["il@example.org"]})
+    assert (account.address, account.addresses) == ("il@gmail.com", ("il@gmail.com", "il@example.org"))
+
+
+@pytest.mark.parametrize(
+    "name", ["gmail", "naver", "outlook", "daum", "kakao", "icloud", "yahoo", "fastmail", "custom"]
+)
+def test_a_provider_is_known(name: str) -> None:
+    assert name in PROFILES
+
+
+@pytest.mark.parametrize(
+    "profile", [profile for name, profile in PROFILES.items() if name != "custom"], ids=lambda p: p.folder
+)
 def test_a_profile_can_be_used(profile: Profile) -> None:
     assert is_domain(profile.smtp_host)
     assert is_domain(profile.imap_host)
@@ -101,6 +164,9 @@ def test_a_profile_can_be_used(profile: Profile) -> None:
     assert "/" not in profile.folder
     assert profile.smtp_port in (465, 587)
     assert "INBOX" not in profile.skip_mailboxes
+    assert bool(profile.token_url) == bool(profile.scope)
+    assert profile.auth == "password" or profile.token_url.startswith("https://")
+    assert all(re.compile(f"^{pattern}") for pattern in profile.over_limit)
 
 
 @pytest.mark.parametrize(

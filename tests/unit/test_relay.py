@@ -42,6 +42,14 @@ def in_house(**table: str) -> dict[str, str]:
     return {f"{key.replace('_', '-')}@{DOMAIN}": f"{value}@{DOMAIN}" for key, value in table.items()}
 
 
+def in_queue(table: dict[str, str]) -> dict[str, str]:
+    """Mark a table's senders as they are in the queue."""
+    return {f"{sender}.sender.invalid": value for sender, value in table.items()}
+
+
+HOUSE_ADDRESSES_OF_IL = ("il@home.internal", "info@home.internal", "root@home.internal")
+
+
 # --- mailboxes and aliases
 
 
@@ -175,32 +183,45 @@ def test_sender_logins(
 
 
 def test_an_owners_addresses_use_the_first_account_and_each_account_its_own() -> None:
-    table = relay.sender_transports([IL, GUEST], [GMAIL, OTHER], DOMAIN)
-    assert table == {
-        "il@home.internal": VIA_GMAIL,
-        "info@home.internal": VIA_GMAIL,
-        "root@home.internal": VIA_GMAIL,
-        "il@gmail.com": VIA_GMAIL,
-        "il@example.org": VIA_OTHER,
-    }
-    turned = relay.sender_transports([IL, GUEST], [OTHER, GMAIL], DOMAIN)
-    assert turned["info@home.internal"] == VIA_OTHER
-    assert (turned["il@gmail.com"], turned["il@example.org"]) == (VIA_GMAIL, VIA_OTHER)
+    table = relay.sender_transports([IL, GUEST], [], [GMAIL, OTHER], DOMAIN)
+    assert table == in_queue(
+        {
+            "il@home.internal": VIA_GMAIL,
+            "info@home.internal": VIA_GMAIL,
+            "root@home.internal": VIA_GMAIL,
+            "il@gmail.com": VIA_GMAIL,
+            "il@example.org": VIA_OTHER,
+        }
+    )
+    turned = relay.sender_transports([IL, GUEST], [], [OTHER, GMAIL], DOMAIN)
+    assert turned == {**table, **in_queue(dict.fromkeys(HOUSE_ADDRESSES_OF_IL, VIA_OTHER))}
+
+
+def test_a_machine_uses_the_account_that_it_names_and_else_the_default() -> None:
+    named = {"name": "gitea", "provider": "other", "addresses": ["gitea@home.internal", "ci@home.internal"]}
+    table = relay.sender_transports([], [named, {"name": "nas"}], [GMAIL, OTHER], DOMAIN)
+    assert {
+        sender: via for sender, via in table.items() if "gitea" in sender or "ci" in sender or "nas" in sender
+    } == (in_queue({"gitea@home.internal": VIA_OTHER, "ci@home.internal": VIA_OTHER}))
+
+
+def test_an_account_carries_its_other_addresses() -> None:
+    providers = [GMAIL, {**OTHER, "aliases": ["me@example.org"]}]
+    assert relay.sender_transports([IL], [], providers, DOMAIN)["me@example.org.sender.invalid"] == VIA_OTHER
+    assert relay.sender_logins([IL], [], providers, DOMAIN)["me@example.org"] == "il@home.internal"
 
 
 def test_an_owner_of_a_directory_has_one_address() -> None:
-    assert relay.sender_transports([IL], [{**GMAIL, "owner": "anna"}], DOMAIN) == {
-        "anna@home.internal": VIA_GMAIL,
-        "il@gmail.com": VIA_GMAIL,
-    }
+    assert relay.sender_transports([IL], [], [{**GMAIL, "owner": "anna"}], DOMAIN) == in_queue(
+        {"anna@home.internal": VIA_GMAIL, "il@gmail.com": VIA_GMAIL}
+    )
 
 
 def test_an_account_that_does_not_relay_carries_nothing() -> None:
     providers = [{**GMAIL, "relay": False}, OTHER]
-    assert set(relay.sender_transports([IL], providers, DOMAIN).values()) == {VIA_OTHER}
-    assert [transport["name"] for transport in relay.relay_transports(providers, DOMAIN, "/m")] == [
-        "relay-other"
-    ]
+    assert set(relay.sender_transports([IL], [], providers, DOMAIN).values()) == {VIA_OTHER}
+    assert [transport["name"] for transport in relay.relay_transports(providers, "/m")] == ["relay-other"]
+    assert "il@gmail.com" not in relay.sender_logins([IL], [], providers, DOMAIN)
     assert relay.default_transport(providers, "gmail").startswith("error:")
 
 
@@ -220,19 +241,38 @@ def test_the_default_account_is_found_by_its_name() -> None:
 
 
 def test_each_transport_has_its_credentials_and_its_sender() -> None:
-    gmail, other = relay.relay_transports([GMAIL, OTHER], DOMAIN, "/maps")
-    assert (gmail["name"], gmail["wrappermode"]) == ("relay-gmail", "no")
-    assert (other["name"], other["wrappermode"]) == ("relay-other", "yes")
-    assert gmail["passwords"] == {
-        "path": "/maps/relay-gmail.passwords",
-        "entries": {"[smtp.gmail.com]:587": "il@gmail.com:secret-gmail"},
-        "secret": True,
+    gmail, other = relay.relay_transports([GMAIL, {**OTHER, "aliases": ["me@example.org"]}], "/maps")
+    assert gmail == {
+        "name": "relay-gmail",
+        "connections": 2,
+        "rate_delay": 0,
+        "options": {
+            "smtp_tls_wrappermode": "no",
+            "smtp_sasl_password_maps": "$default_database_type:/maps/relay-gmail.passwords",
+            "smtp_generic_maps": r"pcre:{ { /\.sender\.invalid$$/ il@gmail.com } }",
+        },
+        "passwords": {
+            "path": "/maps/relay-gmail.passwords",
+            "entries": {"[smtp.gmail.com]:587": "il@gmail.com:secret-gmail"},
+            "secret": True,
+        },
     }
+    assert other["options"]["smtp_tls_wrappermode"] == "yes"
+    assert other["options"]["smtp_generic_maps"] == (
+        r"pcre:{ { /^me@example\.org\.sender\.invalid$$/ me@example.org }, "
+        r"{ /\.sender\.invalid$$/ il@example.org } }"
+    )
     assert other["passwords"]["entries"] == {"[smtp.example.org]:465": "il-at-example:secret-other"}
-    assert other["senders"] == {
-        "path": "/maps/relay-other.senders",
-        "entries": {"@home.internal": "il@example.org"},
-    }
+
+
+def test_a_provider_that_counts_messages_gets_them_slowly() -> None:
+    (outlook,) = relay.relay_transports([{**GMAIL, "profile": "outlook"}], "/maps")
+    assert (outlook["connections"], outlook["rate_delay"]) == (3, 2)
+
+
+def test_a_relay_without_tls_is_spoken_to_in_the_clear() -> None:
+    (plain,) = relay.relay_transports([{**OTHER, "smtp_tls": "none"}], "/maps")
+    assert plain["options"]["smtp_tls_security_level"] == "none"
 
 
 # --- main.cf
@@ -280,6 +320,7 @@ HOUSE: dict[str, Any] = {
     "postmaster": "il",
     "trusted_networks": ["127.0.0.0/8"],
     "directory": "/etc/postfix/maps",
+    "ldap": False,
 }
 
 
@@ -291,9 +332,7 @@ def test_the_tables_are_ones_that_postfix_map_takes() -> None:
         "sender_logins",
         "sender_transports",
         "relay-gmail.passwords",
-        "relay-gmail.senders",
         "relay-other.passwords",
-        "relay-other.senders",
     ]
     assert {str(table.path.parent) for table in tables} == {"/etc/postfix/maps"}
 
@@ -312,12 +351,27 @@ def test_the_templates_get_paths_and_the_rest() -> None:
     assert tables["mynetworks"] == "127.0.0.0/8"
     assert tables["catch_all"] is True
     assert tables["default_transport"] == VIA_GMAIL
-    assert tables["transports"][1] == {
-        "name": "relay-other",
-        "wrappermode": "yes",
-        "passwords": "/etc/postfix/maps/relay-other.passwords",
-        "senders": "/etc/postfix/maps/relay-other.senders",
-    }
+    assert [transport["name"] for transport in tables["transports"]] == ["relay-gmail", "relay-other"]
+    assert tables["header_checks"].startswith("/^(Received|")
+    assert tables["mark"] == r"pcre:{ { /^(.+@.+)(?<!\.sender\.invalid)$$/ $$1.sender.invalid } }"
+    assert tables["unmark"] == r"pcre:{ { /^(.+)\.sender\.invalid$$/ $$1 } }"
+
+
+@pytest.mark.parametrize(
+    ("house", "expected"),
+    [
+        ({}, r"pcre:{ { /\.sender\.invalid$$/ il@home.internal } }"),
+        # The people of a directory have inboxes, though no table lists them.
+        (
+            {"ldap": True},
+            r"pcre:{ { /^([^@]+@home\.internal)\.sender\.invalid$$/ $$1 }, "
+            r"{ /\.sender\.invalid$$/ il@home.internal } }",
+        ),
+        ({"postmaster": ""}, ""),
+    ],
+)
+def test_what_no_table_lists_returns_to_the_postmaster(house: dict[str, Any], expected: str) -> None:
+    assert relay.postfix_tables({**HOUSE, **house})["returns"] == expected
 
 
 def test_the_house_is_left_as_it_was() -> None:
