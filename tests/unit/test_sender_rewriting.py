@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What becomes of senders, read as Postfix reads pcre_table(5): caseless, and the first pattern that is found decides."""
+"""What becomes of senders, read as pcre_table(5) says: caseless, and the first pattern that is found decides."""
 
 from __future__ import annotations
 
