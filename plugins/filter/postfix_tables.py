@@ -16,9 +16,10 @@ options:
     type: dict
     required: true
     description:
-      - C(domain) (str), C(users), C(services), C(providers) (the lists of the site variables), C(default_provider)
-        (str, or none), C(postmaster) (str, name of a user), C(trusted_networks) (list of CIDR networks), C(directory)
-        (str, where the tables lie) and C(ldap) (bool, whether there are people whom C(users) does not list).
+      - C(domain), C(hostname) (str), C(users), C(services), C(providers) (the lists of the site variables),
+        C(default_provider) (str, or none), C(postmaster) (str, name of a user), C(trusted_networks) (list of CIDR
+        networks), C(directory) (str, where the tables lie) and C(ldap) (bool, whether there are people whom
+        C(users) does not list).
 author:
   - The ilnmors.mail maintainers
 """
@@ -34,10 +35,11 @@ RETURN = r"""
 _value:
   type: dict
   description:
-    - C(mynetworks) (str), C(catch_all) (bool, whether someone has the mail for nobody), C(maps) (entries for
-      M(ilnmors.mail.postfix_map)), C(transports) (list of C(name), C(connections), C(rate_delay) and C(options) of
-      smtp(8)), C(default_transport) (str), C(mark), C(unmark) and C(returns) (tables inside main.cf, of envelope
-      senders) and C(header_checks) (str, content of a pcre table).
+    - C(mynetworks) (str), C(own_names) (list of str, domains that are the mail host itself), C(catch_all) (bool,
+      whether someone has the mail for nobody), C(maps) (entries for M(ilnmors.mail.postfix_map)), C(transports)
+      (list of C(name), C(connections), C(rate_delay) and C(options) of smtp(8)), C(default_transport) (str),
+      C(mark), C(unmark) and C(returns) (tables inside main.cf, of envelope senders) and C(header_checks) (str,
+      content of a pcre table).
   sample:
     default_transport: relay-gmail:[smtp.gmail.com]:587
 """

@@ -26,6 +26,12 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_passwd import
     read_password,
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_settings import setting_problems
+from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import (
+    host_network,
+    is_private,
+    is_shared,
+    listen_problems,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils.ldap import ldap_problems
 from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES
 
@@ -41,23 +47,6 @@ _LOGIN = re.compile(r"(?=.{1,64}\Z)[a-z0-9_-]+(\.[a-z0-9_-]+)*\Z", re.IGNORECASE
 _MOST_MEMORY = 2**19
 # The name of a provider becomes that of files, systemd units and a Postfix service.
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_]*\Z")
-
-# RFC 1918, RFC 4193, and each machine's own loopback and link.
-_PRIVATE = tuple(
-    map(
-        ipaddress.ip_network,
-        (
-            "10.0.0.0/8",
-            "172.16.0.0/12",
-            "192.168.0.0/16",
-            "fc00::/7",
-            "127.0.0.0/8",
-            "::1/128",
-            "169.254.0.0/16",
-            "fe80::/10",
-        ),
-    )
-)
 
 Entries = Sequence[Mapping[str, Any]]
 
@@ -97,11 +86,6 @@ def domain_problems(variable: str, value: object, example: str) -> Iterator[str]
         yield f"{variable}: {value!r} is not a fully qualified domain name; write one such as {example!r}"
 
 
-def _is_private(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
-    same_family = (private for private in _PRIVATE if private.version == network.version)
-    return any(network.subnet_of(private) for private in same_family)  # type: ignore[arg-type]
-
-
 def network_problems(networks: Sequence[object], allow_public: bool) -> Iterator[str]:
     """Check `mail_trusted_networks`: CIDR networks, none of them public address space unless allowed."""
     for index, value in enumerate(networks):
@@ -114,7 +98,20 @@ def network_problems(networks: Sequence[object], allow_public: bool) -> Iterator
                 "'fd00:1::/64' (no bits set beyond the prefix)"
             )
             continue
-        if not allow_public and not _is_private(network):
+        if network.prefixlen == 0:
+            yield (
+                f"{where}: {value!r} is every machine there is: anyone could send mail through the house's accounts; "
+                "write the house's private network"
+            )
+        elif allow_public or is_private(network) or (is_shared(network) and network.num_addresses == 1):
+            continue
+        elif is_shared(network):
+            yield (
+                f"{where}: {value!r} is address space that a carrier's customers share (RFC 6598), even if a VPN uses "
+                "it too: write single addresses, such as '100.64.0.7/32', "
+                "or set mail_trust_public_networks: true if you mean it"
+            )
+        else:
             yield (
                 f"{where}: {value!r} is public address space: strangers could send mail through the house; "
                 "write the house's private network, or set mail_trust_public_networks: true if you mean it"
@@ -131,7 +128,7 @@ def metrics_problems(address: str) -> Iterator[str]:
     except ValueError:
         yield f"{variable}: {address!r} is not an IP address; write one of the host's, such as '127.0.0.1'"
         return
-    if found.is_unspecified or not _is_private(ipaddress.ip_network(address)):
+    if found.is_unspecified or not is_private(ipaddress.ip_network(address)):
         yield (
             f"{variable}: {address!r} would offer the metrics to strangers, for anyone may read them; "
             "write a private address of the host, such as '127.0.0.1'"
@@ -268,6 +265,19 @@ def _refused(read: Callable[[], object]) -> Iterator[str]:
         yield str(error)
 
 
+def postmaster_problems(postmaster: str, users: Entries, has_directory: bool) -> Iterator[str]:
+    """Check who receives the mail for postmaster, abuse and root; in a house of nobody, nobody does.
+
+    has_directory: whether there are people whom `mail_users` does not list.
+    """
+    names = [str(user.get("name")) for user in users]
+    choice = f"write one of {', '.join(names)}" if names else "write the name of a person of the directory"
+    if not postmaster and (names or has_directory):
+        yield f"postfix_relay_postmaster: is empty, and mail to postmaster, abuse and root would reach nobody; {choice}"
+    elif names and not has_directory and postmaster.lower() not in map(str.lower, names):
+        yield f"postfix_relay_postmaster: {postmaster!r} is not a user; {choice}"
+
+
 def service_address_problems(services: Entries, domain: str) -> Iterator[str]:
     """Check that a service sends only as addresses of the house."""
     for index, entry in enumerate(services):
@@ -371,8 +381,8 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
     """All problems of what is given of a house's description.
 
     house: any of domain, hostname, webmail_hostname, users, services, providers, default_provider,
-    trusted_networks, trust_public_networks, ldap, tls_certificate, tls_key, tls_names, tls_ca_domains,
-    metrics_address, clients_per_user, quota, expiry, extra_settings, password_scheme, password_costs.
+    trusted_networks, trust_public_networks, listen, ldap, tls_certificate, tls_key, tls_names, tls_ca_domains,
+    postmaster, metrics_address, clients_per_user, quota, expiry, extra_settings, password_scheme, password_costs.
     What is not given is not checked, so that each role checks what it knows.
     """
     lists = {key: house.get(key) or [] for key in ("users", "services", "providers")}
@@ -390,6 +400,12 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
             ),
         ),
         ("users", lambda: account_problems(lists["users"], lists["services"])),
+        (
+            "postmaster",
+            lambda: postmaster_problems(
+                house["postmaster"] or "", lists["users"], bool(house.get("ldap", {}).get("uri"))
+            ),
+        ),
         ("services", lambda: service_address_problems(lists["services"], str(house.get("domain")))),
         (
             "password_scheme",
@@ -409,6 +425,14 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
         (
             "trusted_networks",
             lambda: network_problems(house["trusted_networks"], bool(house.get("trust_public_networks"))),
+        ),
+        (
+            "listen",
+            lambda: listen_problems(
+                house["listen"]["addresses"],
+                house["listen"]["public"],
+                host_network(house["listen"]["facts"]),
+            ),
         ),
         ("metrics_address", lambda: metrics_problems(house["metrics_address"])),
         ("clients_per_user", lambda: client_problems(house["clients_per_user"])),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import house_address
@@ -57,6 +57,20 @@ def aliases(users: Entries, domain: str, postmaster: str) -> Table:
         table.update({name: name for name in mailboxes(users, domain)})
         table[house_address("", domain)] = house_address(catch_all, domain)
     return table
+
+
+def own_names(hostname: str, domain: str) -> list[str]:
+    """Return the names that programs on the mail host know it by: Postfix's default mydestination (postconf(5))."""
+    names = (hostname.lower(), f"localhost.{domain}".lower(), "localhost")
+    return [name for name in names if name != domain.lower()]
+
+
+def host_aliases(addresses: Iterable[str], names: Sequence[str]) -> Table:
+    """Lead mail for the host itself into the house (virtual(5)), but for what would be unknown there as well.
+
+    addresses: all that the house knows, its catch-all too; names: see own_names.
+    """
+    return {f"{address.rpartition('@')[0]}@{name}": address for address in addresses for name in names}
 
 
 def sender_logins(users: Entries, services: Entries, providers: Entries, domain: str) -> Table:
@@ -185,28 +199,32 @@ def relay_transports(providers: Entries, directory: str) -> list[dict[str, Any]]
 def postfix_tables(house: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that Postfix's templates and maps need of a house.
 
-    house: domain (str), users, services, providers (lists as in the site variables), default_provider (str or
+    house: domain, hostname (str), users, services, providers (lists as in the site variables), default_provider (str or
     None), postmaster (str), trusted_networks (list of str), directory (str, where the lookup tables lie), ldap (bool,
     whether there are people whom users does not list).
 
-    Returns: mynetworks (str), catch_all (bool, whether someone has the mail for nobody), maps (entries of the
-    postfix_map module), transports (see relay_transports; without their passwords), default_transport (str), mark,
-    unmark and returns (inline tables: of envelope senders on their way in, out to a mailbox, and as recipients of
-    what comes back) and header_checks (str, a whole pcre table).
+    Returns: mynetworks (str), own_names (list of str, domains that are the mail host itself), catch_all (bool,
+    whether someone has the mail for nobody), maps (entries of the postfix_map module), transports (see
+    relay_transports; without their passwords), default_transport (str), mark, unmark and returns (inline tables:
+    of envelope senders on their way in, out to a mailbox, and as recipients of what comes back) and header_checks
+    (str, a whole pcre table).
     """
     domain, directory, postmaster = house["domain"], house["directory"], house["postmaster"]
     users, services, providers = house["users"], house["services"], house["providers"]
     transports = relay_transports(providers, directory)
     returning = return_addresses(users, services, resolve_all(providers), domain, postmaster)
+    names = own_names(house["hostname"], domain)
+    boxes, others = mailboxes(users, domain), aliases(users, domain, postmaster)
     tables = {
-        "mailboxes": mailboxes(users, domain),
-        "aliases": aliases(users, domain, postmaster) | (returning if postmaster else {}),
+        "mailboxes": boxes,
+        "aliases": others | host_aliases([*boxes, *others], names) | (returning if postmaster else {}),
         "sender_logins": sender_logins(users, services, providers, domain),
         "sender_transports": sender_transports(users, services, providers, domain),
     }
     maps = [{"path": f"{directory}/{name}", "entries": entries} for name, entries in tables.items()]
     return {
         "mynetworks": mynetworks(house["trusted_networks"]),
+        "own_names": names,
         "catch_all": any(user.get("catch_all") for user in users),
         "maps": maps + [transport.pop("passwords") for transport in transports],
         "transports": transports,

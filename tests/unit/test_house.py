@@ -35,6 +35,7 @@ SOUND: dict[str, Any] = {
     "services": [{"name": "gitea", "password": "secret-gitea", "addresses": ["gitea@home.internal"]}],
     "password_scheme": "ARGON2ID",
     "password_costs": COSTS,
+    "postmaster": "il",
     "providers": [
         {
             "name": "gmail",
@@ -530,3 +531,30 @@ def test_a_directory_is_checked() -> None:
         "mail_ldap_base: '' is not a distinguished name; "
         "write where the people are, such as 'ou=people,dc=home,dc=internal'"
     ]
+
+
+POSTMASTER = "postfix_relay_postmaster: "
+NOBODY = "is empty, and mail to postmaster, abuse and root would reach nobody; "
+ANY_PERSON = "write the name of a person of the directory"
+
+
+@pytest.mark.parametrize(
+    ("postmaster", "users", "ldap", "problem"),
+    [
+        ("Guest", SOUND["users"], "", None),
+        ("", SOUND["users"], "", f"{NOBODY}write one of il, guest"),
+        # Neither an alias nor an address is a user.
+        ("postmaster", SOUND["users"], "", "'postmaster' is not a user; write one of il, guest"),
+        ("il@home.internal", SOUND["users"], "", "'il@home.internal' is not a user; write one of il, guest"),
+        ("anna", SOUND["users"], LDAP["uri"], None),
+        ("", [], LDAP["uri"], f"{NOBODY}{ANY_PERSON}"),
+        # A role alone, which knows no people.
+        ("", [], "", None),
+    ],
+    ids=["user", "empty", "alias", "address", "person-of-the-directory", "directory-alone", "nobody-there"],
+)
+def test_somebody_is_the_postmaster(
+    postmaster: str, users: list[dict[str, Any]], ldap: str, problem: str | None
+) -> None:
+    house = {"users": users, "postmaster": postmaster, "ldap": {**LDAP, "uri": ldap}}
+    assert house_problems(house) == ([POSTMASTER + problem] if problem else [])

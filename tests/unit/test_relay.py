@@ -88,6 +88,33 @@ def test_aliases(users: list[dict[str, Any]], postmaster: str, expected: dict[st
     assert relay.aliases(users, DOMAIN, postmaster) == in_house(**expected)
 
 
+@pytest.mark.parametrize(
+    ("hostname", "expected"),
+    [
+        ("mail.home.internal", ["mail.home.internal", "localhost.home.internal", "localhost"]),
+        ("Mail.Other.example", ["mail.other.example", "localhost.home.internal", "localhost"]),
+        # A domain is of one kind alone.
+        (DOMAIN, ["localhost.home.internal", "localhost"]),
+    ],
+)
+def test_names_of_the_host(hostname: str, expected: list[str]) -> None:
+    assert relay.own_names(hostname, DOMAIN) == expected
+
+
+def test_mail_for_the_host_itself_is_led_into_the_house() -> None:
+    known = [*relay.mailboxes([GUEST], DOMAIN), *relay.aliases([GUEST], DOMAIN, "guest")]
+    table = relay.host_aliases(known, ["mail.home.internal", "localhost"])
+    assert table["guest@localhost"] == "guest@home.internal"
+    assert table["root@mail.home.internal"] == "root@home.internal"
+    assert len(table) == 2 * (1 + len(ROLES))
+
+
+def test_a_catch_all_has_what_the_host_gets_for_nobody() -> None:
+    known = relay.aliases([{**GUEST, "catch_all": True}], DOMAIN, "guest")
+    # A result without a local part keeps that of the address (virtual(5)).
+    assert relay.host_aliases(known, ["localhost"])["@localhost"] == "@home.internal"
+
+
 def test_a_catch_all_leaves_others_their_mail() -> None:
     users = [{**IL, "catch_all": True}, GUEST]
     table = relay.aliases(users, DOMAIN, "il")
@@ -313,6 +340,7 @@ def test_override_settings(settings: dict[str, Any], expected: str) -> None:
 
 HOUSE: dict[str, Any] = {
     "domain": DOMAIN,
+    "hostname": "mail.home.internal",
     "users": [{**IL, "catch_all": True}, GUEST],
     "services": [{"name": "gitea", "password": "secret-gitea"}],
     "providers": [GMAIL, OTHER],
