@@ -48,6 +48,7 @@ SOUND: dict[str, Any] = {
     "default_provider": "gmail",
     "trusted_networks": ["127.0.0.0/8", "::1/128", "192.168.1.0/24", "fd00:1::/64"],
     "trust_public_networks": False,
+    "listen": {"addresses": [], "public": False, "facts": {}},
     "tls_certificate": "",
     "tls_key": "",
     "tls_names": ["mail.home.internal"],
@@ -310,12 +311,33 @@ def test_what_cannot_work_is_named(path: str, value: object, problem: str) -> No
 
 
 @pytest.mark.parametrize(
-    "network", ["0.0.0.0/0", "::/0", "203.0.113.0/24", "100.64.0.0/10", "10.0.0.0/7", "2001:db8::/32"]
+    ("network", "problem"),
+    [
+        *[
+            (network, "is public address space")
+            for network in ("203.0.113.0/24", "10.0.0.0/7", "2001:db8::/32")
+        ],
+        ("100.64.0.0/10", "is address space that a carrier's customers share (RFC 6598)"),
+        ("100.100.0.0/16", "write single addresses, such as '100.64.0.7/32'"),
+    ],
 )
-def test_only_private_networks_are_trusted_unless_said_otherwise(network: str) -> None:
+def test_only_private_networks_are_trusted_unless_said_otherwise(network: str, problem: str) -> None:
     house = {"trusted_networks": [network]}
-    assert "is public address space" in house_problems(house)[0]
+    assert problem in house_problems(house)[0]
     assert house_problems({**house, "trust_public_networks": True}) == []
+
+
+def test_a_machine_of_a_vpn_in_shared_address_space_is_trusted() -> None:
+    assert house_problems({"trusted_networks": ["100.100.1.2/32"]}) == []
+
+
+@pytest.mark.parametrize("permission", [False, True])
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0"])
+def test_nobody_trusts_everyone(network: str, permission: bool) -> None:
+    assert house_problems({"trusted_networks": [network], "trust_public_networks": permission}) == [
+        f"mail_trusted_networks[0]: '{network}' is every machine there is: anyone could send mail through the house's "
+        "accounts; write the house's private network"
+    ]
 
 
 @pytest.mark.parametrize("use", ["relay", "fetch"])
