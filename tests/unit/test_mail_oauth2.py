@@ -1,0 +1,380 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The program that keeps access tokens valid, against a token endpoint of its own, and what is checked of them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import socket
+import ssl
+import stat
+import sys
+import threading
+import urllib.parse
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import CheckError
+from ansible_collections.ilnmors.mail.plugins.module_utils.oauth2 import oauth2_accounts, token_check
+from ansible_collections.ilnmors.mail.tests.unit.fake_mail import ADDRESS, Authority, unused_port
+
+PROGRAM = Path(__file__).parents[2] / "roles" / "mail_oauth2" / "files" / "mail_oauth2.py"
+NOW = 1_800_000_000.0
+
+
+def load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("mail_oauth2", PROGRAM)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["mail_oauth2"] = module  # where dataclasses look for the types of their fields
+    spec.loader.exec_module(module)
+    return module
+
+
+mail_oauth2: Any = load()
+
+
+class Endpoint:
+    """A token endpoint: what it was asked, and what it answers."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, str]] = []
+        self.code = 200
+        self.answer: Any = {"access_token": "first", "token_type": "Bearer", "expires_in": 3600}
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"https://{ADDRESS}:{self.port}/token"
+
+    def refuse(self, error: str, text: str, code: int = 400) -> None:
+        self.code, self.answer = code, {"error": error, "error_description": text}
+
+
+@pytest.fixture
+def endpoint(good: ssl.SSLContext) -> Iterator[Endpoint]:
+    here = Endpoint()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers["Content-Length"])
+            here.asked.append(dict(urllib.parse.parse_qsl(self.rfile.read(length).decode())))
+            body = here.answer if isinstance(here.answer, bytes) else json.dumps(here.answer).encode()
+            self.send_response(here.code)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep the output of the tests clean."""
+
+    with ThreadingHTTPServer((ADDRESS, 0), Handler) as server:
+        server.socket = good.wrap_socket(server.socket, server_side=True)
+        here.port = server.server_port
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield here
+        server.shutdown()
+
+
+@pytest.fixture
+def account(endpoint: Endpoint, authority: Authority) -> Any:
+    return mail_oauth2.Account(
+        name="outlook",
+        token_url=endpoint.url,
+        scope="smtp offline_access",
+        client_id="a-client",
+        client_secret="",
+        refresh_token="from-the-inventory",
+        ca_file=str(authority.file),
+    )
+
+
+def changed(account: Any, **fields: str) -> Any:
+    return mail_oauth2.replace(account, **fields)
+
+
+def token(directory: Path) -> str:
+    return (directory / "access_token").read_text()
+
+
+# --- a new token
+
+
+def test_a_refresh_token_becomes_an_access_token(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
+    status = mail_oauth2.attempt(account, tmp_path, NOW)
+    assert endpoint.asked == [
+        {
+            "grant_type": "refresh_token",
+            "refresh_token": "from-the-inventory",
+            "client_id": "a-client",
+            "scope": "smtp offline_access",
+        }
+    ]
+    assert token(tmp_path) == "first"
+    assert status == mail_oauth2.Status(last_success=NOW, expires=NOW + 3600, next_attempt=NOW + 3300)
+    assert mail_oauth2.describe(status, NOW) == "the access token is valid until 2027-01-15 09:00:00 UTC"
+
+
+def test_a_client_with_a_secret_sends_it(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
+    mail_oauth2.attempt(changed(account, client_secret="a-secret", scope=""), tmp_path, NOW)
+    assert endpoint.asked[0]["client_secret"] == "a-secret"
+    assert "scope" not in endpoint.asked[0]
+
+
+def test_what_is_kept_is_for_its_owner_alone(account: Any, tmp_path: Path) -> None:
+    mail_oauth2.attempt(account, tmp_path, NOW)
+    found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert found == {"access_token": 0o600, "grant.json": 0o600, "status.json": 0o600}
+    assert "first" not in (tmp_path / "status.json").read_text()
+
+
+def test_a_valid_token_is_kept(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
+    first = mail_oauth2.attempt(account, tmp_path, NOW)
+    assert mail_oauth2.attempt(account, tmp_path, NOW + 3299) == first
+    assert len(endpoint.asked) == 1
+    mail_oauth2.attempt(account, tmp_path, NOW + 3300)
+    assert len(endpoint.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "lifetime", "early"),
+    [(3600, 3600, 300), (15, 15, 5), ("3599", 3599, 300), (None, 600, 200), ("soon", 600, 200)],
+    ids=["an-hour", "seconds", "as-text", "not-said", "nonsense"],
+)
+def test_it_is_replaced_before_its_end(
+    endpoint: Endpoint, account: Any, tmp_path: Path, expires_in: object, lifetime: float, early: float
+) -> None:
+    endpoint.answer |= {"expires_in": expires_in}
+    status = mail_oauth2.attempt(account, tmp_path, NOW)
+    assert (status.expires, status.next_attempt) == (NOW + lifetime, NOW + lifetime - early)
+
+
+def test_other_settings_need_another_token(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
+    mail_oauth2.attempt(account, tmp_path, NOW)
+    mail_oauth2.attempt(changed(account, scope="imap"), tmp_path, NOW)
+    assert [asked["scope"] for asked in endpoint.asked] == ["smtp offline_access", "imap"]
+
+
+# --- refresh tokens that change
+
+
+def test_a_rotated_refresh_token_is_used_next(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
+    endpoint.answer |= {"refresh_token": "rotated"}
+    mail_oauth2.attempt(account, tmp_path, NOW)
+    del endpoint.answer["refresh_token"]
+    mail_oauth2.attempt(account, tmp_path, NOW + 3600)
+    # One that the provider does not replace stays.
+    mail_oauth2.attempt(account, tmp_path, NOW + 7200)
+    assert [asked["refresh_token"] for asked in endpoint.asked] == [
+        "from-the-inventory",
+        "rotated",
+        "rotated",
+    ]
+
+
+def test_a_new_one_in_the_inventory_wins(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
+    endpoint.answer |= {"refresh_token": "rotated"}
+    mail_oauth2.attempt(account, tmp_path, NOW)
+    mail_oauth2.attempt(changed(account, refresh_token="authorized-again"), tmp_path, NOW + 1)
+    assert endpoint.asked[1]["refresh_token"] == "authorized-again"
+
+
+def test_damaged_state_is_begun_anew(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
+    for name in ("grant.json", "status.json", "access_token", ".access_token.new"):
+        (tmp_path / name).write_text("{")
+    mail_oauth2.attempt(account, tmp_path, NOW)
+    assert endpoint.asked[0]["refresh_token"] == "from-the-inventory"
+    assert token(tmp_path) == "first"
+
+
+# --- failures
+
+AGAIN = (
+    "the refresh token has expired or was revoked; authorize the account again and write the new token as"
+    " oauth2.refresh_token of outlook in mail_providers"
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "answer", "message", "delay"),
+    [
+        (
+            400,
+            {"error": "invalid_grant", "error_description": "AADSTS70000: from-the-inventory\r\nis revoked"},
+            f"{ADDRESS} says 400 invalid_grant AADSTS70000: (secret) is revoked: {AGAIN}",
+            3600,
+        ),
+        (
+            401,
+            {"error": "invalid_client"},
+            f"{ADDRESS} says 401 invalid_client: correct oauth2.client_id or oauth2.client_secret of outlook in"
+            " mail_providers",
+            3600,
+        ),
+        (503, b"<html>busy</html>", f"{ADDRESS} says 503", 5),
+        (429, {"error": "slow_down"}, f"{ADDRESS} says 429 slow_down", 5),
+        (200, b"<html>", f"{ADDRESS} answers without an access token; look at oauth2.token_url", 5),
+        (
+            200,
+            {"access_token": "two\nlines"},
+            f"{ADDRESS} answers without an access token; look at oauth2.token_url",
+            5,
+        ),
+        (200, b"[]", f"{ADDRESS} answers without an access token; look at oauth2.token_url", 5),
+    ],
+    ids=["revoked", "unknown-client", "busy", "too-fast", "no-json", "two-lines", "no-object"],
+)
+def test_failures_are_told_in_plain_words(
+    endpoint: Endpoint, account: Any, tmp_path: Path, code: int, answer: object, message: str, delay: float
+) -> None:
+    endpoint.code, endpoint.answer = code, answer
+    status = mail_oauth2.attempt(account, tmp_path, NOW)
+    assert status.error == message
+    assert status.refused is (delay == 3600)
+    assert status.next_attempt == NOW + delay
+    assert (
+        mail_oauth2.describe(status, NOW)
+        == f"no valid access token, mail through this account waits: {message}"
+    )
+    assert json.loads((tmp_path / "status.json").read_text())["error"] == message
+    assert not (tmp_path / "access_token").exists()
+
+
+def test_an_endpoint_that_is_down_is_tried_again_ever_later(account: Any, tmp_path: Path) -> None:
+    down = changed(account, token_url=f"https://{ADDRESS}:{unused_port()}/token")
+    delays = []
+    for _ in range(10):
+        status = mail_oauth2.attempt(down, tmp_path, NOW)
+        delays.append(status.next_attempt - NOW)
+    assert delays == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]
+    assert status.error == f"{ADDRESS} cannot be reached: [Errno 111] Connection refused"
+
+
+def test_an_endpoint_is_verified(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
+    other = Authority(tmp_path, "other")
+    status = mail_oauth2.attempt(changed(account, ca_file=str(other.file)), tmp_path, NOW)
+    assert "certificate verify failed" in status.error
+    assert endpoint.asked == []
+
+
+def test_the_last_token_is_kept_through_a_failure(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
+    mail_oauth2.attempt(account, tmp_path, NOW)
+    endpoint.refuse("temporarily_unavailable", "", code=503)
+    status = mail_oauth2.attempt(account, tmp_path, NOW + 3300)
+    assert token(tmp_path) == "first"
+    assert mail_oauth2.describe(status, NOW + 3300) == (
+        "no new access token, the last one is valid until 2027-01-15 09:00:00 UTC:"
+        f" {ADDRESS} says 503 temporarily_unavailable"
+    )
+    endpoint.code, endpoint.answer = 200, {"access_token": "second", "expires_in": 3600}
+    # A start by hand tries at once, whatever the delay.
+    status = mail_oauth2.attempt(account, tmp_path, NOW + 3301)
+    assert (token(tmp_path), status.error, status.failures) == ("second", "", 0)
+
+
+# --- the unit
+
+
+def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        mail_oauth2.notify("all is well")
+        assert server.recv(100) == b"READY=1\nSTATUS=all is well"
+
+
+def test_it_runs_as_its_unit_starts_it(
+    account: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    given = mail_oauth2.asdict(account)
+    del given["name"]
+    (tmp_path / "account").write_text(json.dumps(given))
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("STATE_DIRECTORY", str(state))
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    monkeypatch.setattr(sys, "argv", ["mail-oauth2", "outlook"])
+    slept: list[float] = []
+    monkeypatch.setattr(mail_oauth2, "sleep_until", slept.append)
+    mail_oauth2.main()
+    assert token(state) == "first"
+    assert slept == [json.loads((state / "status.json").read_text())["next_attempt"]]
+    assert capsys.readouterr().err.startswith("<5>the access token is valid until ")
+
+
+# --- what a unit reads, and what is checked
+
+ENTRY = {
+    "name": "outlook",
+    "profile": "outlook",
+    "address": "il@outlook.com",
+    "owner": "il",
+    "oauth2": {"client_id": "a-client", "refresh_token": "a-token"},
+}
+
+
+def test_a_unit_reads_what_its_program_takes() -> None:
+    other = {"name": "naver", "profile": "naver", "address": "il@naver.com", "password": "x", "owner": "il"}
+    (found,) = oauth2_accounts([other, ENTRY], "/etc/mail-oauth2", "/etc/ca.pem")
+    assert found["name"] == "outlook"
+    file = found["file"]
+    assert (file["path"], file["mode"], file["secret"]) == ("/etc/mail-oauth2/outlook.json", "0600", True)
+    read = mail_oauth2.Account(name="outlook", **json.loads(file["content"]))
+    assert (read.host, read.client_secret, read.refresh_token) == ("login.microsoftonline.com", "", "a-token")
+    assert read.ca_file == "/etc/ca.pem"
+    assert "a-token" not in repr(read)
+
+
+VALID = {"expires": NOW + 3600, "error": "", "refused": False}
+
+
+@pytest.mark.parametrize(
+    ("status", "detail"),
+    [
+        (VALID, "valid until 2027-01-15 09:00:00 UTC"),
+        (
+            {**VALID, "error": "it says 503"},
+            "valid until 2027-01-15 09:00:00 UTC, but the last attempt at a new one failed: it says 503",
+        ),
+    ],
+    ids=["valid", "valid-after-a-failure"],
+)
+def test_a_token_passes(tmp_path: Path, status: dict[str, object], detail: str) -> None:
+    (tmp_path / "status.json").write_text(json.dumps(status))
+    assert token_check(tmp_path, NOW).detail == detail
+
+
+@pytest.mark.parametrize(
+    ("status", "detail"),
+    [
+        (
+            {**VALID, "error": "it is revoked", "refused": True},
+            "valid until 2027-01-15 09:00:00 UTC, and then its mail waits: it is revoked",
+        ),
+        (
+            {**VALID, "expires": NOW - 1, "error": "it is revoked", "refused": True},
+            "its mail waits, for it has no valid access token: it is revoked",
+        ),
+        (
+            {**VALID, "expires": NOW - 1},
+            "its mail waits, for it has no valid access token: the last one has expired",
+        ),
+        (None, "its unit has not run; look at 'systemctl status mail-oauth2@outlook'"),
+    ],
+    ids=["refused-but-valid", "refused", "expired", "never-run"],
+)
+def test_a_token_fails(tmp_path: Path, status: dict[str, object] | None, detail: str) -> None:
+    directory = tmp_path / "outlook"
+    directory.mkdir()
+    if status:
+        (directory / "status.json").write_text(json.dumps(status))
+    with pytest.raises(CheckError) as caught:
+        token_check(directory, NOW)
+    assert str(caught.value) == detail
