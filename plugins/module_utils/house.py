@@ -33,6 +33,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import (
     listen_problems,
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils.ldap import ldap_problems
+from ansible_collections.ilnmors.mail.plugins.module_utils.oauth2 import login_problems
 from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES
 
 # RFC 1123 section 2.1: letters, digits and inner hyphens, at most 63 octets a label.
@@ -328,8 +329,7 @@ def _provider_entry_problems(
             f"{where}.address: {entry.get('address')!r} is not a mail address; "
             "write the account's, such as 'il@gmail.com'"
         )
-    if not entry.get("password"):
-        yield f"{where}: has no password; write the account's (app) password, or remove the account"
+    yield from login_problems(where, entry)
     owner = entry.get("owner")
     if not owner:
         yield f"{where}: has no owner; write the name of the user in mail_users whose account it is"

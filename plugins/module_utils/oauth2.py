@@ -1,11 +1,12 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Accounts that log in with OAuth 2.0: what their units read, and how their tokens are."""
+"""Accounts that log in with OAuth 2.0: what may be said of them, what their units read, and how their tokens are."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +15,46 @@ from typing import Any
 
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import Job, Passed
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import CheckError
+from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES, Profile
 from ansible_collections.ilnmors.mail.plugins.module_utils.providers import resolve_all
+
+HOW = "the README of the role mail_oauth2 says how to get them"
+
+
+def login_problems(where: str, entry: Mapping[str, Any]) -> Iterator[str]:
+    """Check how an entry of `mail_providers` logs in: with a password or OAuth 2.0, whichever its provider takes."""
+    profile = PROFILES.get(entry.get("profile") or "custom", Profile())
+    oauth2 = entry.get("oauth2")
+    if entry.get("password") and profile.auth == "oauth2":
+        yield (
+            f"{where}.password: {entry['profile']} takes no passwords; write oauth2 instead, with client_id and "
+            f"refresh_token ({HOW})"
+        )
+    elif entry.get("password") and oauth2:
+        yield f"{where}: has both password and oauth2; remove one of them"
+    elif oauth2 is not None:
+        yield from _oauth2_problems(f"{where}.oauth2", oauth2, profile)
+    elif profile.auth == "oauth2":
+        yield f"{where}: has no oauth2; write it with client_id and refresh_token ({HOW}), or remove the account"
+    elif not entry.get("password"):
+        yield f"{where}: has no password; write the account's (app) password, or remove the account"
+
+
+def _oauth2_problems(where: str, oauth2: object, profile: Profile) -> Iterator[str]:
+    if not isinstance(oauth2, Mapping):
+        yield f"{where}: is no dictionary; write it with client_id and refresh_token ({HOW})"
+        return
+    for key in ("client_id", "refresh_token"):
+        if not oauth2.get(key):
+            yield f"{where}.{key}: is missing; write it ({HOW})"
+    for key in ("client_id", "client_secret", "refresh_token", "scope"):
+        if re.search(r"[^\x20-\x7e]", str(oauth2.get(key) or "")):
+            yield f"{where}.{key}: has a line break or another character that it cannot have; copy it anew"
+    url = oauth2.get("token_url") or profile.token_url
+    if not url:
+        yield f"{where}.token_url: is missing; write where the provider gives tokens, such as 'https://…/token'"
+    elif not re.fullmatch(r"https://[^\s/@]+(/\S*)?", str(url)):
+        yield f"{where}.token_url: {url!r} is not an https URL; write one such as 'https://login.example.org/token'"
 
 
 def oauth2_accounts(
