@@ -18,8 +18,8 @@ options:
     description:
       - C(domain), C(hostname) (str), C(users), C(services), C(providers) (the lists of the site variables),
         C(default_provider) (str, or none), C(postmaster) (str, name of a user), C(trusted_networks) (list of CIDR
-        networks), C(directory) (str, where the tables lie) and C(ldap) (bool, whether there are people whom
-        C(users) does not list).
+        networks), C(facts) (the host's C(ansible_facts), gathered with the subset C(network)), C(directory) (str,
+        where the tables lie) and C(ldap) (bool, whether there are people whom C(users) does not list).
 author:
   - The ilnmors.mail maintainers
 """

@@ -10,6 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import house_address
+from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import (
+    host_network,
+    untrusted_addresses,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils.providers import Provider, resolve_all
 from ansible_collections.ilnmors.mail.plugins.module_utils.sender_rewriting import (
     Rule,
@@ -90,12 +94,19 @@ def sender_logins(users: Entries, services: Entries, providers: Entries, domain:
     return {address: ", ".join(logins) for address, logins in owners.items()}
 
 
-def mynetworks(networks: Sequence[str]) -> str:
-    """Build mynetworks (postconf(5)), which wants IPv6 addresses in brackets, and a prefix after each."""
-    parsed = [ipaddress.ip_network(network) for network in networks]
+def mynetworks(networks: Sequence[str], facts: Mapping[str, Any]) -> str:
+    """Build mynetworks (postconf(5)), which wants IPv6 addresses in brackets, and a prefix after each network.
+
+    facts: the host's, for what speaks for strangers. It comes first, for the first that matches counts.
+    """
+    trusted = [ipaddress.ip_network(network) for network in networks]
+    untrusted = map(ipaddress.ip_network, untrusted_addresses(trusted, host_network(facts)))
+    pairs = [("!", network) for network in untrusted] + [("", network) for network in trusted]
     return " ".join(
-        f"[{network.network_address}]/{network.prefixlen}" if network.version == 6 else str(network)
-        for network in parsed
+        f"{mark}[{network.network_address}]/{network.prefixlen}"
+        if network.version == 6
+        else f"{mark}{network}"
+        for mark, network in pairs
     )
 
 
@@ -200,8 +211,8 @@ def postfix_tables(house: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that Postfix's templates and maps need of a house.
 
     house: domain, hostname (str), users, services, providers (lists as in the site variables), default_provider (str or
-    None), postmaster (str), trusted_networks (list of str), directory (str, where the lookup tables lie), ldap (bool,
-    whether there are people whom users does not list).
+    None), postmaster (str), trusted_networks (list of str), facts (the host's ansible_facts),
+    directory (str, where the lookup tables lie), ldap (bool, whether there are people whom users does not list).
 
     Returns: mynetworks (str), own_names (list of str, domains that are the mail host itself), catch_all (bool,
     whether someone has the mail for nobody), maps (entries of the postfix_map module), transports (see
@@ -223,7 +234,7 @@ def postfix_tables(house: Mapping[str, Any]) -> dict[str, Any]:
     }
     maps = [{"path": f"{directory}/{name}", "entries": entries} for name, entries in tables.items()]
     return {
-        "mynetworks": mynetworks(house["trusted_networks"]),
+        "mynetworks": mynetworks(house["trusted_networks"], house["facts"]),
         "own_names": names,
         "catch_all": any(user.get("catch_all") for user in users),
         "maps": maps + [transport.pop("passwords") for transport in transports],

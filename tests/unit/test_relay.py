@@ -308,6 +308,9 @@ def test_a_relay_without_tls_is_spoken_to_in_the_clear() -> None:
 @pytest.mark.parametrize(
     ("networks", "expected"),
     [
+        (["127.0.0.0/8", "::1/128", "10.0.0.0/8"], "!10.0.0.1/32 127.0.0.0/8 [::1]/128 10.0.0.0/8"),
+        (["fd00::/8"], "![fd00:2::1]/128 [fd00::]/8"),
+        (["10.0.0.0/8", "10.0.0.1"], "10.0.0.0/8 10.0.0.1/32"),
         (["127.0.0.0/8", "::1/128"], "127.0.0.0/8 [::1]/128"),
         (["192.168.1.0/24", "fd00:1::/64"], "192.168.1.0/24 [fd00:1::]/64"),
         # One address without a prefix is one host.
@@ -316,7 +319,8 @@ def test_a_relay_without_tls_is_spoken_to_in_the_clear() -> None:
     ],
 )
 def test_mynetworks(networks: list[str], expected: str) -> None:
-    assert relay.mynetworks(networks) == expected
+    facts = {"default_ipv4": {"gateway": "10.0.0.1"}, "default_ipv6": {"gateway": "fd00:2::1"}}
+    assert relay.mynetworks(networks, facts) == expected
 
 
 @pytest.mark.parametrize(
@@ -347,6 +351,7 @@ HOUSE: dict[str, Any] = {
     "default_provider": "gmail",
     "postmaster": "il",
     "trusted_networks": ["127.0.0.0/8"],
+    "facts": {},
     "directory": "/etc/postfix/maps",
     "ldap": False,
 }

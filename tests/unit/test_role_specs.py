@@ -24,6 +24,8 @@ SITE = (
     "mail_webmail_hostname",
     "mail_trusted_networks",
     "mail_trust_public_networks",
+    "mail_listen_addresses",
+    "mail_listen_public",
     "mail_users",
     "mail_services",
     "mail_providers",
