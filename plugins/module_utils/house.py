@@ -156,6 +156,16 @@ def expiry_problems(days: Mapping[str, object]) -> Iterator[str]:
             yield f"{variable}: {value!r} is no number of days; write one such as 30, or 0 to keep messages"
 
 
+def queue_time_problems(delay_warning: str, lifetime: str) -> Iterator[str]:
+    """Check the times of mail that waits, as postconf(5) writes them, with a unit: people are told of them."""
+    for variable, value, number, example in (
+        ("postfix_relay_delay_warning", delay_warning, "[0-9]+", "'4h', or '0h' to warn nobody"),
+        ("postfix_relay_queue_lifetime", lifetime, "[1-9][0-9]*", "'5d'"),
+    ):
+        if not re.fullmatch(f"{number}[smhdw]", value, re.ASCII):
+            yield f"{variable}: {value!r} is no time; write a number with s, m, h, d or w, such as {example}"
+
+
 def client_problems(clients_per_user: int) -> Iterator[str]:
     """Check how many mail programs a person may use."""
     if clients_per_user < 1:
@@ -382,7 +392,8 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
 
     house: any of domain, hostname, webmail_hostname, users, services, providers, default_provider,
     trusted_networks, trust_public_networks, listen, ldap, tls_certificate, tls_key, tls_names, tls_ca_domains,
-    postmaster, metrics_address, clients_per_user, quota, expiry, extra_settings, password_scheme, password_costs.
+    postmaster, delay_warning, queue_lifetime, metrics_address, clients_per_user, quota, expiry, extra_settings,
+    password_scheme, password_costs.
     What is not given is not checked, so that each role checks what it knows.
     """
     lists = {key: house.get(key) or [] for key in ("users", "services", "providers")}
@@ -433,6 +444,10 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
                 house["listen"]["public"],
                 host_network(house["listen"]["facts"]),
             ),
+        ),
+        (
+            "queue_lifetime",
+            lambda: queue_time_problems(house["delay_warning"], house["queue_lifetime"]),
         ),
         ("metrics_address", lambda: metrics_problems(house["metrics_address"])),
         ("clients_per_user", lambda: client_problems(house["clients_per_user"])),

@@ -53,6 +53,8 @@ SOUND: dict[str, Any] = {
     "tls_key": "",
     "tls_names": ["mail.home.internal"],
     "tls_ca_domains": ["home.internal"],
+    "delay_warning": "4h",
+    "queue_lifetime": "5d",
     "metrics_address": "192.168.1.2",
     "clients_per_user": 5,
     "quota": "5G",
@@ -580,3 +582,29 @@ def test_somebody_is_the_postmaster(
 ) -> None:
     house = {"users": users, "postmaster": postmaster, "ldap": {**LDAP, "uri": ldap}}
     assert house_problems(house) == ([POSTMASTER + problem] if problem else [])
+
+
+@pytest.mark.parametrize(
+    ("warning", "lifetime", "problem"),
+    [
+        ("0h", "1w", None),
+        ("90s", "36h", None),
+        (
+            "4",
+            "5d",
+            "delay_warning: '4' is no time; write a number with s, m, h, d or w, such as '4h', or '0h' to warn nobody",
+        ),
+        (
+            "4 hours",
+            "5d",
+            "delay_warning: '4 hours' is no time; write a number with s, m, h, d or w, such as '4h', or '0h' to "
+            "warn nobody",
+        ),
+        # Mail that is tried once would be lost whenever a provider greylists or rests.
+        ("4h", "0d", "queue_lifetime: '0d' is no time; write a number with s, m, h, d or w, such as '5d'"),
+        ("4h", "", "queue_lifetime: '' is no time; write a number with s, m, h, d or w, such as '5d'"),
+    ],
+)
+def test_times_of_the_queue(warning: str, lifetime: str, problem: str | None) -> None:
+    house = {"delay_warning": warning, "queue_lifetime": lifetime}
+    assert house_problems(house) == ([f"postfix_relay_{problem}"] if problem else [])
