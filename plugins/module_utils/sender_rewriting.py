@@ -18,7 +18,8 @@ from typing import Any
 from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import house_address
 from ansible_collections.ilnmors.mail.plugins.module_utils.providers import Provider
 
-# A name that can never exist (RFC 2606 section 2).
+# A name that can never exist (RFC 2606 section 2). No pattern that ends in it needs an anchor: main.cf, which holds
+# these tables, would read its dollar sign as the beginning of a setting's name once too often (in proxy_read_maps).
 MARK = ".sender.invalid"
 _MARK = re.escape(MARK)
 
@@ -49,19 +50,19 @@ def pcre_text(text: str) -> str:
 
 def mark_rules() -> list[Rule]:
     """Build sender_canonical_maps: mark any address once."""
-    return [Rule(f"^(.+@.+)(?<!{_MARK})$", f"$1{MARK}")]
+    return [Rule(f"^(?!.*{_MARK})(.+@.+)", f"$1{MARK}")]
 
 
 def unmark_rules() -> list[Rule]:
     """Build lmtp_generic_maps: a mailbox in the house sees the sender as it was."""
-    return [Rule(f"^(.+){_MARK}$", "$1")]
+    return [Rule(f"^(.+){_MARK}", "$1")]
 
 
 def account_rules(provider: Provider) -> list[Rule]:
     """Build smtp_generic_maps of one account: it sends as its own addresses, and for any other as itself."""
     return [
-        *(Rule(f"^{re.escape(address)}{_MARK}$", pcre_text(address)) for address in provider.addresses[1:]),
-        Rule(f"{_MARK}$", pcre_text(provider.address)),
+        *(Rule(f"^{re.escape(address)}{_MARK}", pcre_text(address)) for address in provider.addresses[1:]),
+        Rule(_MARK, pcre_text(provider.address)),
     ]
 
 
@@ -87,8 +88,8 @@ def return_addresses(
 
 def return_rules(domain: str, postmaster: str, ldap: bool) -> list[Rule]:
     """Say the same of senders whom no table lists: the directory's people have inboxes, all others the postmaster's."""
-    people = [Rule(rf"^([^@]+@{re.escape(domain)}){_MARK}$", "$1")] if ldap else []
-    return [*people, Rule(f"{_MARK}$", pcre_text(house_address(postmaster, domain)))]
+    people = [Rule(rf"^([^@]+@{re.escape(domain)}){_MARK}", "$1")] if ldap else []
+    return [*people, Rule(_MARK, pcre_text(house_address(postmaster, domain)))]
 
 
 def service_addresses(service: Mapping[str, Any], domain: str) -> list[str]:

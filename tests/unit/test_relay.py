@@ -275,21 +275,34 @@ def test_each_transport_has_its_credentials_and_its_sender() -> None:
         "rate_delay": 0,
         "options": {
             "smtp_tls_wrappermode": "no",
+            "smtp_sasl_mechanism_filter": "plain, login",
             "smtp_sasl_password_maps": "$default_database_type:/maps/relay-gmail.passwords",
-            "smtp_generic_maps": r"pcre:{ { /\.sender\.invalid$$/ il@gmail.com } }",
+            "smtp_generic_maps": r"pcre:{ { /\.sender\.invalid/ il@gmail.com } }",
         },
         "passwords": {
             "path": "/maps/relay-gmail.passwords",
             "entries": {"[smtp.gmail.com]:587": "il@gmail.com:secret-gmail"},
             "secret": True,
+            "seed": False,
         },
     }
     assert other["options"]["smtp_tls_wrappermode"] == "yes"
     assert other["options"]["smtp_generic_maps"] == (
-        r"pcre:{ { /^me@example\.org\.sender\.invalid$$/ me@example.org }, "
-        r"{ /\.sender\.invalid$$/ il@example.org } }"
+        r"pcre:{ { /^me@example\.org\.sender\.invalid/ me@example.org }, "
+        r"{ /\.sender\.invalid/ il@example.org } }"
     )
     assert other["passwords"]["entries"] == {"[smtp.example.org]:465": "il-at-example:secret-other"}
+
+
+def test_an_account_with_tokens_begins_without_one() -> None:
+    entry = {key: value for key, value in GMAIL.items() if key != "password"}
+    oauth2 = {"client_id": "a-client", "refresh_token": "secret-token"}
+    (gmail,) = relay.relay_transports([{**entry, "oauth2": oauth2}], "/maps")
+    assert gmail["options"]["smtp_sasl_mechanism_filter"] == "xoauth2"
+    assert gmail["passwords"]["entries"] == {"[smtp.gmail.com]:587": "il@gmail.com:no-access-token-yet"}
+    assert gmail["passwords"]["seed"] is True
+    assert relay.postfix_tables({**HOUSE, "providers": [{**entry, "oauth2": oauth2}]})["oauth2"] is True
+    assert relay.postfix_tables(HOUSE)["oauth2"] is False
 
 
 def test_a_provider_that_counts_messages_gets_them_slowly() -> None:
@@ -386,19 +399,19 @@ def test_the_templates_get_paths_and_the_rest() -> None:
     assert tables["default_transport"] == VIA_GMAIL
     assert [transport["name"] for transport in tables["transports"]] == ["relay-gmail", "relay-other"]
     assert tables["header_checks"].startswith("/^(Received|")
-    assert tables["mark"] == r"pcre:{ { /^(.+@.+)(?<!\.sender\.invalid)$$/ $$1.sender.invalid } }"
-    assert tables["unmark"] == r"pcre:{ { /^(.+)\.sender\.invalid$$/ $$1 } }"
+    assert tables["mark"] == r"pcre:{ { /^(?!.*\.sender\.invalid)(.+@.+)/ $$1.sender.invalid } }"
+    assert tables["unmark"] == r"pcre:{ { /^(.+)\.sender\.invalid/ $$1 } }"
 
 
 @pytest.mark.parametrize(
     ("house", "expected"),
     [
-        ({}, r"pcre:{ { /\.sender\.invalid$$/ il@home.internal } }"),
+        ({}, r"pcre:{ { /\.sender\.invalid/ il@home.internal } }"),
         # The people of a directory have inboxes, though no table lists them.
         (
             {"ldap": True},
-            r"pcre:{ { /^([^@]+@home\.internal)\.sender\.invalid$$/ $$1 }, "
-            r"{ /\.sender\.invalid$$/ il@home.internal } }",
+            r"pcre:{ { /^([^@]+@home\.internal)\.sender\.invalid/ $$1 }, "
+            r"{ /\.sender\.invalid/ il@home.internal } }",
         ),
         ({"postmaster": ""}, ""),
     ],
