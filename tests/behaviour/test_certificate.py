@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 import socket
 import ssl
@@ -79,6 +80,13 @@ def replaced(mail: Host, house: House) -> Iterator[bytes]:
         mail.check_output(f"cp --preserve {SAFE}/host.* {DIRECTORY}/ && rm -r {SAFE}")
         for port in PORTS:
             wait_for(lambda port=port: served(house, port) == former, f"the former certificate on {port}", 60)  # type: ignore[misc]
+
+
+def test_the_authority_lists_nothing_that_is_no_host_name(house: House) -> None:
+    """Programs of Debian 12 that are written in Go refuse such an authority."""
+    (authority,) = clients.tls(house.ca_file).get_ca_certs()
+    names = [value for kind, value in authority.get("subjectAltName", ()) if kind == "DNS"]
+    assert [name for name in names if not re.fullmatch(r"[\w*.-]+", name)] == []
 
 
 # Only the lab is open to such an experiment.
