@@ -84,8 +84,9 @@ def replaced(mail: Host, house: House) -> Iterator[bytes]:
 
 def test_the_authority_lists_nothing_that_is_no_host_name(house: House) -> None:
     """Programs of Debian 12 that are written in Go refuse such an authority."""
-    (authority,) = clients.tls(house.ca_file).get_ca_certs()
-    names = [value for kind, value in authority.get("subjectAltName", ()) if kind == "DNS"]
+    authorities: Any = clients.tls(house.ca_file).get_ca_certs()
+    listed = [pair for authority in authorities for pair in authority.get("subjectAltName", ())]
+    names = [value for kind, value in listed if kind == "DNS"]
     assert [name for name in names if not re.fullmatch(r"[\w*.-]+", name)] == []
 
 
