@@ -51,6 +51,8 @@ _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_]*\Z")
 
 Entries = Sequence[Mapping[str, Any]]
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
 # Fields of the passwd-file that other options hold, or that the role writes: who an account is and where its mail lies.
 _OWN_FIELDS = {
     "allow_nets": "write allowed_networks instead",
@@ -331,8 +333,8 @@ def _provider_entry_problems(
     profile = entry.get("profile")
     if profile and profile not in PROFILES:
         yield (
-            f"{where}.profile: {profile!r} is not known; write one of {', '.join(PROFILES)}, "
-            "or leave it out and set smtp_host and imap_host"
+            f"{where}.profile: {profile!r} is not known; write one of {', '.join(PROFILES)}; "
+            "custom, or none, wants smtp_host and imap_host"
         )
     if not is_address(entry.get("address")):
         yield (
@@ -340,6 +342,7 @@ def _provider_entry_problems(
             "write the account's, such as 'il@gmail.com'"
         )
     yield from login_problems(where, entry)
+    yield from _text_problems(where, entry)
     owner = entry.get("owner")
     if not owner:
         yield f"{where}: has no owner; write the name of the user in mail_users whose account it is"
@@ -349,8 +352,95 @@ def _provider_entry_problems(
         host = entry.get(key)
         if host is not None and not is_domain(host):
             yield f"{where}.{key}: {host!r} is not a host name; write one such as 'smtp.example.org'"
-        elif host is None and not profile and entry.get(use, True):
+        elif host is None and profile in (None, "", "custom") and entry.get(use, True):
             yield f"{where}: has neither a profile nor {key}; set one of them, or {use}: false"
+    if (
+        entry.get("smtp_tls") == "none"
+        and not entry.get("allow_cleartext")
+        and not _in_house(host := _smtp_host(entry))
+    ):
+        yield (
+            f"{where}.smtp_tls: none would send the password and all mail to {host!r} where everybody on the way can "
+            "read them; remove it, or set allow_cleartext: true if that host is one of the house"
+        )
+
+
+def _smtp_host(entry: Mapping[str, Any]) -> str:
+    profile = PROFILES.get(str(entry.get("profile")))
+    return str(entry.get("smtp_host") or (profile.smtp_host if profile else ""))
+
+
+def _in_house(host: str) -> bool:
+    """Whether a name can only be one of a private network (RFC 6762, RFC 8375, and ICANN's reserved .internal)."""
+    return host.lower().endswith((".internal", ".local", ".home.arpa", ".lan"))
+
+
+def _text_problems(where: str, entry: Mapping[str, Any]) -> Iterator[str]:
+    """Check what becomes a line of a lookup table; a password is never shown."""
+    username = entry.get("username")
+    if username is not None and (_CONTROL.search(str(username)) or ":" in str(username)):
+        yield f"{where}.username: {username!r} holds a line break, a control character or a colon; remove that"
+    if _CONTROL.search(str(entry.get("password") or "")):
+        yield f"{where}.password: holds a line break or another control character; write it on one line"
+    for position, alias in enumerate(entry.get("aliases") or []):
+        if not is_address(alias):
+            yield (
+                f"{where}.aliases[{position}]: {alias!r} is not a mail address; "
+                "write one that the account may send as, such as 'il@example.org'"
+            )
+
+
+def sender_problems(users: Entries, services: Entries, providers: Entries, domain: str) -> Iterator[str]:
+    """Check that each sender's address has one owner, and that the account that a machine names can carry mail."""
+    owners: dict[str, tuple[str, str]] = {}
+    claims = [
+        (f"mail_users[{index}]", str(user.get("name")), f"{local}@{domain}")
+        for index, user in enumerate(users)
+        for local in (user.get("name"), *(user.get("aliases") or []))
+    ]
+    claims += [
+        (f"mail_services[{index}].addresses[{position}]", str(service.get("name")), str(address))
+        for index, service in enumerate(services)
+        for position, address in enumerate(service.get("addresses") or [f"{service.get('name')}@{domain}"])
+    ]
+    claims += [
+        (f"mail_providers[{index}].{key}", str(provider.get("owner")), str(address))
+        for index, provider in enumerate(providers)
+        for key, address in (
+            ("address", provider.get("address")),
+            *(
+                (f"aliases[{position}]", alias)
+                for position, alias in enumerate(provider.get("aliases") or [])
+            ),
+        )
+    ]
+    for where, owner, address in claims:
+        first, first_owner = owners.setdefault(address.lower(), (where, owner))
+        # That two people have the same name or alias is said by account_problems.
+        if owner != first_owner and not where.startswith("mail_users"):
+            yield (
+                f"{where}: {address!r} belongs to {first_owner!r} already ({first}); "
+                "an address has one owner: remove it from one of them"
+            )
+
+    relaying = [entry.get("name") for entry in providers if entry.get("relay", True)]
+    for index, service in enumerate(services):
+        provider = service.get("provider")
+        if provider and provider not in relaying:
+            yield (
+                f"mail_services[{index}].provider: {provider!r} is no account that relays; write one of "
+                f"{', '.join(map(str, relaying)) or 'mail_providers'}, or leave it out for the default"
+            )
+
+
+def display_name_problems(users: Entries) -> Iterator[str]:
+    """Check the names that stand before people's addresses."""
+    for index, user in enumerate(users):
+        if _CONTROL.search(str(user.get("display_name") or "")):
+            yield (
+                f"mail_users[{index}].display_name: {user['display_name']!r} holds a line break or another control "
+                "character; write it on one line"
+            )
 
 
 def tls_problems(certificate: str, key: str) -> Iterator[str]:
@@ -418,6 +508,13 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
             ),
         ),
         ("services", lambda: service_address_problems(lists["services"], str(house.get("domain")))),
+        ("users", lambda: display_name_problems(lists["users"])),
+        (
+            "providers",
+            lambda: sender_problems(
+                lists["users"], lists["services"], lists["providers"], str(house.get("domain"))
+            ),
+        ),
         (
             "password_scheme",
             lambda: hashing_problems(

@@ -169,8 +169,8 @@ def test_what_is_not_given_is_not_checked() -> None:
         (
             "providers.0.profile",
             "hotmail",
-            "mail_providers[0] (gmail).profile: 'hotmail' is not known; write one of gmail, naver, "
-            "or leave it out and set smtp_host and imap_host",
+            "mail_providers[0] (gmail).profile: 'hotmail' is not known; write one of gmail, naver, outlook, daum, "
+            "kakao, icloud, yahoo, fastmail, custom; custom, or none, wants smtp_host and imap_host",
         ),
         (
             "providers.0.address",
