@@ -239,6 +239,17 @@ def test_roles_agree_on_what_they_share(site: dict[str, Any], expected: dict[str
         assert [(role, other) for role, other in found[name] if other != value] == [], name
 
 
+def test_roles_take_the_same_entries_of_accounts() -> None:
+    """An entry of mail_providers that one role takes and another refuses would be no description of a house."""
+    taken = {
+        role: options[f"{role}_providers"]["options"]
+        for role in NAMES
+        if f"{role}_providers" in (options := specs(role)["main"]["options"])
+    }
+    assert len(taken) > 1
+    assert [role for role, options in taken.items() if options != taken["postfix_relay"]] == []
+
+
 def test_certificates_lie_where_mail_tls_puts_them() -> None:
     house = {"mail_domain": "home.internal"}
     directory = effective("mail_tls", house)["directory"]
