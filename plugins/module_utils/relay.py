@@ -21,6 +21,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.sender_rewriting impo
     header_rules,
     mark_rules,
     marked,
+    report_rules,
     return_addresses,
     return_rules,
     service_addresses,
@@ -28,6 +29,10 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.sender_rewriting impo
 )
 
 Table = dict[str, str]
+
+# The password of an account that has no access token yet. With none, Postfix would not log in but send, and the
+# provider's refusal would return the mail.
+NO_TOKEN = "no-access-token-yet"  # noqa: S105 - it opens nothing
 Entries = Sequence[Mapping[str, Any]]
 
 # RFC 2142 section 5 and RFC 5321 section 4.5.1, and what Debian's cron and daemons write to.
@@ -178,6 +183,16 @@ def inline_table(rules: Sequence[Rule]) -> str:
     return "pcre:{ " + ", ".join(f"{{ {rule} }}".replace("$", "$$") for rule in rules) + " }"
 
 
+def over_limit_options(provider: Provider) -> dict[str, str]:
+    """Let mail wait that a provider refuses for good, but for its limits alone.
+
+    smtp_delivery_status_filter (postconf(5)) sees an enhanced status code and what is said of it. What is never final,
+    whoever says it, is main.cf's.
+    """
+    rules = [Rule(rf"^5(\.{reply}.*)", "4$1") for reply in provider.over_limit]
+    return {"smtp_delivery_status_filter": f"{inline_table(rules)}, $never_final"} if rules else {}
+
+
 def relay_transports(providers: Entries, directory: str) -> list[dict[str, Any]]:
     """Describe one master.cf service for each account that relays: its own credentials, and itself as the sender.
 
@@ -194,13 +209,18 @@ def relay_transports(providers: Entries, directory: str) -> list[dict[str, Any]]
             "options": {
                 "smtp_tls_wrappermode": "yes" if provider.smtp_tls == "implicit" else "no",
                 **({"smtp_tls_security_level": "none"} if provider.smtp_tls == "none" else {}),
+                # A password is no token, and a token no password.
+                "smtp_sasl_mechanism_filter": "xoauth2" if provider.oauth2 else "plain, login",
                 "smtp_sasl_password_maps": f"$default_database_type:{directory}/{provider.transport}.passwords",
                 "smtp_generic_maps": inline_table(account_rules(provider)),
+                **over_limit_options(provider),
             },
             "passwords": {
                 "path": f"{directory}/{provider.transport}.passwords",
-                "entries": {provider.nexthop: f"{provider.username}:{provider.password}"},
+                "entries": {provider.nexthop: f"{provider.username}:{provider.password or NO_TOKEN}"},
                 "secret": True,
+                # Its unit writes the access tokens.
+                "seed": provider.oauth2 is not None,
             },
         }
         for provider in relays(providers)
@@ -216,9 +236,10 @@ def postfix_tables(house: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns: mynetworks (str), own_names (list of str, domains that are the mail host itself), catch_all (bool,
     whether someone has the mail for nobody), maps (entries of the postfix_map module), transports (see
-    relay_transports; without their passwords), default_transport (str), mark, unmark and returns (inline tables:
-    of envelope senders on their way in, out to a mailbox, and as recipients of what comes back) and header_checks
-    (str, a whole pcre table).
+    relay_transports; without their passwords), oauth2 (bool, whether any of them logs in
+    with OAuth 2.0), default_transport (str), mark, unmark and returns (inline tables:
+    of envelope senders on their way in, out to a mailbox, and as recipients of what comes back), report_checks
+    (an inline table, of the lines of Postfix's reports) and header_checks (str, a whole pcre table).
     """
     domain, directory, postmaster = house["domain"], house["directory"], house["postmaster"]
     users, services, providers = house["users"], house["services"], house["providers"]
@@ -239,9 +260,11 @@ def postfix_tables(house: Mapping[str, Any]) -> dict[str, Any]:
         "catch_all": any(user.get("catch_all") for user in users),
         "maps": maps + [transport.pop("passwords") for transport in transports],
         "transports": transports,
+        "oauth2": any(provider.oauth2 for provider in relays(providers)),
         "default_transport": default_transport(providers, house.get("default_provider")),
         "mark": inline_table(mark_rules()),
         "unmark": inline_table(unmark_rules()),
+        "report_checks": inline_table(report_rules()),
         "returns": inline_table(return_rules(domain, postmaster, house["ldap"])) if postmaster else "",
         "header_checks": "".join(
             f"{rule}\n" for rule in header_rules(users, services, relays(providers), domain)

@@ -278,6 +278,8 @@ def test_each_transport_has_its_credentials_and_its_sender() -> None:
             "smtp_sasl_mechanism_filter": "plain, login",
             "smtp_sasl_password_maps": "$default_database_type:/maps/relay-gmail.passwords",
             "smtp_generic_maps": r"pcre:{ { /\.sender\.invalid/ il@gmail.com } }",
+            # More than 500 messages a day.
+            "smtp_delivery_status_filter": r"pcre:{ { /^5(\.4\.5.*)/ 4$$1 } }, $never_final",
         },
         "passwords": {
             "path": "/maps/relay-gmail.passwords",
