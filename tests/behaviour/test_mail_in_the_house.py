@@ -86,11 +86,5 @@ def test_addresses_that_reach_il(house: House, recipient: str) -> None:
 
 def test_a_trusted_machine_needs_no_login_on_25(house: House, app: Host) -> None:
     new = clients.message(house.login("printer"), house.login("il"))
-    code = (
-        "import smtplib, sys; client = smtplib.SMTP(sys.argv[1], 25, timeout=30); "
-        "client.sendmail(sys.argv[2], sys.argv[3], sys.argv[4])"
-    )
-    app.check_output(
-        "python3 -c %s %s %s %s %s", code, house.mail_hostname, new["From"], new["To"], new.as_string()
-    )
+    clients.send_from(app, house.mail_hostname, new)
     wait_for(lambda: house.received("il", new["Message-ID"]), "the trusted machine's mail arrives")
