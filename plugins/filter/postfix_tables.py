@@ -38,8 +38,8 @@ _value:
     - C(mynetworks) (str), C(own_names) (list of str, domains that are the mail host itself), C(catch_all) (bool,
       whether someone has the mail for nobody), C(maps) (entries for M(ilnmors.mail.postfix_map)), C(transports)
       (list of C(name), C(connections), C(rate_delay) and C(options) of smtp(8)), C(default_transport) (str),
-      C(mark), C(unmark) and C(returns) (tables inside main.cf, of envelope senders) and C(header_checks) (str,
-      content of a pcre table).
+      C(mark), C(unmark) and C(returns) (tables inside main.cf, of envelope senders), C(report_checks) (one of
+      lines) and C(header_checks) (str, content of a pcre table).
   sample:
     default_transport: relay-gmail:[smtp.gmail.com]:587
 """

@@ -25,7 +25,7 @@ _NAMES = (("day", 86400), ("hour", 3600), ("minute", 60))
 # What a queue says of a message that nobody has tried to deliver yet (qmgr(8)).
 _QUEUES = {
     "active": "it is being delivered now",
-    "incoming": "it has just come",
+    **dict.fromkeys(("incoming", "maildrop"), "it has just come"),
     "hold": "it is held until someone releases it (postsuper -H)",
 }
 _RECIPIENTS_SHOWN = 3

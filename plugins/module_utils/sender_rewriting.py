@@ -49,13 +49,22 @@ def pcre_text(text: str) -> str:
 
 
 def mark_rules() -> list[Rule]:
-    """Build sender_canonical_maps: mark any address once."""
-    return [Rule(f"^(?!.*{_MARK})(.+@.+)", f"$1{MARK}")]
+    """Build sender_canonical_maps: mark any address once.
+
+    But for that of Postfix's notices to the postmaster: Postfix knows it, and ends with it what would return for ever
+    (bounce(8), double_bounce_sender).
+    """
+    return [Rule(f"^(?!double-bounce@|.*{_MARK})(.+@.+)", f"$1{MARK}")]
 
 
 def unmark_rules() -> list[Rule]:
     """Build lmtp_generic_maps: a mailbox in the house sees the sender as it was."""
     return [Rule(f"^(.+){_MARK}", "$1")]
+
+
+def report_rules() -> list[Rule]:
+    """Build body_checks (header_checks(5)) of Postfix's own reports, which quote the sender of a message."""
+    return [Rule(f"^(.*){_MARK}(.*)", "REPLACE $1$2")]
 
 
 def account_rules(provider: Provider) -> list[Rule]:

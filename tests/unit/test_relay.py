@@ -401,7 +401,9 @@ def test_the_templates_get_paths_and_the_rest() -> None:
     assert tables["default_transport"] == VIA_GMAIL
     assert [transport["name"] for transport in tables["transports"]] == ["relay-gmail", "relay-other"]
     assert tables["header_checks"].startswith("/^(Received|")
-    assert tables["mark"] == r"pcre:{ { /^(?!.*\.sender\.invalid)(.+@.+)/ $$1.sender.invalid } }"
+    assert (
+        tables["mark"] == r"pcre:{ { /^(?!double-bounce@|.*\.sender\.invalid)(.+@.+)/ $$1.sender.invalid } }"
+    )
     assert tables["unmark"] == r"pcre:{ { /^(.+)\.sender\.invalid/ $$1 } }"
 
 

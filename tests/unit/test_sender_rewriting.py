@@ -65,8 +65,9 @@ def sent(header: str) -> str | None:
         ("il@home.internal", "il@home.internal.sender.invalid"),
         ("root@pve.lan", "root@pve.lan.sender.invalid"),
         ("il@home.internal.sender.invalid", None),
-        # The sender of a bounce.
+        # The sender of a bounce, and of what says that a bounce failed.
         ("", None),
+        ("double-bounce@mail.home.internal", None),
     ],
 )
 def test_an_envelope_sender_is_marked_once(address: str, expected: str | None) -> None:
@@ -79,6 +80,21 @@ def test_an_envelope_sender_is_marked_once(address: str, expected: str | None) -
 )
 def test_a_mailbox_in_the_house_sees_the_sender_as_it_was(address: str, expected: str | None) -> None:
     assert look_up(rewriting.unmark_rules(), address) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            "X-Postfix-Sender: rfc822; il@home.internal.sender.invalid",
+            "REPLACE X-Postfix-Sender: rfc822; il@home.internal",
+        ),
+        ("Return-Path: <il@home.internal.sender.invalid>", "REPLACE Return-Path: <il@home.internal>"),
+        ("Final-Recipient: rfc822; friend@elsewhere.org", None),
+    ],
+)
+def test_a_report_quotes_the_sender_as_it_was(line: str, expected: str | None) -> None:
+    assert look_up(rewriting.report_rules(), line) == expected
 
 
 @pytest.mark.parametrize(
