@@ -5,11 +5,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.plugins.module_utils.house import is_domain
-from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES, Profile
+from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import (
+    MEBIBYTE,
+    PROFILES,
+    Profile,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils.providers import OAuth2, Provider, resolve
 
 GMAIL: dict[str, Any] = {
@@ -186,3 +191,27 @@ def test_the_port_says_which_tls_it_wants(given: dict[str, object], tls: str) ->
         "smtp_host": "smtp.example.org",
     }
     assert resolve({**entry, **given}).smtp_tls == tls
+
+
+def row(name: str, profile: Profile) -> str:
+    """Describe a profile as the README of postfix_relay does."""
+    limits = [
+        f"{profile.daily_messages:,} a day" if profile.daily_messages else "",
+        f"{profile.messages_per_minute} a minute" if profile.messages_per_minute else "",
+        f"{profile.message_size // MEBIBYTE} MB" if profile.message_size else "",
+    ]
+    login = "OAuth 2.0" if profile.auth == "oauth2" else "app password"
+    columns = [
+        f"`{name}`",
+        f"{profile.smtp_host}:{profile.smtp_port}",
+        login,
+        str(profile.foreign_sender),
+        ", ".join(filter(None, limits)) or "not published",
+    ]
+    return f"| {' | '.join(columns)} |"
+
+
+def test_the_readme_describes_each_profile() -> None:
+    readme = Path(__file__).parents[2] / "roles" / "postfix_relay" / "README.md"
+    rows = [row(name, profile) for name, profile in PROFILES.items() if name != "custom"]
+    assert "\n".join(rows) in readme.read_text()
