@@ -98,6 +98,12 @@ def provider(request: pytest.FixtureRequest, inventory: dict[str, dict[str, Any]
 
 
 @pytest.fixture(scope="session")
+def stand_ins(inventory: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Return the address of each of the lab's providers, by its name."""
+    return {one["name"]: one["address"] for facts in inventory.values() for one in facts["providers"]}
+
+
+@pytest.fixture(scope="session")
 def directory(request: pytest.FixtureRequest, inventory: dict[str, dict[str, Any]]) -> Host:
     """Return the LDAP server."""
     return connect(request, inventory, "directory")
@@ -201,7 +207,8 @@ def real_webmail(webmail: Webmail, version: str) -> Webmail:
 
 
 JOURNAL = "journalctl --no-pager --quiet --lines 60 --since @{since} " + " ".join(
-    f"--unit '{unit}'" for unit in ("postfix*", "dovecot", "mbsync-fetch*", "nginx", "php*")
+    f"--unit '{unit}'"
+    for unit in ("postfix*", "dovecot", "mbsync-fetch*", "nginx", "php*", "prometheus-alertmanager", "cron")
 )
 
 
