@@ -95,7 +95,8 @@ def sender_logins(users: Entries, services: Entries, providers: Entries, domain:
     for service in services:
         grant(service["name"], service_addresses(service, domain))
     for provider in relays(providers):
-        grant(provider.owner, provider.addresses)
+        # An owner may be a person of a directory, who stands nowhere else.
+        grant(provider.owner, [house_address(provider.owner, domain), *provider.addresses])
     return {address: ", ".join(logins) for address, logins in owners.items()}
 
 

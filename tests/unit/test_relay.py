@@ -176,14 +176,26 @@ def test_plus_addresses_need_no_entry() -> None:
             {"guest@home.internal": "guest@home.internal", "il@gmail.com": "guest@home.internal"},
         ),
         (
-            [],
+            [IL, GUEST],
             [],
             [
                 GMAIL,
                 {**OTHER, "address": "IL@gmail.com"},
                 {**OTHER, "address": "il@gmail.com", "owner": "guest"},
             ],
-            {"il@gmail.com": "il@home.internal, guest@home.internal"},
+            {
+                **dict.fromkeys(
+                    ["il@home.internal", "info@home.internal", "root@home.internal"], "il@home.internal"
+                ),
+                "guest@home.internal": "guest@home.internal",
+                "il@gmail.com": "il@home.internal, guest@home.internal",
+            },
+        ),
+        (
+            [],
+            [],
+            [{**GMAIL, "owner": "anna"}],
+            dict.fromkeys(["anna@home.internal", "il@gmail.com"], "anna@home.internal"),
         ),
     ],
     ids=[
@@ -195,6 +207,7 @@ def test_plus_addresses_need_no_entry() -> None:
         "one-address-of-several",
         "provider-address",
         "provider-address-of-two",
+        "owner-of-a-directory",
     ],
 )
 def test_sender_logins(
