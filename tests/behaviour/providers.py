@@ -14,11 +14,12 @@ FAILING = "hash:/etc/postfix/failing"
 """Says how a provider fails: its name, and an action of access(5). A provider that has no entry does not."""
 
 
-def seen_by_the_world(provider_ca: str, provider: str, message_id: str) -> bool:
-    """Say whether the world got a message through a provider."""
+def read_by_the_world(provider_ca: str, provider: str, message_id: str) -> bytes | None:
+    """Return a message that the world got through a provider, or None."""
     with clients.imap(f"imap.{provider}.test", provider_ca) as client:
         client.login(f"world@{provider}.test", f"{provider}-lab-password")
-        return clients.find(client, message_id) is not None
+        uid = clients.find(client, message_id)
+        return clients.fetch(client, uid) if uid else None
 
 
 def waiting(mail: Host, recipient: str) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from ansible_collections.ilnmors.mail.tests.behaviour.providers import (
     answering,
     away,
     cut,
-    seen_by_the_world,
+    read_by_the_world,
     waiting,
     why_it_waits,
 )
@@ -64,7 +64,7 @@ def others_go_on(house: House, provider_ca: str, post: Post) -> Callable[[str], 
         to_the_world = post(OWNERS[other], f"il@{other}.test").message_id
         in_the_house = submit(house, OWNERS[failing], house.login(OWNERS[failing]), house.login("guest"))
         wait_for(
-            lambda: seen_by_the_world(provider_ca, other, to_the_world),
+            lambda: read_by_the_world(provider_ca, other, to_the_world),
             "the other provider's mail",
             SOON,
         )
@@ -79,7 +79,7 @@ def arrives(mail: Host, provider_ca: str) -> Callable[[str, Sent], None]:
 
     def check(through: str, sent: Sent) -> None:
         mail.check_output("postqueue -f")
-        wait_for(lambda: seen_by_the_world(provider_ca, through, sent.message_id), "it arrives later", SOON)
+        wait_for(lambda: read_by_the_world(provider_ca, through, sent.message_id), "it arrives later", SOON)
 
     return check
 
