@@ -41,6 +41,8 @@ BAD_HOUSE = {
     ],
     "mail_default_provider": "outlook",
     "mail_trusted_networks": ["127.0.0.0/8", "8.8.8.0/24"],
+    "postfix_relay_postmaster": "nobody",
+    "postfix_relay_delay_warning": "4 hours",
 }
 HOUSE_PROBLEMS = [
     "mail_users[0].aliases[0]: 'guest' is taken by mail_users[1].name already; "
@@ -48,6 +50,9 @@ HOUSE_PROBLEMS = [
     "mail_users[1] (guest): has neither password nor password_hash; set one of them",
     "mail_users[2].name: 'il' is taken by mail_users[0].name already; "
     "choose another name or remove one of them",
+    "postfix_relay_postmaster: 'nobody' is not a user; write one of il, guest, il",
+    "postfix_relay_delay_warning: '4 hours' is no time; "
+    "write a number with s, m, h, d or w, such as '4h', or '0h' to warn nobody",
     "mail_providers[0] (gmail).owner: 'nobody' is not a user; write one of il, guest, il",
     "mail_providers[1] (relayed): has no password; write the account's (app) password, or remove the account",
     "mail_providers[2] (fetched): has no password; write the account's (app) password, or remove the account",
