@@ -94,11 +94,40 @@ def test_what_a_provider_refuses_comes_back(
     assert ".sender.invalid" not in report.as_string()
 
 
+def test_what_a_sender_without_an_inbox_sent_comes_back_to_the_postmaster(house: House, mail: Host) -> None:
+    to = f"nobody-{secrets.token_hex(6)}@gmail.test"
+    mail.check_output("echo 'Subject: A scan' | sendmail -f scanner@printer.lan %s", to)
+    (report,) = wait_for(lambda: reports(house, "il", to), "the report arrives")
+    assert report["To"] == "scanner@printer.lan"
+
+
 def test_what_cannot_even_be_returned_goes_to_the_postmaster(house: House, mail: Host) -> None:
     to = f"nobody-{secrets.token_hex(6)}@gmail.test"
     mail.check_output("echo 'Subject: An answer of a machine' | sendmail -f '' %s", to)
     (report,) = wait_for(lambda: reports(house, "il", to), "the report arrives")
     assert report["Subject"] == "A message could be neither delivered nor returned"
+
+
+# --- what one asked for
+
+
+def test_who_asks_is_told_that_a_message_was_delivered(house: House) -> None:
+    new = clients.message(house.login("il"), house.login("guest"))
+    with clients.submission(house.mail_hostname, house.ca_file) as client:
+        client.login("il", house.password("il"))
+        client.send_message(new, rcpt_options=["NOTIFY=SUCCESS"])
+    (report,) = wait_for(lambda: reports(house, "il", new["Message-ID"]), "the report arrives")
+    assert report["Subject"] == "Your message was delivered"
+    assert f"<{house.login('guest')}>: delivery via" in words(report)
+
+
+def test_who_asks_is_told_whether_a_message_would_be_delivered(house: House, mail: Host) -> None:
+    to = f"nobody-{secrets.token_hex(6)}@{house.domain}"
+    mail.check_output("sendmail -bv -f %s %s", house.login("il"), to)
+    (report,) = wait_for(lambda: reports(house, "il", to), "the report arrives")
+    assert report["Subject"] == "Whether a message could be delivered"
+    assert f"<{to}>: host" in words(report)
+    assert "said: 550 5.1.1" in words(report)
 
 
 # --- what waits
