@@ -84,16 +84,17 @@ verify: venv ## check the running lab with playbooks/verify.yml
 behaviour: venv ## run the behaviour tests against the running lab
 	pytest tests/behaviour --ansible-inventory inventories/lab
 
-# The whole house on Debian 13; on Debian 12 and its move to 13.
-SCENARIOS := default upgrade ldap
+# The whole house on Debian 12 and its move to 13; on Debian 13; with a directory.
+SCENARIOS := upgrade default ldap
+
+.PHONY: certificates
+certificates: venv
+	@ansible-playbook molecule/resources/certificates.yml >$(LAB)/certificates.log || { cat $(LAB)/certificates.log; exit 1; }
 
 .PHONY: test
 test: SUITES = bookworm trixie
-test: lint unit machines archive ## everything: lint, unit tests, and the whole house from bare machines
-	@for scenario in $(SCENARIOS); do \
-	  echo "==> molecule test --scenario-name $$scenario"; \
-	  TIMEFORMAT="==> $$scenario took %0lR"; time molecule test --scenario-name $$scenario; \
-	done
+test: lint unit machines archive certificates ## everything: lint, unit tests, and the whole house from bare machines
+	@molecule/resources/run-scenarios.sh $(LAB) $(SCENARIOS)
 
 .PHONY: bench
 bench: machines archive ## print what the house costs beside the least that it could (about 10 minutes)
