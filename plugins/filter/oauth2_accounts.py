@@ -9,7 +9,7 @@ name: oauth2_accounts
 version_added: 1.0.0
 short_description: List provider accounts that log in with OAuth 2.0
 description:
-  - Picks the accounts of C(mail_providers) that have C(oauth2), and describes what the unit of each reads, its profile
+  - Picks the accounts of C(mail_providers) that have C(oauth2), and describes what their units read, their profiles
     filled in.
   - The files are secret; use them in tasks with C(no_log).
 options:
@@ -21,7 +21,11 @@ options:
   directory:
     type: str
     required: true
-    description: Where what the units read lies on the host, one file for each account.
+    description: Where what the units read lies on the host.
+  state:
+    type: str
+    required: true
+    description: Where the units keep their tokens.
   ca_file:
     type: str
     required: true
@@ -33,17 +37,19 @@ author:
 EXAMPLES = r"""
 - name: Name the accounts that log in with OAuth 2.0
   ansible.builtin.debug:
-    msg: "{{ accounts | map(attribute='name') }}"
+    msg: "{{ accounts.names }}"
   vars:
     accounts: "{{ mail_providers | ilnmors.mail.oauth2_accounts(directory='/etc/mail-oauth2',
+                                                                state='/var/lib/mail-oauth2',
                                                                 ca_file='/etc/ssl/certs/ca-certificates.crt') }}"
 """
 
 RETURN = r"""
 _value:
-  type: list
-  elements: dict
-  description: C(name) of each account, and C(file), one of M(ilnmors.mail.config_files).
+  type: dict
+  description:
+    - C(names) of the accounts, and C(relays), the names of those that carry outgoing mail.
+    - C(files), files for M(ilnmors.mail.config_files).
 """
 
 from collections.abc import Callable

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,8 +17,10 @@ from typing import Any
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import Job, Passed
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import CheckError
 from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES, Profile
-from ansible_collections.ilnmors.mail.plugins.module_utils.providers import resolve_all
+from ansible_collections.ilnmors.mail.plugins.module_utils.providers import OAuth2, Provider, resolve_all
 
+# Where the proxy listens, on the mail host.
+PROXY_ADDRESS, PROXY_PORT = "127.0.0.1", 10587
 HOW = "the README of the role mail_oauth2 says how to get them"
 
 
@@ -57,28 +60,63 @@ def _oauth2_problems(where: str, oauth2: object, profile: Profile) -> Iterator[s
         yield f"{where}.token_url: {url!r} is not an https URL; write one such as 'https://login.example.org/token'"
 
 
-def oauth2_accounts(
-    providers: Sequence[Mapping[str, Any]], directory: str, ca_file: str
-) -> list[dict[str, Any]]:
-    """Describe what the unit of each account reads.
+def through_proxy(provider: Provider, oauth2: OAuth2) -> Provider:
+    """Return an account as Postfix reaches it: through the proxy that turns a password into an access token.
 
-    directory: where that lies, one file for each account; ca_file: what providers are verified against (PEM).
-
-    Returns a list of {name, file}, the latter a secret file for the config_files module.
+    Debian has no SASL mechanism for Postfix that sends one: libsasl2-modules-kdexoauth2 asks for it in a way that
+    Postfix does not answer ("invalid parameter supplied").
     """
-    return [
-        {
-            "name": provider.name,
-            "file": {
-                "path": f"{directory}/{provider.name}.json",
-                "content": json.dumps({**asdict(provider.oauth2), "ca_file": ca_file}),
-                "mode": "0600",
-                "secret": True,
-            },
-        }
-        for provider in resolve_all(providers)
-        if provider.oauth2
-    ]
+    return replace(
+        provider,
+        smtp_host=PROXY_ADDRESS,
+        smtp_port=PROXY_PORT,
+        smtp_tls="none",
+        username=provider.name,
+        password=hashlib.sha256(f"{provider.name} {oauth2.refresh_token}".encode()).hexdigest(),
+    )
+
+
+def oauth2_accounts(
+    providers: Sequence[Mapping[str, Any]], directory: str, state: str, ca_file: str
+) -> dict[str, Any]:
+    """Describe what the units of the accounts read.
+
+    directory: where that lies; state: where they keep their tokens; ca_file: what providers are verified against (PEM).
+
+    Returns {names, relays, files}: of the accounts with OAuth 2.0, of those that relay, and secret files for the
+    config_files module.
+    """
+    accounts = [(provider, provider.oauth2) for provider in resolve_all(providers) if provider.oauth2]
+    relays = [account for account in accounts if account[0].relay]
+    contents: dict[str, dict[str, Any]] = {
+        f"{provider.name}.json": {**asdict(oauth2), "ca_file": ca_file} for provider, oauth2 in accounts
+    }
+    contents["logins"] = {
+        "address": PROXY_ADDRESS,
+        "port": PROXY_PORT,
+        "ca_file": ca_file,
+        "state": state,
+        "accounts": {provider.name: proxy_login(provider, oauth2) for provider, oauth2 in relays},
+    }
+    return {
+        "names": [provider.name for provider, _ in accounts],
+        "relays": [provider.name for provider, _ in relays],
+        "files": [
+            {"path": f"{directory}/{name}", "content": json.dumps(content), "mode": "0600", "secret": True}
+            for name, content in contents.items()
+        ],
+    }
+
+
+def proxy_login(provider: Provider, oauth2: OAuth2) -> dict[str, Any]:
+    """Describe the provider's SMTP server and the login there, and the password that Postfix alone shows the proxy."""
+    return {
+        "host": provider.smtp_host,
+        "port": provider.smtp_port,
+        "implicit_tls": provider.smtp_tls == "implicit",
+        "username": provider.username,
+        "password": through_proxy(provider, oauth2).password,
+    }
 
 
 def token_checks(accounts: Sequence[str], directory: Path, now: float) -> list[Job]:

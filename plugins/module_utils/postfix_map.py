@@ -40,15 +40,11 @@ class PostfixMapError(Exception):
 
 @dataclass(frozen=True)
 class LookupTable:
-    """One table: the path of its source file, and all its entries.
-
-    seed: whether another program compiles the table with values of its own, once it exists.
-    """
+    """One table: the path of its source file, and all its entries."""
 
     path: Path
     entries: Mapping[str, str] = field(repr=False)
     secret: bool
-    seed: bool = False
 
     @property
     def mode(self) -> int:
@@ -139,7 +135,7 @@ def _read_table(entry: Mapping[str, Any]) -> LookupTable:
                 f"maps: {path} has the keys {other!r} and {key!r}, which are one to Postfix; leave one of the two out"
             )
         folded[key.casefold()] = key
-    return LookupTable(path, entry["entries"], entry["secret"], entry.get("seed", False))
+    return LookupTable(path, entry["entries"], entry["secret"])
 
 
 def _check_key(path: Path, key: str) -> None:
@@ -299,8 +295,6 @@ def _differing_attributes(table: LookupTable, compiled: Path | None) -> list[str
 def _agrees(table: LookupTable, map_type: str | None, compiled: Path) -> bool:
     if map_type is None or not compiled.is_file():
         return False
-    if table.seed:
-        return True
     try:
         found = read_compiled(map_type, table.path)
     except PostfixMapError:

@@ -14,6 +14,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import (
     host_network,
     untrusted_addresses,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils.oauth2 import through_proxy
 from ansible_collections.ilnmors.mail.plugins.module_utils.providers import Provider, resolve_all
 from ansible_collections.ilnmors.mail.plugins.module_utils.sender_rewriting import (
     Rule,
@@ -30,9 +31,6 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.sender_rewriting impo
 
 Table = dict[str, str]
 
-# The password of an account that has no access token yet. With none, Postfix would not log in but send, and the
-# provider's refusal would return the mail.
-NO_TOKEN = "no-access-token-yet"  # noqa: S105 - it opens nothing
 Entries = Sequence[Mapping[str, Any]]
 
 # RFC 2142 section 5 and RFC 5321 section 4.5.1, and what Debian's cron and daemons write to.
@@ -140,8 +138,12 @@ def override_settings(text: str, settings: Mapping[str, Any]) -> str:
 
 
 def relays(providers: Entries) -> list[Provider]:
-    """Return the accounts that carry outgoing mail."""
-    return [provider for provider in resolve_all(providers) if provider.relay]
+    """Return the accounts that carry outgoing mail, as Postfix reaches them."""
+    return [
+        through_proxy(provider, provider.oauth2) if provider.oauth2 else provider
+        for provider in resolve_all(providers)
+        if provider.relay
+    ]
 
 
 def sender_transports(users: Entries, services: Entries, providers: Entries, domain: str) -> Table:
@@ -210,18 +212,16 @@ def relay_transports(providers: Entries, directory: str) -> list[dict[str, Any]]
             "options": {
                 "smtp_tls_wrappermode": "yes" if provider.smtp_tls == "implicit" else "no",
                 **({"smtp_tls_security_level": "none"} if provider.smtp_tls == "none" else {}),
-                # A password is no token, and a token no password.
-                "smtp_sasl_mechanism_filter": "xoauth2" if provider.oauth2 else "plain, login",
+                # By which the proxy knows whom to connect to.
+                **({"smtp_helo_name": provider.name} if provider.oauth2 else {}),
                 "smtp_sasl_password_maps": f"$default_database_type:{directory}/{provider.transport}.passwords",
                 "smtp_generic_maps": inline_table(account_rules(provider)),
                 **over_limit_options(provider),
             },
             "passwords": {
                 "path": f"{directory}/{provider.transport}.passwords",
-                "entries": {provider.nexthop: f"{provider.username}:{provider.password or NO_TOKEN}"},
+                "entries": {provider.nexthop: f"{provider.username}:{provider.password}"},
                 "secret": True,
-                # Its unit writes the access tokens.
-                "seed": provider.oauth2 is not None,
             },
         }
         for provider in relays(providers)
@@ -237,8 +237,7 @@ def postfix_tables(house: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns: mynetworks (str), own_names (list of str, domains that are the mail host itself), catch_all (bool,
     whether someone has the mail for nobody), maps (entries of the postfix_map module), transports (see
-    relay_transports; without their passwords), oauth2 (bool, whether any of them logs in
-    with OAuth 2.0), default_transport (str), mark, unmark and returns (inline tables:
+    relay_transports; without their passwords), default_transport (str), mark, unmark and returns (inline tables:
     of envelope senders on their way in, out to a mailbox, and as recipients of what comes back), report_checks
     (an inline table, of the lines of Postfix's reports) and header_checks (str, a whole pcre table).
     """
@@ -261,7 +260,6 @@ def postfix_tables(house: Mapping[str, Any]) -> dict[str, Any]:
         "catch_all": any(user.get("catch_all") for user in users),
         "maps": maps + [transport.pop("passwords") for transport in transports],
         "transports": transports,
-        "oauth2": any(provider.oauth2 for provider in relays(providers)),
         "default_transport": default_transport(providers, house.get("default_provider")),
         "mark": inline_table(mark_rules()),
         "unmark": inline_table(unmark_rules()),

@@ -54,12 +54,6 @@ options:
             opens its tables before it gives up root's rights.
         type: bool
         default: false
-      seed:
-        description:
-          - The entries are what the table begins with. Another program compiles it with values of its own, such as
-            access tokens, and the compiled form is left to it until these entries change.
-        type: bool
-        default: false
   directory:
     description:
       - Absolute path of a directory that belongs to these tables alone. Every other file in it is removed, so that
@@ -154,7 +148,6 @@ def main() -> None:
                     "path": {"type": "str", "required": True},
                     "entries": {"type": "dict", "required": True},
                     "secret": {"type": "bool", "default": False, "no_log": False},
-                    "seed": {"type": "bool", "default": False},
                 },
             },
             "directory": {"type": "str"},

@@ -27,21 +27,22 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.oauth2 import (
 )
 from ansible_collections.ilnmors.mail.tests.unit.fake_mail import ADDRESS, Authority, unused_port
 
-PROGRAM = Path(__file__).parents[2] / "roles" / "mail_oauth2" / "files" / "mail_oauth2.py"
+PROGRAMS = Path(__file__).parents[2] / "roles" / "mail_oauth2" / "files"
 NOW = 1_800_000_000.0
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("mail_oauth2", PROGRAM)
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, PROGRAMS / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules["mail_oauth2"] = module  # where dataclasses look for the types of their fields
+    sys.modules[name] = module  # where dataclasses look for the types of their fields
     spec.loader.exec_module(module)
     return module
 
 
-mail_oauth2: Any = load()
+mail_oauth2: Any = load("mail_oauth2")
+mail_oauth2_smtp: Any = load("mail_oauth2_smtp")
 
 
 class Endpoint:
@@ -306,10 +307,17 @@ def test_it_runs_as_its_unit_starts_it(
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     monkeypatch.setattr(sys, "argv", ["mail-oauth2", "outlook"])
     slept: list[float] = []
-    monkeypatch.setattr(mail_oauth2, "sleep_until", slept.append)
-    mail_oauth2.main()
+
+    def sleep_until(moment: float) -> None:
+        slept.append(moment)
+        if len(slept) > 1:
+            sys.exit()
+
+    monkeypatch.setattr(mail_oauth2, "sleep_until", sleep_until)
+    with pytest.raises(SystemExit):
+        mail_oauth2.main()
     assert token(state) == "first"
-    assert slept == [json.loads((state / "status.json").read_text())["next_attempt"]]
+    assert slept == 2 * [json.loads((state / "status.json").read_text())["next_attempt"]]
     assert capsys.readouterr().err.startswith("<5>the access token is valid until ")
 
 
@@ -324,16 +332,30 @@ ENTRY = {
 }
 
 
-def test_a_unit_reads_what_its_program_takes() -> None:
+def test_the_units_read_what_their_programs_take() -> None:
     other = {"name": "naver", "profile": "naver", "address": "il@naver.com", "password": "x", "owner": "il"}
-    (found,) = oauth2_accounts([other, ENTRY], "/etc/mail-oauth2", "/etc/ca.pem")
-    assert found["name"] == "outlook"
-    file = found["file"]
-    assert (file["path"], file["mode"], file["secret"]) == ("/etc/mail-oauth2/outlook.json", "0600", True)
-    read = mail_oauth2.Account(name="outlook", **json.loads(file["content"]))
-    assert (read.host, read.client_secret, read.refresh_token) == ("login.microsoftonline.com", "", "a-token")
-    assert read.ca_file == "/etc/ca.pem"
-    assert "a-token" not in repr(read)
+    only_fetched = {**ENTRY, "name": "work", "relay": False}
+    found = oauth2_accounts(
+        [other, ENTRY, only_fetched], "/etc/mail-oauth2", "/var/lib/mail-oauth2", "/etc/ca.pem"
+    )
+    assert (found["names"], found["relays"]) == (["outlook", "work"], ["outlook"])
+    assert all((file["mode"], file["secret"]) == ("0600", True) for file in found["files"])
+    content = {file["path"]: json.loads(file["content"]) for file in found["files"]}
+    account = mail_oauth2.Account(name="outlook", **content["/etc/mail-oauth2/outlook.json"])
+    assert (account.host, account.client_secret, account.refresh_token) == (
+        "login.microsoftonline.com",
+        "",
+        "a-token",
+    )
+    assert account.ca_file == "/etc/ca.pem"
+    assert "a-token" not in repr(account)
+    logins = content["/etc/mail-oauth2/logins"]
+    assert (logins["address"], logins["port"]) == ("127.0.0.1", 10587)
+    assert list(logins["accounts"]) == ["outlook"]
+    login = mail_oauth2_smtp.Login(name="outlook", **logins["accounts"]["outlook"])
+    assert (login.host, login.port, login.implicit_tls) == ("smtp.office365.com", 587, False)
+    assert login.username == "il@outlook.com"
+    assert login.password not in repr(login)
 
 
 HOW = "the README of the role mail_oauth2 says how to get them"

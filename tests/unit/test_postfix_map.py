@@ -200,26 +200,6 @@ def test_an_unusable_type_is_refused(
 # --- writing and compiling
 
 
-@pytest.mark.usefixtures("postfix")
-def test_what_another_program_compiles_is_left_to_it(monkeypatch: pytest.MonkeyPatch, etc: Path) -> None:
-    begun = table(etc / "tokens", {"host": "il:none-yet"}, secret=True, seed=True)
-    assert reasons(run(monkeypatch, begun)) == {"tokens": ["created", "compiled"]}
-    compiled = etc / "tokens.db"
-    compiled.write_text("hash\nhost\til:a-token\n")
-    assert run(monkeypatch, begun, directory=str(etc))["changed"] is False
-    assert "a-token" in compiled.read_text()
-    # Another login, or no compiled form: it begins anew.
-    assert reasons(run(monkeypatch, {**begun, "entries": {"host": "guest:none-yet"}})) == {
-        "tokens": ["content"]
-    }
-    assert compiled.read_text() == "hash\nhost\tguest:none-yet\n"
-    compiled.unlink()
-    assert reasons(run(monkeypatch, {**begun, "entries": {"host": "guest:none-yet"}})) == {
-        "tokens": ["compiled"]
-    }
-    assert mode_of(compiled) == 0o600
-
-
 def test_a_second_run_compiles_nothing(monkeypatch: pytest.MonkeyPatch, etc: Path, postfix: Path) -> None:
     maps = [
         table(etc / "virtual", {"Info@House": "il@house, guest@house", "b": "x  y"}),

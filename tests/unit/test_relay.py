@@ -288,7 +288,6 @@ def test_each_transport_has_its_credentials_and_its_sender() -> None:
         "rate_delay": 0,
         "options": {
             "smtp_tls_wrappermode": "no",
-            "smtp_sasl_mechanism_filter": "plain, login",
             "smtp_sasl_password_maps": "$default_database_type:/maps/relay-gmail.passwords",
             "smtp_generic_maps": r"pcre:{ { /\.sender\.invalid/ il@gmail.com } }",
             # More than 500 messages a day.
@@ -298,7 +297,6 @@ def test_each_transport_has_its_credentials_and_its_sender() -> None:
             "path": "/maps/relay-gmail.passwords",
             "entries": {"[smtp.gmail.com]:587": "il@gmail.com:secret-gmail"},
             "secret": True,
-            "seed": False,
         },
     }
     assert other["options"]["smtp_tls_wrappermode"] == "yes"
@@ -309,15 +307,17 @@ def test_each_transport_has_its_credentials_and_its_sender() -> None:
     assert other["passwords"]["entries"] == {"[smtp.example.org]:465": "il-at-example:secret-other"}
 
 
-def test_an_account_with_tokens_begins_without_one() -> None:
+def test_an_account_with_tokens_is_reached_through_the_proxy() -> None:
     entry = {key: value for key, value in GMAIL.items() if key != "password"}
     oauth2 = {"client_id": "a-client", "refresh_token": "secret-token"}
     (gmail,) = relay.relay_transports([{**entry, "oauth2": oauth2}], "/maps")
-    assert gmail["options"]["smtp_sasl_mechanism_filter"] == "xoauth2"
-    assert gmail["passwords"]["entries"] == {"[smtp.gmail.com]:587": "il@gmail.com:no-access-token-yet"}
-    assert gmail["passwords"]["seed"] is True
-    assert relay.postfix_tables({**HOUSE, "providers": [{**entry, "oauth2": oauth2}]})["oauth2"] is True
-    assert relay.postfix_tables(HOUSE)["oauth2"] is False
+    assert gmail["options"]["smtp_tls_security_level"] == "none"
+    assert gmail["options"]["smtp_helo_name"] == "gmail"
+    assert gmail["options"]["smtp_generic_maps"] == r"pcre:{ { /\.sender\.invalid/ il@gmail.com } }"
+    ((nexthop, login),) = gmail["passwords"]["entries"].items()
+    assert nexthop == "[127.0.0.1]:10587"
+    assert login.startswith("gmail:")
+    assert "secret-token" not in login
 
 
 def test_a_provider_that_counts_messages_gets_them_slowly() -> None:

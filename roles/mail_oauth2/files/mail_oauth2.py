@@ -3,8 +3,8 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Keep the access token of one account at a provider valid: mail-oauth2 NAME.
 
-Started by mail-oauth2@NAME.service. Each start makes one attempt where one is due, tells systemd that it is ready,
-and ends when the next attempt is due; systemd then starts it again, and with it whatever else takes the token.
+Run by mail-oauth2@NAME.service: it makes an attempt at the start and whenever one is due, and tells systemd and the
+journal how it went.
 
 Reads $CREDENTIALS_DIRECTORY/account (JSON, the fields of Account). Keeps in $STATE_DIRECTORY, all readable by the
 unit's user alone:
@@ -220,6 +220,7 @@ def attempt(account: Account, directory: Path, now: float) -> Status:
         Status(**read_file(directory / "status.json")),
     )
     known = grant.account == account.digest and (directory / "access_token").exists()
+    # After a failure, a start by hand tries at once.
     if known and not status.error and now < status.next_attempt:
         return status
     try:
@@ -271,7 +272,7 @@ def describe(status: Status, now: float) -> str:
 
 
 def notify(text: str) -> None:
-    """Tell systemd that what depends on the token may go on (sd_notify(3))."""
+    """Tell systemd that the first attempt was made, and how the last went (sd_notify(3))."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if address:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
@@ -286,16 +287,17 @@ def sleep_until(moment: float) -> None:
 
 
 def main() -> None:
-    """Make an attempt where one is due, and wait for the next."""
-    name = sys.argv[1]
+    """Make an attempt whenever one is due, until the unit is stopped."""
     given = read_file(Path(os.environ["CREDENTIALS_DIRECTORY"]) / "account")
-    now = time.time()
-    status = attempt(Account(name=name, **given), Path(os.environ["STATE_DIRECTORY"]), now)
-    text = describe(status, now)
-    # The priority of the line in the journal (sd-daemon(3)): an error, or a notice.
-    print(f"<{3 if status.error else 5}>{text}", file=sys.stderr, flush=True)
-    notify(text)
-    sleep_until(status.next_attempt)
+    account, directory = Account(name=sys.argv[1], **given), Path(os.environ["STATE_DIRECTORY"])
+    while True:
+        now = time.time()
+        status = attempt(account, directory, now)
+        text = describe(status, now)
+        # The priority of the line in the journal (sd-daemon(3)): an error, or a notice.
+        print(f"<{3 if status.error else 5}>{text}", file=sys.stderr, flush=True)
+        notify(text)
+        sleep_until(status.next_attempt)
 
 
 if __name__ == "__main__":
