@@ -165,6 +165,25 @@ def test_people_send_as_themselves_alone(house: House, envelope: str, code: int)
         assert client.rcpt(house.login("il"))[0] == code
 
 
+@pytest.mark.parametrize(
+    ("author", "code"),
+    [
+        ("anna@{domain}", 250),
+        ("Anna+shop@{domain}", 250),
+        ("anna@gmail.test", 250),
+        ("il@{domain}", 553),
+        ("ben@{domain}", 553),
+    ],
+)
+def test_people_write_themselves_alone_into_from(house: House, author: str, code: int) -> None:
+    new = clients.message(author.format(domain=house.domain), house.login("il"))
+    with clients.submission(house.mail_hostname, house.ca_file) as client:
+        client.login("anna", house.password("anna"))
+        client.mail(house.login("anna"))
+        client.rcpt(house.login("il"))
+        assert client.data(new.as_bytes())[0] == code
+
+
 @pytest.mark.parametrize(("name", "limits"), [("anna", [str(20 * 1024)]), ("ben", [])])
 def test_a_quota_comes_from_the_directory(house: House, name: str, limits: list[str]) -> None:
     with mailbox(house, name) as client:
