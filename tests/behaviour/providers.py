@@ -10,7 +10,7 @@ from typing import Any
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from testinfra.host import Host
 
-FAILING = "hash:/etc/postfix/failing"
+FAILING = "lmdb:/etc/postfix/failing"
 """Says how a provider fails: its name, and an action of access(5). A provider that has no entry does not."""
 
 
