@@ -208,7 +208,16 @@ def real_webmail(webmail: Webmail, version: str) -> Webmail:
 
 JOURNAL = "journalctl --no-pager --quiet --lines 60 --since @{since} " + " ".join(
     f"--unit '{unit}'"
-    for unit in ("postfix*", "dovecot", "mbsync-fetch*", "nginx", "php*", "prometheus-alertmanager", "cron")
+    for unit in (
+        "postfix*",
+        "dovecot",
+        "mail-oauth2*",
+        "mbsync-fetch*",
+        "nginx",
+        "php*",
+        "prometheus-alertmanager",
+        "cron",
+    )
 )
 
 

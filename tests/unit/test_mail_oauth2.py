@@ -169,6 +169,15 @@ def test_other_settings_need_another_token(endpoint: Endpoint, account: Any, tmp
     assert [asked["scope"] for asked in endpoint.asked] == ["smtp offline_access", "imap"]
 
 
+def test_a_token_of_other_settings_is_none(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
+    mail_oauth2.attempt(account, tmp_path, NOW)
+    endpoint.refuse("invalid_scope", "")
+    status = mail_oauth2.attempt(changed(account, scope="imap"), tmp_path, NOW + 1)
+    assert mail_oauth2.describe(status, NOW + 1).startswith(
+        "no valid access token, mail through this account waits"
+    )
+
+
 # --- refresh tokens that change
 
 
@@ -215,18 +224,18 @@ AGAIN = (
         (
             400,
             {"error": "invalid_grant", "error_description": "AADSTS70000: from-the-inventory\r\nis revoked"},
-            f"{ADDRESS} says 400 invalid_grant AADSTS70000: (secret) is revoked: {AGAIN}",
+            f"{ADDRESS} says '400 invalid_grant AADSTS70000: (secret) is revoked': {AGAIN}",
             3600,
         ),
         (
             401,
             {"error": "invalid_client"},
-            f"{ADDRESS} says 401 invalid_client: correct oauth2.client_id or oauth2.client_secret of outlook in"
+            f"{ADDRESS} says '401 invalid_client': correct oauth2.client_id or oauth2.client_secret of outlook in"
             " mail_providers",
             3600,
         ),
-        (503, b"<html>busy</html>", f"{ADDRESS} says 503", 5),
-        (429, {"error": "slow_down"}, f"{ADDRESS} says 429 slow_down", 5),
+        (503, b"<html>busy</html>", f"{ADDRESS} says '503'", 5),
+        (429, {"error": "slow_down"}, f"{ADDRESS} says '429 slow_down'", 5),
         (200, b"<html>", f"{ADDRESS} answers without an access token; look at oauth2.token_url", 5),
         (
             200,
@@ -278,7 +287,7 @@ def test_the_last_token_is_kept_through_a_failure(endpoint: Endpoint, account: A
     assert token(tmp_path) == "first"
     assert mail_oauth2.describe(status, NOW + 3300) == (
         "no new access token, the last one is valid until 2027-01-15 09:00:00 UTC:"
-        f" {ADDRESS} says 503 temporarily_unavailable"
+        f" {ADDRESS} says '503 temporarily_unavailable'"
     )
     endpoint.code, endpoint.answer = 200, {"access_token": "second", "expires_in": 3600}
     # A start by hand tries at once, whatever the delay.

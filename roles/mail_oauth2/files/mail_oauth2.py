@@ -166,7 +166,9 @@ def read_refusal(account: Account, refresh_token: str, code: int, body: bytes) -
         text = text.replace(secret, "(secret)")
     said = " ".join(f"{code} {error} {text}".split())[:300]
     remedy = REFUSALS.get(error, "").format(name=account.name)
-    return TokenError(f"{account.host} says {said}" + (f": {remedy}" if remedy else ""), refused=bool(remedy))
+    return TokenError(
+        f"{account.host} says '{said}'" + (f": {remedy}" if remedy else ""), refused=bool(remedy)
+    )
 
 
 def read_object(body: bytes) -> dict[str, Any]:
@@ -223,6 +225,8 @@ def attempt(account: Account, directory: Path, now: float) -> Status:
     # After a failure, a start by hand tries at once.
     if known and not status.error and now < status.next_attempt:
         return status
+    if not known:
+        status = replace(status, expires=0)
     try:
         refresh_token = current_refresh_token(account, grant)
         answer = request_token(account, refresh_token)
