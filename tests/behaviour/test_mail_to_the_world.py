@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
+from ansible_collections.ilnmors.mail.tests.behaviour.providers import read_by_the_world
 from testinfra.host import Host
 
 ELSEWHERE = "someone@elsewhere.test"
@@ -29,18 +30,11 @@ def sent_by(house: House, name: str, recipient: str = ELSEWHERE, sender: str = "
     return str(new["Message-ID"])
 
 
-def read_by_the_world(provider_ca: str, provider: str, message_id: str) -> EmailMessage:
+def in_the_world(provider_ca: str, provider: str, message_id: str) -> EmailMessage:
     """Wait for what the world gets through a provider."""
-    text = wait_for(lambda: seen_by_the_world(provider_ca, provider, message_id), "the world gets it")
-    return clients.parse(text.encode())
-
-
-def seen_by_the_world(provider_ca: str, provider: str, message_id: str) -> str | None:
-    """Return what the world got through a provider, or None."""
-    with clients.imap(f"imap.{provider}.test", provider_ca) as client:
-        client.login(f"world@{provider}.test", f"{provider}-lab-password")
-        uid = clients.find(client, message_id)
-        return clients.fetch(client, uid).decode() if uid else None
+    return clients.parse(
+        wait_for(lambda: read_by_the_world(provider_ca, provider, message_id), "the world gets it")
+    )
 
 
 @pytest.fixture
@@ -71,7 +65,7 @@ def stopped_provider(provider: Host) -> Iterator[Any]:
 def test_it_leaves_through_the_right_account(
     house: House, provider_ca: str, name: str, sender: str, through: str, account: str
 ) -> None:
-    seen = read_by_the_world(provider_ca, through, sent_by(house, name, sender=sender))
+    seen = in_the_world(provider_ca, through, sent_by(house, name, sender=sender))
     assert seen["Return-Path"] == f"<{account}>"
     assert seen["From"].addresses[0].addr_spec == account
     received = " ".join(seen.get_all("Received", []))
@@ -99,7 +93,7 @@ def test_the_name_stays_and_the_address_is_the_accounts(
     }
     sender = senders[provider_name][name]
     message_id = sent_by(house, sender, From=written.format(house.login(sender)))
-    (author,) = read_by_the_world(provider_ca, provider_name, message_id)["From"].addresses
+    (author,) = in_the_world(provider_ca, provider_name, message_id)["From"].addresses
     assert author.addr_spec == f"il@{provider_name}.test"
     assert author.display_name == shown.format(machine=senders[provider_name]["machine"])
 
@@ -125,7 +119,7 @@ def copies(house: House, provider_ca: str) -> dict[str, EmailMessage]:
         client.send_message(new, to_addrs=[ELSEWHERE, house.login("guest")])
     message_id = str(new["Message-ID"])
     kept = wait_for(lambda: house.received("guest", message_id), "guest gets it")
-    return {"world": read_by_the_world(provider_ca, "gmail", message_id), "guest": clients.parse(kept)}
+    return {"world": in_the_world(provider_ca, "gmail", message_id), "guest": clients.parse(kept)}
 
 
 def test_recipients_are_never_rewritten(house: House, copies: dict[str, EmailMessage]) -> None:
@@ -167,7 +161,7 @@ def test_a_trusted_machine_reaches_the_world_and_says_which_it_is(
 ) -> None:
     new = clients.message(sender.format(house.domain), ELSEWHERE)
     clients.send_from(app, house.mail_hostname, new)
-    (author,) = read_by_the_world(provider_ca, "gmail", new["Message-ID"])["From"].addresses
+    (author,) = in_the_world(provider_ca, "gmail", new["Message-ID"])["From"].addresses
     assert (author.addr_spec, author.display_name) == ("il@gmail.test", shown)
 
 
@@ -184,8 +178,8 @@ def test_it_waits_for_a_stopped_provider(
         "the message is deferred",
         seconds=60,
     )
-    assert seen_by_the_world(provider_ca, "gmail", message_id) is None
+    assert read_by_the_world(provider_ca, "gmail", message_id) is None
     stopped_provider.check_output("systemctl start postfix")
     mail.check_output("postqueue -f")
-    wait_for(lambda: seen_by_the_world(provider_ca, "gmail", message_id), "the message is delivered")
+    wait_for(lambda: read_by_the_world(provider_ca, "gmail", message_id), "the message is delivered")
     wait_for(lambda: ELSEWHERE not in mail.check_output("postqueue -p"), "the queue is empty")

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
 from ansible_collections.ilnmors.mail.tests.behaviour.test_fetch import fetch_now
-from ansible_collections.ilnmors.mail.tests.behaviour.test_mail_to_the_world import seen_by_the_world
+from ansible_collections.ilnmors.mail.tests.behaviour.providers import read_by_the_world
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
 from ansible_collections.ilnmors.mail.tests.upgrade import state
 from testinfra.host import Host
@@ -105,7 +105,7 @@ def test_what_waited_for_a_provider_leaves(
     provider.check_output("systemctl start postfix")
     mail.check_output("postqueue -f")
     wait_for(
-        lambda: seen_by_the_world(provider_ca, "gmail", known["waiting"]), "the message at the provider", 60
+        lambda: read_by_the_world(provider_ca, "gmail", known["waiting"]), "the message at the provider", 60
     )
 
 
