@@ -216,7 +216,8 @@ def test_a_message_that_waits_warns_its_sender_after_4_hours(house: House, queue
     said = words(report)
     assert "has waited for more than 4 hours" in said
     assert "until the message is 5 days old" in said
-    assert f"<{old}>: connect to smtp.gmail.test" in said
+    assert f"<{old}>: " in said
+    assert "connect to smtp.gmail.test" in said
     assert ".sender.invalid" not in report.as_string()
     # It waits on; a younger one has warned nobody.
     assert queue.find(old)
@@ -232,7 +233,8 @@ def test_a_message_that_has_waited_for_5_days_comes_back(house: House, queue: Qu
     queue.mail.check_output("postsuper -e %s && postqueue -i %s", message["queue_id"], message["queue_id"])
     (report,) = wait_for(lambda: reports(house, "il", recipient), "the report arrives")
     assert report["Subject"] == "Your message was not delivered"
-    assert f"<{recipient}>: connect to smtp.gmail.test" in words(report)
+    assert f"<{recipient}>: " in words(report)
+    assert "connect to smtp.gmail.test" in words(report)
     assert "delivery has been tried for 5 days" in words(report)
 
 
