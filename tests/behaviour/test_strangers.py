@@ -120,9 +120,11 @@ def trusts(mail: Host, house: House) -> bool:
     """Whether the house trusts the address that this machine's connections come from."""
     with socket.create_connection((house.mail_address, 25), clients.TIMEOUT) as connection:
         address = connection.getsockname()[0]
-    networks = mail.check_output("postconf -h mynetworks").replace(",", " ").split()
-    pairs = [network.replace("[", "").replace("]", "") for network in networks]
-    return any(ipaddress.ip_address(address) in ipaddress.ip_network(pair) for pair in pairs)
+    patterns = mail.check_output("postconf -h mynetworks").replace("[", "").replace("]", "").split()
+    for pattern in patterns:  # The first that matches counts (match_list(3)).
+        if ipaddress.ip_address(address) in ipaddress.ip_network(pattern.removeprefix("!")):
+            return not pattern.startswith("!")
+    return False
 
 
 @pytest.mark.parametrize("port", [587, 465])

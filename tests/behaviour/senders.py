@@ -1,0 +1,58 @@
+"""Those who may send: a login, and machines that are trusted."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from ansible_collections.ilnmors.mail.tests.behaviour import clients, talker
+from ansible_collections.ilnmors.mail.tests.behaviour.house import House
+from testinfra.host import Host
+
+TALKER = Path(talker.__file__).read_text()
+
+# Takes steps of a conversation after EHLO; returns the replies to them.
+Sender = Callable[[Sequence[bytes]], list[str]]
+
+
+def login(house: House, name: str) -> Sender:
+    """Return what talks as a user or service, on port 465."""
+    plain = base64.b64encode(f"\0{name}\0{house.password(name)}".encode())
+    before = [b"", b"EHLO script.test\r\n", b"AUTH PLAIN " + plain + b"\r\n"]
+
+    def talk(steps: Sequence[bytes]) -> list[str]:
+        connection = socket.create_connection((house.mail_address, 465), clients.TIMEOUT)
+        encrypted = clients.tls(house.ca_file).wrap_socket(connection, server_hostname=house.mail_hostname)
+        replies = talker.talk(encrypted, [*before, *steps])
+        assert replies[2].startswith("235"), replies
+        return replies[3:]
+
+    return talk
+
+
+def machine(host: Host, address: str) -> Sender:
+    """Return what talks from another machine, on port 25."""
+
+    def talk(steps: Sequence[bytes]) -> list[str]:
+        sent = json.dumps(["EHLO script.test\r\n", *(step.decode("latin-1") for step in steps)])
+        replies: list[str] = json.loads(host.check_output("python3 -c %s %s 25 %s", TALKER, address, sent))
+        return replies[2:]
+
+    return talk
+
+
+def loopback(mail: Host, address: str) -> Sender:
+    """Return what talks from the mail host itself."""
+    if ":" in address and not mail.check_output("ip -6 -oneline address show dev lo"):
+        pytest.skip("needs IPv6 on the mail host")
+    return machine(mail, address)
+
+
+def starttls(connection: socket.socket, house: House) -> ssl.SSLSocket:
+    """Begin TLS as a client that verifies."""
+    return clients.tls(house.ca_file).wrap_socket(connection, server_hostname=house.mail_hostname)
