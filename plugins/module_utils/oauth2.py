@@ -91,13 +91,14 @@ def oauth2_accounts(
     contents: dict[str, dict[str, Any]] = {
         f"{provider.name}.json": {**asdict(oauth2), "ca_file": ca_file} for provider, oauth2 in accounts
     }
-    contents["logins"] = {
+    logins = {
         "address": PROXY_ADDRESS,
         "port": PROXY_PORT,
         "ca_file": ca_file,
         "state": state,
         "accounts": {provider.name: proxy_login(provider, oauth2) for provider, oauth2 in relays},
     }
+    contents |= {"logins": logins} if relays else {}
     return {
         "names": [provider.name for provider, _ in accounts],
         "relays": [provider.name for provider, _ in relays],

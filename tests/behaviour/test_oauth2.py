@@ -89,8 +89,9 @@ def test_mail_waits_until_the_account_is_authorized_again(
     assert status(mail)["refused"] is True
     assert "invalid_grant" in mail.check_output(f"systemctl show --property StatusText {UNIT}")
     assert "authorize the account again" in mail.check_output(f"journalctl --quiet --unit {UNIT} --lines 9")
-    assert verified()["ok"] is False
-    assert "authorize the account again" in verified()["detail"]
+    check = verified()
+    assert check["ok"] is False
+    assert "authorize the account again" in check["detail"]
 
     # An account with a password goes on beside it.
     arrives(provider_ca, send(house, "someone@elsewhere.test", house.login("il")), "gmail")
