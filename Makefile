@@ -97,13 +97,18 @@ test: lint unit machines archive certificates ## everything: lint, unit tests, a
 	@molecule/resources/run-scenarios.sh $(LAB) $(SCENARIOS)
 
 .PHONY: bench
-bench: machines archive ## print what the house costs beside the least that it could (about 10 minutes)
+bench: machines archive ## print what the house costs beside the least that it could (about 20 minutes)
 	@PYTHONPATH=.ansible/collections tests/bench/bench.py
 	@PYTHONPATH=.ansible/collections tests/bench/dovecot.py
+	@PYTHONPATH=.ansible/collections tests/bench/postfix.py
 
 .PHONY: bench-dovecot
 bench-dovecot: machines archive ## print what Dovecot costs beside a stock one (about 4 minutes)
 	@PYTHONPATH=.ansible/collections tests/bench/dovecot.py
+
+.PHONY: bench-postfix
+bench-postfix: machines ## print what the mail host takes and delivers beside a stock one (about 10 minutes)
+	@PYTHONPATH=.ansible/collections tests/bench/postfix.py
 
 .PHONY: clean
 clean: ## remove what the lab and the tests made

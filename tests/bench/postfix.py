@@ -1,0 +1,599 @@
+#!/usr/bin/env python3
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Print what the mail host takes and delivers, beside Debian's Postfix and Dovecot as they come (`make bench-postfix`).
+
+It makes machines of its own: the mail host, a stock one, and a provider. Nothing here decides a test: the figures are
+for people to compare. Clients run on the same processors as the machines.
+
+The stock machine has the packages' own configuration and the least that lets the same accounts log in and deliver by
+LMTP to Maildir: STOCK_MAIN and STOCK_MASTER below, and machines.STOCK. It has no Sieve, quota, search index, aliases,
+sender rules or checks of recipients.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import itertools
+import json
+import os
+import random
+import re
+import secrets
+import shlex
+import smtplib
+import socket
+import statistics
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.ilnmors.mail.tests.bench import lmtp_rate, machines
+
+PASSWORD = "bench-password"
+PEOPLE = [f"person{number}" for number in range(10)]
+HOSTS = ("lab-mail", "lab-stock", "lab-provider")
+
+PROVIDER_CA = "/etc/ssl/provider.pem"
+HOUSE: dict[str, Any] = {
+    "mail_users": [{"name": name, "password": PASSWORD} for name in PEOPLE],
+    "mail_services": [],
+    "mail_providers": [
+        {
+            "name": name,
+            "profile": profile,
+            "address": f"il@{name}.test",
+            "password": PASSWORD,
+            "owner": owner,
+            "smtp_host": f"smtp.{name}.test",
+            "imap_host": f"imap.{name}.test",
+            "fetch": False,
+        }
+        for name, profile, owner in (("alive", "gmail", PEOPLE[0]), ("dead", "naver", PEOPLE[1]))
+    ],
+    "mail_default_provider": "alive",
+    "mail_trusted_networks": ["127.0.0.0/8", "::1/128"],
+    "postfix_relay_provider_ca": PROVIDER_CA,
+    # As most houses leave it.
+    "dovecot_imap_quota": "",
+    "dovecot_imap_trash_days": 0,
+    "dovecot_imap_junk_days": 0,
+    "dovecot_imap_fts_attachments": False,
+    "dovecot_imap_clients_per_user": 5,
+    "dovecot_imap_metrics_address": "",
+}
+"""The house, by the lab's names: ten people, a provider that answers and one that does not."""
+
+CERTIFICATE = """\
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN={name} \
+  -addext subjectAltName=DNS:{name} -keyout /etc/ssl/host.key -out /etc/ssl/host.pem 2>&1
+"""
+
+STOCK_MAIN = """\
+virtual_mailbox_domains = {domain}
+virtual_transport = lmtp:unix:private/dovecot-lmtp
+smtpd_tls_chain_files = {key}, {certificate}
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = private/auth
+relayhost = [smtp.alive.test]:587
+smtp_sasl_auth_enable = yes
+smtp_sasl_security_options = noanonymous
+smtp_sasl_password_maps = inline:{{ [smtp.alive.test]:587=il@alive.test:{password} }}
+smtp_tls_security_level = encrypt
+"""
+STOCK_MASTER = """\
+submission inet n - y - - smtpd
+  -o smtpd_tls_security_level=encrypt
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+"""
+AUTH_SOCKET = """
+service auth {
+  unix_listener /var/spool/postfix/private/auth {
+    mode = 0666
+  }
+}
+"""
+LMTP_SOCKET = """
+service lmtp {
+  unix_listener /var/spool/postfix/private/dovecot-lmtp {
+    mode = 0666
+  }
+}
+"""
+PROVIDER_MAIN = """\
+smtpd_tls_chain_files = /etc/ssl/host.key, /etc/ssl/host.pem
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = private/auth
+default_transport = discard:
+"""
+PROVIDER_DOVECOT = """\
+dovecot_config_version = 2.4.1
+dovecot_storage_version = 2.4.1
+protocols = imap
+ssl = no
+auth_mechanisms = plain login
+passdb static {
+  password = {PLAIN}%s
+}
+userdb static {
+  fields {
+    uid = mail
+    gid = mail
+  }
+}
+"""
+
+UNLIMITED = """\
+mkdir -p /etc/systemd/journald.conf.d
+printf '[Journal]\\nRateLimitIntervalSec=0\\n' >/etc/systemd/journald.conf.d/bench.conf
+systemctl restart systemd-journald
+"""
+"""The journal keeps every line, for the times of deliveries are read from it."""
+
+SPOOL = "/var/spool/postfix"
+QUEUE = " ".join(f"{SPOOL}/{name}" for name in ("maildrop", "incoming", "active", "deferred"))
+PACE = 0.05
+"""Seconds between messages that are sent without haste."""
+USED = "$(sed -n 's/usage_usec //p' /sys/fs/cgroup/system.slice/cpu.stat)"
+QUIET = 0.1
+"""Share of one processor below which a machine has nothing more to do."""
+LONG = 120
+"""Seconds to wait for the slowest things: a queue of thousands, a machine that was killed under load."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One load: how many connections, bytes of each message, and how many people it goes to."""
+
+    connections: int
+    size: int
+    people: int
+
+
+CASES = [
+    Case(connections, size, people)
+    for people in (len(PEOPLE), 1)
+    for size in (1_000, 50_000)
+    for connections in (1, 10, 50)
+]
+
+
+@dataclass(frozen=True)
+class Burst:
+    """What became of a load: messages per second from the first command to the last delivery; processor per message."""
+
+    rate: float
+    milliseconds: float
+    deferred: int
+
+
+@dataclass(frozen=True)
+class Server(machines.House):
+    """A machine that takes submissions and delivers them."""
+
+    def client(self, person: str, timeout: float = machines.DEADLINE) -> smtplib.SMTP:
+        """Return a client that has logged in on 587."""
+        client = smtplib.SMTP(self.hostname, 587, timeout=timeout)
+        client.starttls(context=self.tls())
+        client.login(self.login_name(person), PASSWORD)
+        return client
+
+    def login_name(self, person: str) -> str:
+        """Return a person's address."""
+        return f"{person}@{self.domain}"
+
+    def wait(self, condition: str) -> None:
+        """Wait until a shell command succeeds on the machine."""
+        self.run(f"timeout {LONG} sh -c {shlex.quote(f'until {condition}; do sleep 0.2; done')}")
+
+    def rest(self) -> float:
+        """Wait until the machine has nothing more to do, such as indexing; return its seconds of processor so far."""
+        self.wait(f"before={USED}; sleep 0.5; [ $(({USED} - before)) -lt {QUIET * 500_000:.0f} ]")
+        return self.cpu()
+
+    def cpu(self) -> float:
+        """Return the seconds of processor that the machine's services have used."""
+        return int(self.run(f"echo {USED}")) / 1e6
+
+    def mails(self) -> int:
+        """Return how many messages are in the mailboxes."""
+        return int(self.run(f"find {self.mail}/{self.domain}/*/Maildir/new -type f | wc -l"))
+
+    def wait_for_mails(self, number: int) -> None:
+        """Wait until so many messages are in the mailboxes; what was deferred is tried again at once."""
+        count = f"$(find {self.mail}/{self.domain}/*/Maildir/new -type f | wc -l)"
+        retry = f'[ -z "$(find {SPOOL}/deferred -type f -print -quit)" ] || postqueue -f'
+        self.wait(f"[ {count} -ge {number} ] || {{ {retry}; false; }}")
+
+    def deliveries(self, since: float) -> list[tuple[float, str, str]]:
+        """Return the time, the recipient and the status of each attempt to deliver to a mailbox."""
+        attempt = r"^([\d.]+) \S+ postfix/lmtp\[\d+\]: \w+: to=<([^>]*)>.* status=(\w+)"
+        return [
+            (float(when), recipient, status)
+            for when, recipient, status in re.findall(attempt, journal(self.container, since), re.MULTILINE)
+        ]
+
+    def queued(self) -> int:
+        """Return how many messages are in the queue."""
+        return int(self.run(f"find {QUEUE} -type f | wc -l"))
+
+
+def journal(container: str, since: float) -> str:
+    """Return what the journal of a machine has since a time, each line with its own time."""
+    script = f"journalctl --sync; journalctl --quiet --output=short-unix --since=@{since:.6f} --facility=mail"
+    return machines.docker("exec", container, "sh", "-euc", script)
+
+
+def text_of(size: int) -> str:
+    """Return lines of made-up words of about size bytes."""
+    words = itertools.cycle(lmtp_rate.vocabulary(2000))
+    lines: list[str] = []
+    while size > 0:
+        lines.append(" ".join(itertools.islice(words, 10)))
+        size -= len(lines[-1]) + 2
+    return "\r\n".join(lines) + "\r\n"
+
+
+def submit(client: smtplib.SMTP, sender: str, recipient: str, mark: str, text: str) -> float:
+    """Submit one message; return when it was answered with 250."""
+    head = f"From: {sender}\r\nTo: {recipient}\r\nSubject: {mark}\r\nMessage-ID: <{mark}@bench.test>\r\n\r\n"
+    client.sendmail(sender, [recipient], (head + text).encode())
+    return time.time()
+
+
+def burst(server: Server, case: Case, number: int) -> Burst:
+    """Submit messages over connections that have logged in already, and wait until all are delivered.
+
+    Nothing is removed: ext4 is slow to make files while it remembers those just deleted.
+    """
+    text = text_of(case.size)
+    people = random.sample(PEOPLE, case.people)
+    recipients = [server.login_name(people[turn % case.people]) for turn in range(number)]
+    senders = [PEOPLE[turn % len(PEOPLE)] for turn in range(case.connections)]
+    mark = secrets.token_hex(8)
+
+    def work(turn: int) -> None:
+        for place in range(turn, number, case.connections):
+            submit(
+                clients[turn], server.login_name(senders[turn]), recipients[place], f"{mark}-{place}", text
+            )
+
+    server.rest()
+    before = server.mails()
+    with ThreadPoolExecutor(case.connections) as threads, contextlib.ExitStack() as stack:
+        clients = [server.client(sender) for sender in senders]
+        for client in clients:
+            stack.callback(client.close)
+        used, start = server.cpu(), time.time()
+        list(threads.map(work, range(case.connections)))
+        server.wait_for_mails(before + number)
+    used = server.cpu() - used
+    found = server.deliveries(start)
+    states = Counter(status for _, _, status in found)
+    if states["sent"] < number:
+        sys.exit(f"{server.container}: {number} messages, deliveries in its journal: {dict(states)}")
+    seconds = max(when for when, _, status in found if status == "sent") - start
+    return Burst(number / seconds, used / number * 1000, states["deferred"])
+
+
+def rate_lines(mine: Server, stock: Server, number: int, rounds: int) -> Iterator[str]:
+    """Measure submissions to delivered, of both in turns."""
+    found: dict[tuple[Case, str], list[Burst]] = defaultdict(list)
+    for server in (mine, stock):
+        burst(server, Case(connections=1, size=1_000, people=len(PEOPLE)), len(PEOPLE))  # makes the mailboxes
+    for turn in range(rounds):
+        machines.say(f"{number} messages for each of {len(CASES)} loads, round {turn + 1} of {rounds}")
+        for case in CASES:
+            for server in (mine, stock) if turn % 2 == 0 else (stock, mine):
+                found[case, server.container].append(burst(server, case, number))
+    yield machines.line(
+        "delivered/s", "", f"from, to; CPU ms each; deferrals: median of {rounds}, beside stock"
+    )
+    for case in CASES:
+        ours, theirs = found[case, mine.container], found[case, stock.container]
+        ratio = median(ours) / median(theirs)
+        missed = ratio < 1.3 or any(one.deferred for one in ours)
+        yield machines.line(
+            f"  {case.connections:2} conn, {case.size // 1000:2} KB, to {case.people:2}",
+            f"{median(ours):.0f}",
+            f"{spread(ours)}; stock {median(theirs):.0f}: {spread(theirs)}",
+            f"{ratio:.2f}",
+            "aim: 1.3, none deferred" + ("; missed" if missed else ""),
+        )
+
+
+def median(found: Sequence[Burst]) -> float:
+    """Return the median of rates."""
+    return statistics.median(one.rate for one in found)
+
+
+def spread(found: Sequence[Burst]) -> str:
+    """Tell the range of rates, the processor for each message and the number of deferrals."""
+    rates = [one.rate for one in found]
+    used = statistics.median(one.milliseconds for one in found)
+    return f"{min(rates):.0f}, {max(rates):.0f}; {used:.1f} ms; {sum(one.deferred for one in found)}"
+
+
+def paced(servers: Sequence[Server], number: int, recipient: str) -> dict[str, dict[str, float]]:
+    """Submit to servers in turns, without haste; return when each message was answered, by machine and recipient."""
+    queued: dict[str, dict[str, float]] = {server.container: {} for server in servers}
+    text = text_of(1_000)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(server.client(PEOPLE[0])) for server in servers]
+        for server, client in list(zip(servers, clients, strict=True)) * number:
+            mark = secrets.token_hex(8)
+            to = recipient.format(mark=mark, domain=server.domain)
+            queued[server.container][to] = submit(client, server.login_name(PEOPLE[0]), to, mark, text)
+            time.sleep(PACE)
+    return queued
+
+
+def milliseconds(queued: dict[str, float], arrived: dict[str, float]) -> list[float]:
+    """Return how long messages were on their way, in order of length."""
+    return sorted((arrived[recipient] - when) * 1000 for recipient, when in queued.items())
+
+
+def provider_queue(since: float) -> dict[str, float]:
+    """Return when messages were in the provider's queue, by recipient."""
+    log = journal(machines.CONTAINERS["lab-provider"], since)
+    active = re.findall(r"^([\d.]+) .* postfix/qmgr\[\d+\]: (\w+): .*\(queue active\)$", log, re.MULTILINE)
+    recipients = dict(re.findall(r": (\w+): to=<([^>]*)>", log))
+    return {recipients[name]: float(when) for when, name in active if name in recipients}
+
+
+def relay_lines(mine: Server, stock: Server, number: int) -> Iterator[str]:
+    """Measure how soon mail for the world is in the provider's queue."""
+    machines.say(f"{number} messages to the provider")
+    start = time.time()
+    queued = paced([mine, stock], number, "{mark}@world.test")
+    expected = set(itertools.chain.from_iterable(queued.values()))
+    machines.wait_for(lambda: expected <= provider_queue(start).keys(), "The provider has all mail")
+    arrived = provider_queue(start)
+    ours, theirs = (milliseconds(queued[server.container], arrived) for server in (mine, stock))
+    yield machines.line("to the provider, ms", "", "stock")
+    for name, share in (("p50", 0.5), ("p99", 0.99)):
+        best, worst = machines.percentile(ours, share), machines.percentile(theirs, share)
+        yield machines.line(f"  {name} of {number}", f"{best:.0f}", f"{worst:.0f}", f"{best / worst:.2f}")
+
+
+def house_mail(server: Server, case: Case, number: int, rounds: int) -> tuple[list[Burst], list[float]]:
+    """Return what becomes of house mail under load, and how long it takes without, in ms."""
+    bursts = [burst(server, case, number) for _ in range(rounds)]
+    start = time.time()
+    before = server.mails()
+    queued = paced([server], number // 4, PEOPLE[1] + "+{mark}@{domain}")[server.container]
+    server.wait_for_mails(before + len(queued))
+    arrived = {recipient: when for when, recipient, status in server.deliveries(start) if status == "sent"}
+    return bursts, milliseconds(queued, arrived)
+
+
+def dead_provider_lines(server: Server, waiting: int, number: int, rounds: int) -> Iterator[str]:
+    """Measure house mail beside a queue of mail for a provider that does not answer."""
+    case = Case(connections=10, size=1_000, people=len(PEOPLE))
+    machines.say(f"house mail without and with {waiting} messages for a dead provider in the queue")
+    found = {"no queue": house_mail(server, case, number, rounds)}
+    sender = server.login_name(PEOPLE[1])
+    server.run(f"smtp-source -s 10 -m {waiting} -l 1000 -f {sender} -t somebody@world.test 127.0.0.1:25")
+    server.wait(f"[ $(find {SPOOL}/deferred -type f | wc -l) -ge {waiting} ]")
+    found[f"{waiting} waiting"] = house_mail(server, case, number, rounds)
+    server.run("postqueue -f")
+    found[f"{waiting} retried"] = house_mail(server, case, number, 1)
+    server.run("postsuper -d ALL 2>&1")
+    yield machines.line("house mail beside queue", "per s", "from, to; ms from 250 to the mailbox: p50, p99")
+    before = median(found["no queue"][0])
+    for name, (bursts, delays) in found.items():
+        p50, p99 = (machines.percentile(delays, share) for share in (0.5, 0.99))
+        rate = median(bursts)
+        yield machines.line(
+            f"  {name}",
+            f"{rate:.0f}",
+            f"{spread(bursts)}; {p50:.0f} ms, {p99:.0f} ms",
+            f"{rate / before:.2f}",
+            "" if name == "no queue" else "aim: as without",
+        )
+
+
+class Load:
+    """Clients that submit until so many messages were answered with 250, whatever happens to the server."""
+
+    def __init__(self, server: Server, number: int, connections: int) -> None:
+        self.server, self.number, self.connections = server, number, connections
+        self.answered: list[str] = []
+        self.tried = itertools.count()
+        self.mark = secrets.token_hex(4)
+        self.text = text_of(1_000)
+
+    def client(self, person: str) -> smtplib.SMTP:
+        """Log in, as soon as the server answers."""
+        deadline = time.monotonic() + LONG
+        while True:
+            try:
+                return self.server.client(person, timeout=5)
+            except (OSError, smtplib.SMTPException):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+    def work(self, turn: int) -> None:
+        """Submit one message after another to the next person."""
+        person = PEOPLE[turn % len(PEOPLE)]
+        while len(self.answered) < self.number:
+            with contextlib.suppress(OSError, smtplib.SMTPException), self.client(person) as client:
+                while len(self.answered) < self.number:
+                    tried = next(self.tried)
+                    mark = f"{self.mark}-{tried}."
+                    recipient = self.server.login_name(PEOPLE[tried % len(PEOPLE)])
+                    submit(client, self.server.login_name(person), recipient, mark, self.text)
+                    self.answered.append(mark)
+
+    def run(self) -> None:
+        """Submit over all connections."""
+        with ThreadPoolExecutor(self.connections) as threads:
+            list(threads.map(self.work, range(self.connections)))
+
+
+def marks(server: Server, load: Load, folders: str) -> Counter[str]:
+    """Return how often each message of a load is in files below folders."""
+    grep = f"grep --recursive --text --no-filename --only-matching 'Subject: {load.mark}-[0-9]*[.]' {folders}"
+    return Counter(line.removeprefix("Subject: ") for line in server.run(f"{grep} || :").splitlines())
+
+
+def kill_lines(server: Server, number: int, kills: int, seed: int) -> Iterator[str]:
+    """Kill the machine under load; look for every message that it had answered with 250."""
+    server.rest()
+    chance = random.Random(seed)
+    points = sorted(chance.sample(range(1, number), kills))
+    machines.say(f"{kills} kills, when so many of {number} messages were answered (seed {seed}): {points}")
+    load = Load(server, number, connections=10)
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(load.run)
+        for point in points:
+            due = max(point, len(load.answered) + 1)
+            while len(load.answered) < due and not running.done():
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0, 0.05))
+            machines.docker("kill", "--signal", "KILL", server.container)
+            machines.docker("start", server.container)
+        running.result()
+    server.wait("postqueue -f")
+    with contextlib.suppress(SystemExit):
+        machines.wait_for(lambda: server.queued() == 0, "")
+    delivered, queued = (
+        marks(server, load, f"{server.mail}/{server.domain}/*/Maildir/new"),
+        marks(server, load, QUEUE),
+    )
+    lost = [mark for mark in load.answered if mark not in delivered | queued]
+    twice = sum(times - 1 for times in delivered.values())
+    tried = next(load.tried)
+    yield machines.line(f"{kills} kills under load", "lost", f"of {number} messages answered with 250")
+    yield machines.line(
+        "",
+        f"{len(lost)}",
+        f"{len(delivered)} in mailboxes, {len(queued)} still queued, {twice} delivered twice; "
+        f"{tried - number} submissions were cut off",
+        "",
+        "aim: lost = 0" + ("; missed" if lost else ""),
+    )
+
+
+def install(host: str, packages: str) -> None:
+    """Install Debian packages, and have the journal keep every line."""
+    container = machines.CONTAINERS[host]
+    script = f"apt-get update -q && apt-get install -q -y --no-install-recommends {packages}\n{UNLIMITED}"
+    machines.docker("exec", "-e", "DEBIAN_FRONTEND=noninteractive", container, "sh", "-euc", script)
+
+
+def make_provider() -> str:
+    """Set up a provider that takes mail of one login for everyone, and throws it away; return its certificate."""
+    install("lab-provider", "postfix dovecot-imapd openssl")
+    script = (
+        CERTIFICATE.format(name="smtp.alive.test")
+        + f"cat >>/etc/postfix/main.cf <<'EOF'\n{PROVIDER_MAIN}EOF\n"
+        + f"cat >>/etc/postfix/master.cf <<'EOF'\n{STOCK_MASTER}EOF\n"
+        + f"cat >/etc/dovecot/dovecot.conf <<'EOF'\n{PROVIDER_DOVECOT % PASSWORD + AUTH_SOCKET}EOF\n"
+        + "systemctl restart postfix dovecot; cat /etc/ssl/host.pem"
+    )
+    return machines.docker("exec", machines.CONTAINERS["lab-provider"], "sh", "-euc", script)
+
+
+def make_house(provider_ca: str) -> Server:
+    """Set up the mail host with the roles."""
+    container = machines.CONTAINERS["lab-mail"]
+    script = f"cat >{PROVIDER_CA} <<'EOF'\n{provider_ca}EOF\n{UNLIMITED}"
+    machines.docker("exec", container, "sh", "-euc", script)
+    machines.play(machines.SITE, "--limit", "mail", "-e", json.dumps(HOUSE))
+    return Server(**machines.find_house(machines.INVENTORIES))
+
+
+def make_stock(mine: Server) -> Server:
+    """Set up Debian's Postfix and Dovecot with the least that serves the same people."""
+    install(
+        "lab-stock",
+        "postfix libsasl2-modules dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-managesieved openssl",
+    )
+    stock = dataclasses.replace(
+        mine,
+        container=machines.CONTAINERS["lab-stock"],
+        hostname="stock.ilnmors.internal",
+        address="10.213.26.11",
+        certificate="/etc/ssl/host.pem",
+        key="/etc/ssl/host.key",
+    )
+    values = vars(stock) | {"password": PASSWORD}
+    dovecot = machines.STOCK[stock.run("dovecot --version")[:3]].format(**values) + AUTH_SOCKET + LMTP_SOCKET
+    main = STOCK_MAIN.format(**values)
+    stock.run("cat >/etc/dovecot/users", mine.run("cat /etc/dovecot/users"))
+    ca = stock.run(
+        CERTIFICATE.format(name=stock.hostname)
+        + "useradd --system --create-home --home-dir "
+        + stock.mail
+        + " vmail\n"
+        + f"cat >>/etc/postfix/main.cf <<'EOF'\n{main}EOF\n"
+        + f"cat >>/etc/postfix/master.cf <<'EOF'\n{STOCK_MASTER}EOF\n"
+        + f"cat >/etc/dovecot/dovecot.conf <<'EOF'\n{dovecot}EOF\n"
+        + "systemctl restart dovecot postfix; cat /etc/ssl/host.pem"
+    )
+    return dataclasses.replace(stock, ca=ca)
+
+
+def resolve(servers: Sequence[Server]) -> None:
+    """Have the names of servers resolve to their addresses."""
+    addresses = {server.hostname: server.address for server in servers}
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *rest: Any, **options: Any) -> Any:
+        return real(addresses.get(host, host), *rest, **options)
+
+    setattr(socket, "getaddrinfo", getaddrinfo)  # noqa: B010
+
+
+def make_machines() -> tuple[Server, Server]:
+    """Make the three machines; return the mail host and the stock one."""
+    machines.say("making the mail host, a stock one and a provider (about two minutes)")
+    machines.create(*HOSTS)
+    mine = make_house(make_provider())
+    return mine, make_stock(mine)
+
+
+def measure(mine: Server, stock: Server, quick: bool, seed: int) -> list[str]:
+    """Measure everything; return the lines of the table."""
+    resolve([mine, stock])
+    return [
+        *rate_lines(mine, stock, 100 if quick else 300, 1 if quick else 3),
+        *relay_lines(mine, stock, 20 if quick else 100),
+        *dead_provider_lines(mine, 500 if quick else 10_000, 100 if quick else 300, 1 if quick else 3),
+        *kill_lines(mine, 100 if quick else 1_000, 3 if quick else 20, seed),
+    ]
+
+
+def main() -> None:
+    """Print the table, and leave nothing behind."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="smaller loads, once: says whether all of it works"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=secrets.randbelow(10_000), help="of the points of the kills"
+    )
+    given = parser.parse_args()
+    before = os.getloadavg()[0]
+    try:
+        lines = measure(*make_machines(), given.quick, given.seed)
+    finally:
+        machines.remove()
+    load = f"load {before:.1f} before the start, {os.getloadavg()[0]:.1f} at the end"
+    print(f"\n{os.cpu_count()} cores, {load}; clients and all machines run on the same cores\n")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
