@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ TLS_PROBLEMS = [
     "set both, or neither for the house's own authority",
 ]
 
+PUBLIC = "203.0.113.5"
 BAD_HOUSE = {
     "mail_users": [
         {"name": "il", "password": "secret-il", "aliases": ["guest"]},
@@ -41,6 +43,7 @@ BAD_HOUSE = {
     ],
     "mail_default_provider": "outlook",
     "mail_trusted_networks": ["127.0.0.0/8", "8.8.8.0/24"],
+    "mail_listen_addresses": [PUBLIC, "203.0.113.6", "eth0"],
     "postfix_relay_postmaster": "nobody",
     "postfix_relay_delay_warning": "4 hours",
 }
@@ -60,6 +63,9 @@ HOUSE_PROBLEMS = [
     "write one of those names",
     "mail_trusted_networks[1]: '8.8.8.0/24' is public address space: strangers could send mail through the house; "
     "write the house's private network, or set mail_trust_public_networks: true if you mean it",
+    f"mail_listen_addresses[0]: '{PUBLIC}' is a public address: strangers could reach the mail ports; remove it",
+    "mail_listen_addresses[1]: '203.0.113.6' is no address of the host; write one of its own",
+    "mail_listen_addresses[2]: 'eth0' is not an IP address; write one of the host's",
 ]
 
 SHORT_HASH = "{ARGON2ID}$argon2id$v=19$m=64,t=2,p=1$c2VjcmV0$c2VjcmV0"
@@ -138,8 +144,12 @@ def tls_run(site: Site) -> Run:
 
 
 @pytest.fixture(scope="module")
-def house_run(site: Site) -> Run:
-    return site(BAD_HOUSE)
+def house_run(site: Site, mail: Host) -> Iterator[Run]:
+    mail.check_output(f"ip address add {PUBLIC}/32 dev lo")
+    try:
+        yield site(BAD_HOUSE)
+    finally:
+        mail.check_output(f"ip address delete {PUBLIC}/32 dev lo")
 
 
 @pytest.fixture(scope="module")
