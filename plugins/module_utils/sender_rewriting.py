@@ -23,6 +23,10 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.providers import Prov
 MARK = ".sender.invalid"
 _MARK = re.escape(MARK)
 
+# How an address in From ends. It has a mark already where Postfix itself wrote From, for a program that did not.
+_NAMED_END = rf"(?:{_MARK})?>\s*$"
+_END = rf"(?:{_MARK})?>?\s*$"
+
 Entries = Sequence[Mapping[str, Any]]
 
 
@@ -161,19 +165,21 @@ def header_rules(users: Entries, services: Entries, providers: Sequence[Provider
         ),
         # An account's own address says enough.
         *(
-            Rule(f"^From:\\s*<?({re.escape(address)})>?\\s*$", f"REPLACE From: <$1{MARK}>")
+            Rule(rf"^From:\s*<?({re.escape(address)}){_END}", f"REPLACE From: <$1{MARK}>")
             for provider in providers
             for address in provider.addresses
         ),
-        Rule(rf"^From:\s*<?(([^\s<>@\"(),:;]+)@{house})>?\s*$", f'REPLACE From: "$2" <$1{MARK}>'),
+        Rule(rf"^From:\s*<?(([^\s<>@\"(),:;]+)@{house}){_END}", f'REPLACE From: "$2" <$1{MARK}>'),
         # From elsewhere: a machine of a trusted network that sends as itself, or mail that is sent on.
-        Rule(r"^From:\s*<?(([^\s<>@\"(),:;]+)@([a-z0-9.-]+))>?\s*$", f'REPLACE From: "$2 ($3)" <$1{MARK}>'),
+        Rule(rf"^From:\s*<?(([^\s<>@\"(),:;]+)@([a-z0-9.-]+?)){_END}", f'REPLACE From: "$2 ($3)" <$1{MARK}>'),
         # With a name, which stays; one that looks like an address has to be quoted.
         Rule(
-            r"^From:\s*([^<\"@]+@[^<\"]*[^<\"\s])\s*<([^<>@]+@[^<>@]+)>\s*$", f'REPLACE From: "$1" <$2{MARK}>'
+            rf"^From:\s*([^<\"@]+@[^<\"]*[^<\"\s])\s*<([^<>@]+@[^<>@]+?){_NAMED_END}",
+            f'REPLACE From: "$1" <$2{MARK}>',
         ),
         Rule(
-            r"^From:([^<\"]*(?:\"[^\"]*\"[^<\"]*)*)<([^<>@]+@[^<>@]+)>[^<>@]*$", f"REPLACE From:$1<$2{MARK}>"
+            rf"^From:([^<\"]*(?:\"[^\"]*\"[^<\"]*)*)<([^<>@]+@[^<>@]+?)(?:{_MARK})?>[^<>@]*$",
+            f"REPLACE From:$1<$2{MARK}>",
         ),
         Rule(
             r"^From:\s*([^\s<>@\"(),:;]+@[a-z0-9.-]+)\s*\(([^()\"\\]*)\)\s*$",
@@ -194,16 +200,18 @@ def _machine_rules(address: str, name: str, written: str) -> list[Rule]:
     return [
         _name_rule(address, name),
         # The name that the machine gives itself says it already.
-        Rule(rf"^From:([^<]*\b{pattern}\b[^<]*)<{address}>\s*$", f"REPLACE From:$1{sender}"),
-        Rule(rf"^From:\s*\"([^\"]*)\"\s*<{address}>\s*$", f'REPLACE From: "$1 ({label})" {sender}'),
-        Rule(rf"^From:\s*([^<\"]*[^<\"\s])\s*<{address}>\s*$", f'REPLACE From: $1 "({label})" {sender}'),
+        Rule(rf"^From:([^<]*\b{pattern}\b[^<]*)<{address}{_NAMED_END}", f"REPLACE From:$1{sender}"),
+        Rule(rf"^From:\s*\"([^\"]*)\"\s*<{address}{_NAMED_END}", f'REPLACE From: "$1 ({label})" {sender}'),
+        Rule(
+            rf"^From:\s*([^<\"]*[^<\"\s])\s*<{address}{_NAMED_END}", f'REPLACE From: $1 "({label})" {sender}'
+        ),
         Rule(rf"^From:\s*{address}\s*\(([^()\"\\]*)\)\s*$", f'REPLACE From: "$1 ({label})" {sender}'),
     ]
 
 
 def _name_rule(address: str, name: str) -> Rule:
     """Give a From without a name one; address is a pattern."""
-    return Rule(rf"^From:\s*<?({address})>?\s*$", f"REPLACE From: {pcre_text(display_name(name))} <$1{MARK}>")
+    return Rule(rf"^From:\s*<?({address}){_END}", f"REPLACE From: {pcre_text(display_name(name))} <$1{MARK}>")
 
 
 def display_name(name: str) -> str:

@@ -152,6 +152,25 @@ def test_mail_in_the_house_keeps_its_addresses(house: House, copies: dict[str, E
 
 
 @pytest.mark.parametrize(
+    ("name", "through", "shown"),
+    [("guest", "naver", "guest"), ("gitea", "gmail", "gitea")],
+    ids=["person", "machine"],
+)
+def test_a_program_may_leave_out_from_and_date(
+    house: House, provider_ca: str, name: str, through: str, shown: str
+) -> None:
+    new = clients.message(house.login(name), ELSEWHERE)
+    del new["From"], new["Date"]
+    with clients.submission(house.mail_hostname, house.ca_file) as client:
+        client.login(name, house.password(name))
+        client.sendmail(house.login(name), ELSEWHERE, new.as_string())
+    seen = in_the_world(provider_ca, through, new["Message-ID"])
+    (author,) = seen["From"].addresses
+    assert (author.addr_spec, author.display_name) == (f"il@{through}.test", shown)
+    assert seen["Date"]
+
+
+@pytest.mark.parametrize(
     ("sender", "shown"),
     [("scanner@{}", "scanner"), ("root@pve.lan", "root (pve.lan)")],
     ids=["machine-of-the-house", "machine-that-sends-as-itself"],

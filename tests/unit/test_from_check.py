@@ -121,6 +121,9 @@ def test_what_may_be_read_in_two_ways_is_refused(value: str) -> None:
         ("il", "+il@home.internal", False),
         ("il", "il@home.internal.test", False),
         ("il", "il@gmail.com", False),
+        # Written by Postfix, where there was no From.
+        ("il", "il@home.internal.sender.invalid", True),
+        ("il", "guest@home.internal.sender.invalid", False),
         ("guest", "il@gmail.test", False),
         ("prometheus", "alerts@home.internal", True),
         ("prometheus", "prometheus@home.internal", False),

@@ -141,6 +141,13 @@ FROM = [
     ("From: Cron Daemon <root@pve.lan>", "Cron Daemon"),
     # Mail that is sent on.
     ("From: A friend <friend@elsewhere.org>", "A friend"),
+    # What Postfix wrote, for a program that did not.
+    ("From: guest@home.internal.sender.invalid", "guest"),
+    ("From: root <root@home.internal.sender.invalid>", "root"),
+    ("From: gitea@home.internal.sender.invalid", "gitea"),
+    ("From: Code <gitea@home.internal.sender.invalid>", "Code (gitea)"),
+    ("From: root@pve.lan.sender.invalid", "root (pve.lan)"),
+    ("From: il@gmail.com.sender.invalid", ""),
     # What is no address, or several.
     ("From: nobody in particular", ""),
     ("From: Il <il@home.internal>, Guest <guest@home.internal>", ""),
