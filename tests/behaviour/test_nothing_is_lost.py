@@ -1,0 +1,98 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What was answered with 250 reaches its mailbox, even where every mail process is killed at any moment."""
+
+from __future__ import annotations
+
+import contextlib
+import imaplib
+import random
+import re
+import secrets
+import smtplib
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from ansible_collections.ilnmors.mail.tests.behaviour import clients
+from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
+from testinfra.host import Host
+
+# The lab's machines alone may be treated so.
+pytestmark = pytest.mark.usefixtures("provider")
+
+MESSAGES, KILLS = 60, 3
+KILL = (
+    "systemctl kill --signal=KILL 'postfix.service' 'postfix@*.service' dovecot.service; "
+    "systemctl stop dovecot.socket postfix.service dovecot.service; "
+    "systemctl reset-failed; systemctl start dovecot.service postfix.service"
+)
+
+
+@pytest.fixture
+def subject(house: House) -> Iterator[str]:
+    """Return a subject for the messages of a test, which are removed after it."""
+    subject = f"Nothing is lost {secrets.token_hex(8)}"
+    yield subject
+    with house.imap("guest") as client:
+        if uids := uids_of(client, subject):
+            client.uid("STORE", ",".join(uids), "+FLAGS.SILENT", r"(\Deleted)")
+            client.uid("EXPUNGE", ",".join(uids))
+
+
+def uids_of(client: imaplib.IMAP4, subject: str) -> list[str]:
+    """Return the UIDs of messages of a subject in the inbox."""
+    client.select("INBOX")
+    found: bytes = client.uid("SEARCH", "HEADER", "Subject", f'"{subject}"')[1][0]
+    return found.decode().split()
+
+
+def arrived(house: House, subject: str) -> set[str]:
+    """Return the Message-IDs of the messages of a subject in guest's inbox."""
+    with house.imap("guest") as client:
+        uids = uids_of(client, subject)
+        if not uids:
+            return set()
+        answer = client.uid("FETCH", ",".join(uids), "(BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")[1]
+    headers = b"".join(part[1] for part in answer if isinstance(part, tuple))
+    return set(re.findall(r"<[^>]+>", headers.decode()))
+
+
+def test_mail_survives_the_death_of_all_mail_processes(house: House, mail: Host, subject: str) -> None:
+    il, guest = house.login("il"), house.login("guest")
+    password = house.password("il")
+    answered: list[str] = []
+    gone = threading.Event()
+
+    def submit() -> None:
+        while len(answered) < MESSAGES and not gone.is_set():
+            with (
+                contextlib.suppress(OSError, smtplib.SMTPException),
+                clients.submission(house.mail_hostname, house.ca_file) as client,
+            ):
+                client.login("il", password)
+                while len(answered) < MESSAGES and not gone.is_set():
+                    new = clients.message(il, guest)
+                    new.replace_header("Subject", subject)
+                    client.send_message(new)
+                    answered.append(new["Message-ID"])
+            time.sleep(0.1)  # a server that is away is not asked without pause
+
+    chance = random.Random(subject)
+    points = sorted(chance.sample(range(1, MESSAGES), KILLS))
+    sender = threading.Thread(target=submit)
+    sender.start()
+    try:
+        for point in points:
+            wait_for(lambda point=point: len(answered) >= point, f"{point} messages are answered", 60, 0.005)  # type: ignore[misc]
+            mail.check_output(KILL)
+        wait_for(lambda: len(answered) >= MESSAGES, f"{MESSAGES} messages are answered", 60)
+    finally:
+        gone.set()
+        sender.join()
+    # What Postfix could not deliver meanwhile waits for its next attempt.
+    mail.check_output("postqueue -f")
+    wait_for(
+        lambda: set(answered) <= arrived(house, subject), f"All mail arrives (killed after {points})", 60, 1
+    )
