@@ -20,6 +20,11 @@ TALKER = Path(talker.__file__).read_text()
 Sender = Callable[[Sequence[bytes]], list[str]]
 
 
+def encrypt(connection: socket.socket, house: House) -> ssl.SSLSocket:
+    """Begin TLS as a client that verifies."""
+    return clients.tls(house.ca_file).wrap_socket(connection, server_hostname=house.mail_hostname)
+
+
 def login(house: House, name: str) -> Sender:
     """Return what talks as a user or service, on port 465."""
     plain = base64.b64encode(f"\0{name}\0{house.password(name)}".encode())
@@ -27,8 +32,7 @@ def login(house: House, name: str) -> Sender:
 
     def talk(steps: Sequence[bytes]) -> list[str]:
         connection = socket.create_connection((house.mail_address, 465), clients.TIMEOUT)
-        encrypted = clients.tls(house.ca_file).wrap_socket(connection, server_hostname=house.mail_hostname)
-        replies = talker.talk(encrypted, [*before, *steps])
+        replies = talker.talk(encrypt(connection, house), [*before, *steps])
         assert replies[2].startswith("235"), replies
         return replies[3:]
 
@@ -51,8 +55,3 @@ def loopback(mail: Host, address: str) -> Sender:
     if ":" in address and not mail.check_output("ip -6 -oneline address show dev lo"):
         pytest.skip("needs IPv6 on the mail host")
     return machine(mail, address)
-
-
-def starttls(connection: socket.socket, house: House) -> ssl.SSLSocket:
-    """Begin TLS as a client that verifies."""
-    return clients.tls(house.ca_file).wrap_socket(connection, server_hostname=house.mail_hostname)

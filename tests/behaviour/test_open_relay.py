@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import secrets
+import socket
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
-from ansible_collections.ilnmors.mail.tests.behaviour import senders, talker
+from ansible_collections.ilnmors.mail.tests.behaviour import clients, senders, talker
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
 from ansible_collections.ilnmors.mail.tests.behaviour.senders import Sender
 from ansible_collections.ilnmors.mail.tests.behaviour.test_strangers import trusts
@@ -55,14 +56,6 @@ def fill(template: str, house: House) -> str:
     return template.format(domain=house.domain, hostname=house.mail_hostname, address=house.mail_address)
 
 
-def ask(house: House, sender: str, recipient: str) -> list[bytes]:
-    return [
-        f"MAIL FROM:{fill(sender, house)}\r\n".encode(),
-        f"RCPT TO:{fill(recipient, house)}\r\n".encode(),
-        QUIT,
-    ]
-
-
 @pytest.fixture(scope="module")
 def stranger(house: House, mail: Host) -> House:
     """Return the house that this machine is a stranger to."""
@@ -78,13 +71,19 @@ def nuisance(house: House) -> Iterator[Future[list[str]]]:
         yield thread.submit(talker.call, house.mail_address, 25, [b"EHLO a.test\r\n"] + [b"ERR\r\n"] * 30)
 
 
-@pytest.mark.parametrize("port", [25, 587])
+@pytest.mark.parametrize("port", [25, 465])
 @pytest.mark.parametrize("recipient", PLAIN + HIDDEN)
 def test_a_stranger_relays_to_nobody(stranger: House, port: int, recipient: str) -> None:
+    steps = [b"", b"EHLO stranger.test\r\n"]
     for sender in FROM:
-        steps = [b"EHLO stranger.test\r\n", *ask(stranger, sender, recipient)]
-        _greeting, _ehlo, _mail, rcpt, _quit = talker.call(stranger.mail_address, port, steps)
-        assert rcpt.startswith("5"), (sender, rcpt)
+        lines = (f"MAIL FROM:{sender}\r\n", f"RCPT TO:{recipient}\r\n", "RSET\r\n")
+        steps += [fill(line, stranger).encode() for line in lines]
+    connection = socket.create_connection((stranger.mail_address, port), clients.TIMEOUT)
+    replies = talker.talk(
+        senders.encrypt(connection, stranger) if port == 465 else connection, [*steps, QUIT]
+    )
+    assert len(replies) == len(steps) + 1
+    assert [reply for reply in replies[3:-1:3] if not reply.startswith("5")] == []
 
 
 @pytest.fixture(params=["login", "trusted", "trusted-ipv6", "trusted-machine"])

@@ -136,7 +136,7 @@ def test_what_is_sent_in_the_clear_before_tls_is_not_obeyed_in_it(
             connection.sendall(command + injected)
             talker.reply(clear)
         try:
-            with senders.starttls(connection, house) as encrypted, encrypted.makefile("rb") as stream:
+            with senders.encrypt(connection, house) as encrypted, encrypted.makefile("rb") as stream:
                 for step in filter(None, (before, probe)):
                     encrypted.sendall(step)
                     answer = talker.reply(stream)
