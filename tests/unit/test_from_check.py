@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-PROGRAM = Path(__file__).parents[2] / "roles/postfix_relay/files/from-check"
+PROGRAM = Path(__file__).parents[2] / "roles/postfix_relay/files/from_check.py"
 TABLE = """\
 # Managed by Ansible: the next run overwrites what is changed here.
 il@home.internal\til@home.internal
