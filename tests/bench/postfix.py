@@ -254,8 +254,8 @@ def submit(client: smtplib.SMTP, sender: str, recipient: str, mark: str, text: s
 def burst(server: Server, case: Case, number: int, retry: bool = True, first: str = "") -> Burst:
     """Submit messages over connections that have logged in already, and wait until all are delivered.
 
-    Nothing is removed: ext4 is slow to make files while it remembers those just deleted. The command `first` is run at the
-    start, such as one that gives the machine something else to do.
+    Nothing is removed: ext4 is slow to make files while it remembers those just deleted. The command `first` is run at
+    the start, such as one that gives the machine something else to do.
     """
     text = text_of(case.size)
     people = random.sample(PEOPLE, case.people)
