@@ -249,7 +249,7 @@ def test_verify_lists_what_waits_and_why(request: pytest.FixtureRequest, house: 
         timeout=120,
         env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"},
     )
-    output = " ".join(done.stdout.split())
+    output = " ".join(f"{done.stdout} {done.stderr}".split())
     for recipient, ending, age in ((old, "FAILED", "5 hours"), (young, "note", "10 minutes")):
         message = queue.find(recipient)
         assert message is not None

@@ -112,7 +112,10 @@ def verified(request: pytest.FixtureRequest) -> Callable[[], dict[str, Any]]:
         command = ["ansible", "mail", "--one-line", "-m", "ilnmors.mail.oauth2_tokens"]
         command += ["-a", f"accounts={ACCOUNT}"] + (["-i", inventory] if inventory else [])
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-        found: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])["checks"][0]
+        # What failed, Ansible may say on either, and more behind it.
+        said = done.stdout + done.stderr
+        result, _ = json.JSONDecoder().raw_decode(said, said.index("{"))
+        found: dict[str, Any] = result["checks"][0]
         return found
 
     return check

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -144,10 +143,10 @@ def tls_run(site: Site) -> Run:
 
 
 @pytest.fixture(scope="module")
-def house_run(site: Site, mail: Host) -> Iterator[Run]:
+def house_run(site: Site, mail: Host) -> Run:
     mail.check_output(f"ip address add {PUBLIC}/32 dev lo")
     try:
-        yield site(BAD_HOUSE)
+        return site(BAD_HOUSE)
     finally:
         mail.check_output(f"ip address delete {PUBLIC}/32 dev lo")
 
