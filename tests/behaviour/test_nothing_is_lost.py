@@ -25,6 +25,8 @@ pytestmark = pytest.mark.usefixtures("provider")
 MESSAGES, KILLS = 60, 3
 STALE = 180
 """Seconds; after two minutes Dovecot takes a lock of a process that was killed for what it is."""
+LOCKED = (OSError, imaplib.IMAP4.error)
+"""How a client learns of it: no answer."""
 KILL = (
     "systemctl kill --signal=KILL 'postfix.service' 'postfix@*.service' dovecot.service; "
     "systemctl stop dovecot.socket postfix.service dovecot.service; "
@@ -49,7 +51,7 @@ def uids_of(client: imaplib.IMAP4, subject: str) -> list[str]:
 
 def removed(house: House, subject: str) -> bool:
     """Remove the messages of a subject from guest's inbox; False where it is locked."""
-    with contextlib.suppress(OSError), house.imap("guest") as client:
+    with contextlib.suppress(*LOCKED), house.imap("guest") as client:
         if uids := uids_of(client, subject):
             client.uid("STORE", ",".join(uids), "+FLAGS.SILENT", r"(\Deleted)")
             client.uid("EXPUNGE", ",".join(uids))
@@ -59,7 +61,7 @@ def removed(house: House, subject: str) -> bool:
 
 def arrived(house: House, subject: str) -> set[str]:
     """Return the Message-IDs of the messages of a subject in guest's inbox; none where it is locked."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(*LOCKED):
         return message_ids(house, subject)
     return set()
 
