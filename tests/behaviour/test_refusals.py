@@ -39,6 +39,24 @@ BAD_HOUSE = {
         },
         {"name": "relayed", "profile": "naver", "address": "a@naver.com", "owner": "il", "fetch": False},
         {"name": "fetched", "profile": "naver", "address": "b@naver.com", "owner": "il", "relay": False},
+        {
+            "name": "unknown",
+            "profile": "hotmail",
+            "address": "c@hotmail.com",
+            "password": "secret-c",
+            "owner": "il",
+        },
+        {
+            "name": "clear",
+            "profile": "custom",
+            "address": "IL@gmail.com",
+            "username": "il\nroot",
+            "password": "secret-line\nsecret-break",
+            "owner": "guest",
+            "smtp_host": "smtp.example.org",
+            "smtp_tls": "none",
+            "fetch": False,
+        },
     ],
     "mail_default_provider": "outlook",
     "mail_trusted_networks": ["127.0.0.0/8", "8.8.8.0/24"],
@@ -58,7 +76,15 @@ HOUSE_PROBLEMS = [
     "mail_providers[0] (gmail).owner: 'nobody' is not a user; write one of il, guest, il",
     "mail_providers[1] (relayed): has no password; write the account's (app) password, or remove the account",
     "mail_providers[2] (fetched): has no password; write the account's (app) password, or remove the account",
-    "mail_default_provider: 'outlook' is not in mail_providers (there: gmail, relayed, fetched); "
+    "mail_providers[3] (unknown).profile: 'hotmail' is not known; write one of gmail, naver, outlook, daum, kakao, "
+    "icloud, yahoo, fastmail, custom; custom, or none, wants smtp_host and imap_host",
+    "mail_providers[4] (clear).username: 'il\\nroot' holds a line break, a control character or a colon; remove that",
+    "mail_providers[4] (clear).password: holds a line break or another control character; write it on one line",
+    "mail_providers[4] (clear).smtp_tls: none would send the password and all mail to 'smtp.example.org' where "
+    "everybody on the way can read them; remove it, or set allow_cleartext: true if that host is one of the house",
+    "mail_providers[4].address: 'IL@gmail.com' belongs to 'nobody' already (mail_providers[0].address); "
+    "an address has one owner: remove it from one of them",
+    "mail_default_provider: 'outlook' is not in mail_providers (there: gmail, relayed, fetched, unknown, clear); "
     "write one of those names",
     "mail_trusted_networks[1]: '8.8.8.0/24' is public address space: strangers could send mail through the house; "
     "write the house's private network, or set mail_trust_public_networks: true if you mean it",
