@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.house import is_domain
+from ansible_collections.ilnmors.mail.plugins.module_utils.addresses import is_domain
 
 Setting = bool | int | float | str
 

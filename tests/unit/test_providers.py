@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.plugins.module_utils.house import is_domain
+from ansible_collections.ilnmors.mail.plugins.module_utils.addresses import is_domain
 from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import (
     MEBIBYTE,
     PROFILES,
