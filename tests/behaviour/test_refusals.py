@@ -149,6 +149,7 @@ BAD_HASHING = [
         {
             "dovecot_imap_password_scheme": "BLF-CRYPT",
             "mail_users": [{"name": "il", "password": f"secret-{'x' * 66}"}],
+            "mail_services": [],
             "mail_providers": [],
             "mail_default_provider": "",
         },
