@@ -71,6 +71,7 @@ endif
 
 .PHONY: lab
 lab: machines archive ## build the house in containers on this machine and leave it running
+	@docker start lab-mail lab-app lab-provider >/dev/null 2>&1 || molecule reset >/dev/null 2>&1  # stopped, or gone
 	@echo "==> converging the lab (a few minutes the first time)"
 	molecule converge
 	@ansible mail --module-name ansible.builtin.fetch \
