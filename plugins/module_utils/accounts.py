@@ -14,6 +14,16 @@ def house_address(local: str, domain: str) -> str:
     return f"{local}@{domain}".lower()
 
 
+def user_addresses(user: Mapping[str, Any], domain: str) -> list[str]:
+    """All addresses of one entry of `mail_users` in the house: the name first, then aliases."""
+    return [house_address(local, domain) for local in (user["name"], *(user.get("aliases") or []))]
+
+
+def service_addresses(service: Mapping[str, Any], domain: str) -> list[str]:
+    """Return the addresses that one entry of `mail_services` may send as."""
+    return [a.lower() for a in service.get("addresses") or [house_address(service["name"], domain)]]
+
+
 def dovecot_accounts(
     entries: Sequence[Mapping[str, Any]], domain: str, sends_only: bool = False, quota_field: str = ""
 ) -> list[dict[str, Any]]:

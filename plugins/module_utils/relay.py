@@ -9,7 +9,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import house_address
+from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import (
+    house_address,
+    service_addresses,
+    user_addresses,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import (
     host_network,
     untrusted_addresses,
@@ -25,7 +29,6 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.sender_rewriting impo
     report_rules,
     return_addresses,
     return_rules,
-    service_addresses,
     unmark_rules,
 )
 
@@ -35,11 +38,6 @@ Entries = Sequence[Mapping[str, Any]]
 
 # RFC 2142 section 5 and RFC 5321 section 4.5.1, and what Debian's cron and daemons write to.
 ROLE_ACCOUNTS = ("postmaster", "abuse", "root", "mailer-daemon")
-
-
-def user_addresses(user: Mapping[str, Any], domain: str) -> list[str]:
-    """All addresses of one entry of `mail_users` in the house: the name first, then aliases."""
-    return [house_address(local, domain) for local in (user["name"], *(user.get("aliases") or []))]
 
 
 def mailboxes(users: Entries, domain: str) -> Table:

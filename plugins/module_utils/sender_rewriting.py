@@ -15,7 +15,11 @@ from dataclasses import dataclass
 from email.header import Header
 from typing import Any
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import house_address
+from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import (
+    house_address,
+    service_addresses,
+    user_addresses,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils.providers import Provider
 
 # A name that can never exist (RFC 2606 section 2). No pattern that ends in it needs an anchor: main.cf, which holds
@@ -94,8 +98,8 @@ def return_addresses(
         for address in provider.addresses:
             table[marked(address)] = house_address(provider.owner, domain)
     for user in users:
-        for local in (user["name"], *(user.get("aliases") or [])):
-            table[marked(house_address(local, domain))] = house_address(user["name"], domain)
+        for address in user_addresses(user, domain):
+            table[marked(address)] = house_address(user["name"], domain)
     return table
 
 
@@ -103,11 +107,6 @@ def return_rules(domain: str, postmaster: str, ldap: bool) -> list[Rule]:
     """Say the same of senders whom no table lists: the directory's people have inboxes, all others the postmaster's."""
     people = [Rule(rf"^([^@]+@{re.escape(domain)}){_MARK}", "$1")] if ldap else []
     return [*people, Rule(_MARK, pcre_text(house_address(postmaster, domain)))]
-
-
-def service_addresses(service: Mapping[str, Any], domain: str) -> list[str]:
-    """Return the addresses that one entry of `mail_services` may send as."""
-    return [a.lower() for a in service.get("addresses") or [house_address(service["name"], domain)]]
 
 
 # Who in the house wrote it, where, and with what (RFC 5322 section 3.6.7, and what mail programs add).
