@@ -1,0 +1,53 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The account that is fetched, as the role describes it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account at a provider, and where its mail lands.
+
+    mechanism: whether its secret is a password or an OAuth 2.0 access token.
+    owner: the login in the house of the person whose account it is.
+    folder: where its mailboxes land in the owner's mailbox.
+    inbox: whether its INBOX lands in the owner's inbox instead, through the owner's Sieve rules.
+    labelled: whether its mailboxes are labels, so that one message may be in many (Gmail).
+    labels: whether such labels are fetched as folders.
+    mailboxes: patterns of the mailboxes that are fetched; none means all.
+    mirror: whether a message that is deleted at the provider is deleted in the house.
+    daily_megabytes: what the provider lets an account read in a day, if it says so.
+    door: socket of the house's IMAP service for the owner.
+    """
+
+    name: str
+    host: str
+    port: int
+    ca_file: str
+    username: str
+    mechanism: Literal["password", "xoauth2"]
+    owner: str
+    folder: str
+    inbox: bool
+    labelled: bool
+    labels: bool
+    mailboxes: tuple[str, ...]
+    skip_mailboxes: tuple[str, ...]
+    mirror: bool
+    daily_megabytes: int | None
+    metrics: bool
+    door: str
+
+    @classmethod
+    def read(cls, path: Path) -> Account:
+        """Read the account's file, a JSON object with these keys."""
+        values: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        for patterns in ("mailboxes", "skip_mailboxes"):
+            values[patterns] = tuple(values[patterns])
+        return cls(**values)
