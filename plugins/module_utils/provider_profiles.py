@@ -20,7 +20,11 @@ class Profile:
 
     smtp_port: 465 means implicit TLS, any other STARTTLS (RFC 8314 section 3.3). IMAP is always implicit TLS.
     folder: where its mail lands in the owner's mailbox; empty for the account's own name.
-    skip_mailboxes: mailboxes, as its IMAP server names them, that are not fetched.
+    skip_mailboxes: mailboxes that are not fetched, by the names that people see: spam, deleted mail and drafts, where
+    its IMAP server does not say which these are (SPECIAL-USE, RFC 6154).
+    labelled: whether its mailboxes are labels, so that one message may be in many of them.
+    daily_imap_megabytes: how many megabytes (10^6 bytes) of one account may be read in a day.
+    imap_connections: how many IMAP connections of one account at once.
     auth: what it takes for a login: a password (an app password, where it has them), or OAuth 2.0 alone.
     token_url, scope: where an OAuth 2.0 refresh token becomes an access token (RFC 6749 section 6), and what for.
     foreign_sender: what it does with a sender that is not the account's: it refuses or replaces it.
@@ -37,6 +41,9 @@ class Profile:
     smtp_port: int = 587
     imap_port: int = 993
     skip_mailboxes: tuple[str, ...] = ()
+    labelled: bool = False
+    daily_imap_megabytes: int | None = None
+    imap_connections: int | None = None
     auth: Literal["password", "oauth2"] = "password"
     token_url: str = ""
     scope: str = ""
@@ -50,7 +57,9 @@ class Profile:
 
 PROFILES: dict[str, Profile] = {
     # Hosts and ports: https://support.google.com/mail/answer/7126229
-    # All Mail holds every message of every label once more; Spam and Trash are not worth keeping.
+    # Mailboxes are labels: https://developers.google.com/workspace/gmail/imap/imap-extensions
+    # 2,500 MB a day by IMAP: https://support.google.com/a/answer/1071518
+    # 15 IMAP connections: https://support.google.com/mail/answer/7126229
     # A foreign From is replaced, and kept as X-Google-Original-From: https://support.google.com/mail/answer/22370
     # 500 messages a day: https://support.google.com/mail/answer/22839; 25 MB, and "550 5.4.5" beyond the day's
     # limit: https://support.google.com/a/answer/3726730
@@ -59,13 +68,9 @@ PROFILES: dict[str, Profile] = {
         smtp_host="smtp.gmail.com",
         imap_host="imap.gmail.com",
         folder="Google",
-        skip_mailboxes=(
-            "[Gmail]/All Mail",
-            "[Gmail]/Important",
-            "[Gmail]/Starred",
-            "[Gmail]/Spam",
-            "[Gmail]/Trash",
-        ),
+        labelled=True,
+        daily_imap_megabytes=2_500,
+        imap_connections=15,
         token_url="https://oauth2.googleapis.com/token",  # noqa: S106 - no password
         scope="https://mail.google.com/",
         foreign_sender="replaced",
@@ -75,8 +80,13 @@ PROFILES: dict[str, Profile] = {
     ),
     # Hosts and ports: https://help.naver.com/service/30029/contents/21344
     # A sender that is not the account's: "553 5.7.1 … Sender address rejected", as users of its SMTP report.
+    # Its mailboxes, as users of its IMAP list them: "Sent Messages", "Drafts", "Deleted Messages", "Junk".
     "naver": Profile(
-        smtp_host="smtp.naver.com", imap_host="imap.naver.com", folder="Naver", foreign_sender="refused"
+        smtp_host="smtp.naver.com",
+        imap_host="imap.naver.com",
+        folder="Naver",
+        skip_mailboxes=("Drafts", "Deleted Messages", "Junk"),
+        foreign_sender="refused",
     ),
     # Hosts and ports: https://support.microsoft.com/office/d088b986-291d-42b8-9564-9c414e2aa040
     # A personal account may have to set smtp_host: smtp-mail.outlook.com.
@@ -102,11 +112,13 @@ PROFILES: dict[str, Profile] = {
         over_limit=(r"2\.0 .*SubmissionQuotaExceeded",),
     ),
     # Hosts and ports: https://cs.daum.net/faq/266/12145.html; implicit TLS alone.
+    # Its mailboxes, as users of its IMAP list them: those of Naver, but 스팸편지함 for spam.
     "daum": Profile(
         smtp_host="smtp.daum.net",
         smtp_port=465,
         imap_host="imap.daum.net",
         folder="Daum",
+        skip_mailboxes=("Drafts", "Deleted Messages", "스팸편지함"),
         foreign_sender="refused",
     ),
     # The same service under its other name: https://cs.kakao.com/helps_html/1073193435
@@ -115,6 +127,7 @@ PROFILES: dict[str, Profile] = {
         smtp_port=465,
         imap_host="imap.kakao.com",
         folder="Kakao",
+        skip_mailboxes=("Drafts", "Deleted Messages", "스팸편지함"),
         foreign_sender="refused",
     ),
     # Hosts and ports, app-specific password: https://support.apple.com/102525

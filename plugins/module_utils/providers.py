@@ -32,14 +32,19 @@ class Provider:
     """One account at a public provider. Hosts are names, ports TCP ports.
 
     addresses: what it may send as, its own address first.
-    password: empty where oauth2 is set.
+    password: empty where password_file, a path on the mail host, or oauth2 is set.
     connections: SMTP connections at once; messages_per_minute: None without a limit; over_limit: see Profile.
+    folder: where its mailboxes land in the owner's mailbox; inbox: its INBOX lands in the owner's inbox instead.
+    labelled: its mailboxes are labels (see Profile); labels: they are fetched as folders.
+    mailboxes: patterns of the mailboxes that are fetched, none for all; skip_mailboxes: of those that are not.
+    deleted_at_provider: what becomes of a message in the house that is deleted there.
     """
 
     name: str
     addresses: tuple[str, ...]
     username: str
     password: str = field(repr=False)
+    password_file: str
     oauth2: OAuth2 | None
     owner: str
     relay: bool
@@ -53,7 +58,13 @@ class Provider:
     over_limit: tuple[str, ...]
     imap_host: str
     imap_port: int
+    inbox: bool
+    labelled: bool
+    labels: bool
+    mailboxes: tuple[str, ...]
     skip_mailboxes: tuple[str, ...]
+    deleted_at_provider: Literal["keep", "mirror"]
+    daily_imap_megabytes: int | None
 
     @property
     def address(self) -> str:
@@ -89,6 +100,7 @@ def resolve(entry: Mapping[str, Any]) -> Provider:
         addresses=(entry["address"], *(entry.get("aliases") or ())),
         username=entry.get("username") or entry["address"],
         password=password.replace(" ", "") if _SPACED_PASSWORD.fullmatch(password) else password,
+        password_file=entry.get("password_file") or "",
         oauth2=_oauth2(entry.get("oauth2"), profile.token_url, profile.scope),
         owner=entry["owner"],
         relay=bool(entry.get("relay", True)),
@@ -102,7 +114,13 @@ def resolve(entry: Mapping[str, Any]) -> Provider:
         over_limit=profile.over_limit,
         imap_host=setting("imap_host"),
         imap_port=int(setting("imap_port")),
+        inbox=bool(entry.get("inbox")),
+        labelled=profile.labelled,
+        labels=bool(entry.get("labels")),
+        mailboxes=tuple(entry.get("mailboxes") or ()),
         skip_mailboxes=tuple(setting("skip_mailboxes")),
+        deleted_at_provider=entry.get("deleted_at_provider") or "keep",
+        daily_imap_megabytes=profile.daily_imap_megabytes,
     )
 
 

@@ -46,6 +46,7 @@ def test_a_profile_fills_in_what_is_not_said() -> None:
         addresses=("il@gmail.com",),
         username="il@gmail.com",
         password="secret",
+        password_file="",
         oauth2=None,
         owner="il",
         relay=True,
@@ -59,7 +60,13 @@ def test_a_profile_fills_in_what_is_not_said() -> None:
         over_limit=(r"4\.5",),
         imap_host="imap.gmail.com",
         imap_port=993,
-        skip_mailboxes=PROFILES["gmail"].skip_mailboxes,
+        inbox=False,
+        labelled=True,
+        labels=False,
+        mailboxes=(),
+        skip_mailboxes=(),
+        deleted_at_provider="keep",
+        daily_imap_megabytes=2_500,
     )
 
 
@@ -67,7 +74,7 @@ def test_without_a_profile_hosts_are_explicit_and_the_rest_is_usual() -> None:
     club = resolve(EXPLICIT)
     assert (club.smtp_host, club.smtp_port, club.smtp_tls) == ("smtp.example.org", 587, "starttls")
     assert (club.imap_host, club.imap_port, club.skip_mailboxes) == ("imap.example.org", 993, ())
-    assert club.folder == "club"
+    assert (club.folder, club.labelled, club.daily_imap_megabytes) == ("club", False, None)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +89,10 @@ def test_without_a_profile_hosts_are_explicit_and_the_rest_is_usual() -> None:
         ("smtp_tls", "implicit"),
         ("imap_host", "imap.gmail.test"),
         ("imap_port", 1993),
+        ("inbox", True),
+        ("labels", True),
+        ("deleted_at_provider", "mirror"),
+        ("password_file", "/etc/mail-passwords/gmail"),
     ],
 )
 def test_what_is_said_wins_over_the_profile(key: str, value: object) -> None:
@@ -90,11 +101,21 @@ def test_what_is_said_wins_over_the_profile(key: str, value: object) -> None:
 
 @pytest.mark.parametrize("skipped", [[], ["Junk", "휴지통"]])
 def test_said_mailboxes_replace_those_of_the_profile(skipped: list[str]) -> None:
-    assert resolve({**GMAIL, "skip_mailboxes": skipped}).skip_mailboxes == tuple(skipped)
+    naver = {**GMAIL, "profile": "naver"}
+    assert resolve(naver).skip_mailboxes == PROFILES["naver"].skip_mailboxes
+    assert resolve({**naver, "skip_mailboxes": skipped}).skip_mailboxes == tuple(skipped)
+
+
+def test_mailboxes_are_patterns() -> None:
+    assert resolve({**GMAIL, "mailboxes": ["INBOX", "가족*"]}).mailboxes == ("INBOX", "가족*")
 
 
 @pytest.mark.parametrize(
-    "key", ["folder", "smtp_host", "smtp_port", "imap_host", "skip_mailboxes", "username"]
+    "key",
+    [
+        *("folder", "smtp_host", "smtp_port", "imap_host", "skip_mailboxes", "username"),
+        *("inbox", "labels", "mailboxes", "deleted_at_provider", "password_file"),
+    ],
 )
 def test_null_says_nothing(key: str) -> None:
     assert resolve({**GMAIL, key: None}) == resolve(GMAIL)

@@ -131,7 +131,7 @@ def test_every_option_has_a_type_and_a_description(role: str) -> None:
 @pytest.mark.parametrize("role", NAMES)
 def test_secrets_are_never_shown(role: str) -> None:
     for name, option in all_options(specs(role)["main"]["options"]):
-        if "password" in name.rpartition(".")[2] and not name.endswith("_scheme"):
+        if "password" in name.rpartition(".")[2] and not name.endswith(("_scheme", "_file")):
             assert option.get("no_log") is True, f"{name} could be shown"
             assert "choices" not in option, f"{name} would be shown when its choice is refused"
 
