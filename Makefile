@@ -39,6 +39,7 @@ lint: venv ## formatting, ruff, mypy, yamllint, ansible-lint
 	ruff format --check .
 	ruff check .
 	mypy -p ansible_collections.ilnmors.mail.plugins -p ansible_collections.ilnmors.mail.tests
+	mypy -p mbsync_fetch
 	mypy $(wildcard roles/*/files/*.py)
 	yamllint --strict .
 	ansible-lint

@@ -1,0 +1,478 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How the fetch of an account goes: what is kept of it, when the next attempt is made, and who is told.
+
+All times are seconds since 1970. Nothing here holds a secret.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import re
+import secrets
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from email import policy
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from mbsync_fetch.account import Account
+
+State = Literal["new", "ok", "retrying", "refused", "stopped", "house full", "limit"]
+Kind = Literal[
+    "unreachable", "tls", "refused", "provider limit", "budget", "house full", "house unavailable", "error"
+]
+"""Why an attempt failed. refused: the login; budget: what may be read in a day has been read."""
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+FIRST_DELAY, LAST_DELAY = MINUTE, HOUR
+"""Seconds to the next attempt after a first failure, doubled with each, up to the last."""
+REFUSED_DELAYS = (15 * MINUTE, HOUR)
+"""Seconds to the next attempt after each refused login. After one more there is none: providers lock accounts."""
+LIMIT_DELAYS = (HOUR, 4 * HOUR)
+"""The same as for failures, where the provider says that it is asked for too much."""
+JITTER = 0.2
+"""What part of a delay is added to it at most, so that accounts do not all return at once."""
+BUDGET = 0.8
+"""What part of the provider's daily limit is used; the rest is left to the owner's other clients."""
+MEGABYTE = 1_000_000
+NOTES = 20
+"""How many notes are kept."""
+
+STATES: dict[Kind, State] = {
+    "unreachable": "retrying",
+    "tls": "retrying",
+    "refused": "refused",
+    "provider limit": "limit",
+    "budget": "limit",
+    "house full": "house full",
+    "house unavailable": "retrying",
+    "error": "retrying",
+}
+REMEDIES: dict[Kind, str] = {
+    "tls": (
+        "if the provider's own certificate is right, look at imap_host of the account in mail_providers "
+        "and at mbsync_fetch_provider_ca"
+    ),
+    "refused": "write the right (app) password of the account in mail_providers and run the site playbook",
+    "house full": "delete mail in the owner's mailbox, or raise the owner's quota in mail_users",
+    "house unavailable": "look at 'systemctl status dovecot'",
+    "error": "look at the journal of the unit",
+}
+AUTHORIZE_AGAIN = (
+    "authorize the account again, write the new token as oauth2.refresh_token in mail_providers "
+    "and run the site playbook"
+)
+
+_jitter = random.SystemRandom().random
+
+
+# --- what the provider says
+
+
+# RFC 5530, and OVERQUOTA and LIMIT as Gmail says them of its own bandwidth.
+_LIMIT_CODES = {"LIMIT", "OVERQUOTA"}
+_PASSING_CODES = {"UNAVAILABLE", "INUSE", "SERVERBUG", "SYS/TEMP"}
+_LIMIT_WORDS = re.compile(r"bandwidth|too many|rate limit|exceeded", re.IGNORECASE)
+_PASSING_WORDS = re.compile(r"temporar|try again|later|system error", re.IGNORECASE)
+
+
+def kind_of(answer: str, otherwise: Kind) -> Kind:
+    """Say what a NO or BYE of the provider means; otherwise: what one means that says nothing more ("refused")."""
+    found = re.search(r"\[([A-Z/-]+)", answer)
+    code = found[1] if found else ""
+    if code in _LIMIT_CODES:
+        return "provider limit"
+    if code in _PASSING_CODES:
+        return "error"
+    if code in ("", "ALERT") and _LIMIT_WORDS.search(answer):
+        return "provider limit"
+    if code in ("", "ALERT") and _PASSING_WORDS.search(answer):
+        return "error"
+    return otherwise
+
+
+# --- what is kept
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A message that the provider does not hand over."""
+
+    uid: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """A folder on both sides.
+
+    name, house: its name at the provider and where it lies in the owner's mailbox, both readable.
+    provider, in_house: the messages on each side. missing: those at the provider that have yet to be fetched; not
+    what was deleted or moved in the house. gone: whether the provider no longer has it.
+    """
+
+    name: str
+    house: str
+    provider: int
+    in_house: int
+    missing: int = 0
+    refused: tuple[Refused, ...] = ()
+    gone: bool = False
+
+    @classmethod
+    def load(cls, values: Mapping[str, Any]) -> Report:
+        """Return the report that asdict() turned into these values."""
+        return cls(**{**values, "refused": tuple(Refused(**entry) for entry in values["refused"])})
+
+
+@dataclass(frozen=True)
+class Note:
+    """What was done that the owner might wonder about, such as a recovery."""
+
+    time: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """How it goes. Each change is a new Status.
+
+    reason, remedy: why it is not ok, and what to do; empty where there is nothing.
+    failures, refusals: attempts in a row that failed, and those of them whose login was refused.
+    credential: what the last refused password or token is known again by, "" if none was refused.
+    told: whether the owner has been told that it has stopped.
+    unmatched: patterns that match no mailbox. day: the date (UTC) that bytes_today belong to.
+    """
+
+    state: State = "new"
+    reason: str = ""
+    remedy: str = ""
+    last_success: float = 0.0
+    last_try: float = 0.0
+    next_try: float = 0.0
+    failures: int = 0
+    refusals: int = 0
+    credential: str = field(default="", repr=False)
+    told: bool = False
+    folders: tuple[Report, ...] = ()
+    unmatched: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    day: str = ""
+    bytes_today: int = 0
+
+    @classmethod
+    def read(cls, path: Path) -> Status:
+        """Read the file; one that is missing, damaged or of another version is a new account's."""
+        try:
+            values = json.loads(path.read_bytes())
+            status = cls(
+                **{
+                    **values,
+                    "folders": tuple(Report.load(entry) for entry in values["folders"]),
+                    "unmatched": tuple(values["unmatched"]),
+                    "notes": tuple(Note(**entry) for entry in values["notes"]),
+                }
+            )
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
+            return cls()
+        return status if status._is_sound() else cls()
+
+    def _is_sound(self) -> bool:
+        kinds = {"float": (int, float)}
+        builtin = {"int": int, "str": str, "bool": bool}
+        return self.state in get_args(State) and all(
+            isinstance(getattr(self, entry.name), kinds.get(str(entry.type)) or builtin[str(entry.type)])
+            for entry in fields(self)
+            if entry.type in {*kinds, *builtin}
+        )
+
+    def write(self, path: Path) -> None:
+        """Replace the file as a whole, readable by its owner alone."""
+        write_file(path, json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n", 0o600)
+
+    # --- when to try
+
+    def may_try(self, now: float, credential: str) -> str | None:
+        """Return why no attempt may be made now, None if it may. credential: the password or token to be used."""
+        refused_again = self.refusals > 0 and knows(self.credential, credential)
+        if self.refusals > len(REFUSED_DELAYS) and refused_again:
+            return f"stopped after {self.refusals} refused logins: {self.remedy or REMEDIES['refused']}"
+        if self.state in ("refused", "stopped") and not refused_again:
+            return None
+        # If the clock was set back, nobody knows how long it has been.
+        if self.last_try <= now < self.next_try:
+            return f"waits until {clock(self.next_try)}: {self.reason}"
+        return None
+
+    def succeeded(
+        self,
+        now: float,
+        folders: Sequence[Report],
+        *,
+        whole: bool = True,
+        unmatched: Sequence[str] = (),
+    ) -> Status:
+        """Return the status after a fetch. whole: whether these are all the folders, or only some of them."""
+        named = {report.name: report for report in folders}
+        kept = () if whole else tuple(named.pop(report.name, report) for report in self.folders)
+        return replace(
+            self,
+            state="ok",
+            reason="",
+            remedy="",
+            last_success=now,
+            last_try=now,
+            next_try=0.0,
+            failures=0,
+            refusals=0,
+            credential="",
+            told=False,
+            folders=(*kept, *named.values()),
+            unmatched=tuple(unmatched) if whole else self.unmatched,
+        )
+
+    def failed(
+        self,
+        now: float,
+        kind: Kind,
+        reason: str,
+        credential: str,
+        *,
+        token: bool = False,
+        jitter: Callable[[], float] = _jitter,
+    ) -> Status:
+        """Return the status after one more failure.
+
+        reason: one line without a secret. token: whether the credential is an access token; as that is a new one every
+        hour, it does not start the counting of refusals anew. jitter: returns a number from 0 to 1.
+        """
+        after = replace(
+            self,
+            state=STATES[kind],
+            reason=" ".join(reason.split()),
+            remedy=AUTHORIZE_AGAIN if kind == "refused" and token else REMEDIES.get(kind, ""),
+            last_try=now,
+            failures=self.failures + 1,
+        )
+        if kind == "refused":
+            after = after._refused(credential, token)
+        if after.state == "stopped":
+            return replace(after, next_try=0.0)
+        return replace(after, next_try=now + after._delay(kind, now) * (1 + JITTER * jitter()))
+
+    def _refused(self, credential: str, token: bool) -> Status:
+        again = self.refusals > 0 and (token or knows(self.credential, credential))
+        refusals = self.refusals + 1 if again else 1
+        return replace(
+            self,
+            state="refused" if refusals <= len(REFUSED_DELAYS) else "stopped",
+            refusals=refusals,
+            credential=recognisable(credential),
+            told=self.told and again,
+        )
+
+    def _delay(self, kind: Kind, now: float) -> float:
+        """Return the seconds to the next attempt."""
+        if kind == "refused":
+            return REFUSED_DELAYS[self.refusals - 1]
+        if kind == "budget":
+            return DAY - now % DAY
+        first, last = LIMIT_DELAYS if kind == "provider limit" else (FIRST_DELAY, LAST_DELAY)
+        return min(first << min(self.failures - 1, 10), last)
+
+    @property
+    def tell_owner(self) -> bool:
+        """Whether the owner has yet to be told that the fetch has stopped."""
+        return self.state == "stopped" and not self.told
+
+    def owner_told(self) -> Status:
+        """Return the status once the owner has the message."""
+        return replace(self, told=True)
+
+    # --- what else is kept
+
+    def noted(self, now: float, text: str) -> Status:
+        """Return the status with one more note."""
+        return replace(self, notes=(*self.notes, Note(now, text))[-NOTES:])
+
+    def counted(self, now: float, size: int) -> Status:
+        """Return the status after so many bytes were read from the provider."""
+        return replace(self, day=day(now), bytes_today=self.read_today(now) + size)
+
+    def read_today(self, now: float) -> int:
+        """Return the bytes read on this day (UTC)."""
+        return self.bytes_today if self.day == day(now) else 0
+
+    def budget_left(self, now: float, daily_megabytes: int | None) -> int | None:
+        """Return the bytes that may still be read on this day; None where the provider names no limit."""
+        if daily_megabytes is None:
+            return None
+        return max(0, int(daily_megabytes * MEGABYTE * BUDGET) - self.read_today(now))
+
+    def describe(self) -> str:
+        """Say in one line why it is not ok, what to do, and when it is tried again."""
+        after = (
+            "no more attempts are made until then"
+            if self.state == "stopped"
+            else f"the next attempt is made after {clock(self.next_try)}"
+        )
+        return "; ".join(filter(None, (self.reason, self.remedy, after)))
+
+
+def clock(moment: float) -> str:
+    """Return a time as people read it."""
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S UTC}"
+
+
+def day(moment: float) -> str:
+    """Return the date, in UTC."""
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d}"
+
+
+def write_file(path: Path, text: str, mode: int) -> None:
+    """Replace a file as a whole; mode does not depend on the umask."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.unlink(missing_ok=True)
+    with os.fdopen(
+        os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+    ) as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.rename(path)
+
+
+def recognisable(credential: str) -> str:
+    """Return what tells a credential from another, from which it cannot be had cheaply (RFC 7914, 16 MiB each)."""
+    salt = secrets.token_bytes(16)
+    return f"{salt.hex()} {_scrypt(credential, salt).hex()}"
+
+
+def knows(recognised: str, credential: str) -> bool:
+    """Say whether recognisable() made this of the credential."""
+    try:
+        salt, digest = map(bytes.fromhex, recognised.split(" "))
+    except ValueError:
+        return False
+    return secrets.compare_digest(_scrypt(credential, salt), digest)
+
+
+def _scrypt(credential: str, salt: bytes) -> bytes:
+    return hashlib.scrypt(credential.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
+
+
+# --- who is told
+
+
+# Each line is a paragraph.
+STOPPED = """\
+Mail of your account {username} is no longer fetched into this mailbox.
+The provider ({host}) refused the login {refusals} times, so that no more attempts are made: it might lock the \
+account. It last said: {reason}
+What was fetched before stays here. Nothing was changed at the provider, and new mail waits there.
+What to do: {steps}
+Then tell whoever runs this house to {remedy}. The account is called "{name}" there. Fetching goes on by itself after \
+that.
+"""
+STEPS = {
+    "password": (
+        "see whether you can log in at the provider, and whether the password has been changed. Many providers want "
+        "an app password for this, and IMAP turned on in their settings."
+    ),
+    "xoauth2": "see whether the provider still lists this house among the apps with access to your account.",
+}
+
+
+def owner_message(account: Account, status: Status, now: float) -> bytes:
+    """Return the message (RFC 5322) that tells the owner that the fetch of the account has stopped."""
+    domain = account.owner.rpartition("@")[2]
+    message = EmailMessage(policy=policy.SMTP)
+    message["From"] = f"Mail at {domain} <postmaster@{domain}>"
+    message["To"] = account.owner
+    message["Subject"] = f"Mail of {account.username} is no longer fetched"
+    message["Date"] = format_datetime(datetime.fromtimestamp(now, UTC))
+    message["Message-ID"] = make_msgid(domain=domain)
+    # RFC 3834: no vacation reply answers it.
+    message["Auto-Submitted"] = "auto-generated"
+    text = STOPPED.format(
+        username=account.username,
+        host=account.host,
+        name=account.name,
+        refusals=status.refusals,
+        reason=status.reason,
+        steps=STEPS[account.mechanism],
+        remedy=status.remedy,
+    )
+    message.set_content("\n\n".join(textwrap.fill(line, 72) for line in text.splitlines()) + "\n")
+    return message.as_bytes()
+
+
+# --- metrics
+
+
+def metrics(name: str, status: Status, now: float) -> str:
+    """Return the status of an account in Prometheus' text format, as its node exporter reads it from a file."""
+    lines: list[str] = []
+    for metric, text, samples in _samples(status, now):
+        lines += [f"# HELP mbsync_fetch_{metric} {text}", f"# TYPE mbsync_fetch_{metric} gauge"]
+        lines += [
+            f"mbsync_fetch_{metric}{_labels({'account': name, **labels})} {value}"
+            for labels, value in samples
+        ]
+    return "\n".join(lines) + "\n"
+
+
+Samples = list[tuple[dict[str, str], float]]
+
+
+def _samples(status: Status, now: float) -> Iterator[tuple[str, str, Samples]]:
+    folders = [({"folder": report.house}, report) for report in status.folders]
+    yield "up", "Whether the last attempt succeeded.", [({}, int(status.state == "ok"))]
+    yield (
+        "state",
+        "1 for the state that the fetch is in.",
+        [({"state": state}, int(state == status.state)) for state in get_args(State)],
+    )
+    yield (
+        "last_success_timestamp_seconds",
+        "When the account was last fetched, 0 for never.",
+        [({}, status.last_success)],
+    )
+    yield (
+        "messages",
+        "Messages of a folder at the provider and in the house.",
+        [
+            ({**labels, "side": side}, count)
+            for labels, report in folders
+            for side, count in (("provider", report.provider), ("house", report.in_house))
+        ],
+    )
+    yield (
+        "messages_missing",
+        "Messages at the provider that have yet to be fetched.",
+        [(labels, report.missing) for labels, report in folders],
+    )
+    yield (
+        "messages_refused",
+        "Messages that the provider does not hand over.",
+        [(labels, len(report.refused)) for labels, report in folders],
+    )
+    yield "today_bytes", "Bytes read from the provider on this day (UTC).", [({}, status.read_today(now))]
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

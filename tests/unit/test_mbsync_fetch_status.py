@@ -1,0 +1,369 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""When a fetch is tried again, what is kept of it, and who is told."""
+
+from __future__ import annotations
+
+import email
+import json
+import stat
+from dataclasses import asdict, fields, replace
+from email import policy
+from pathlib import Path
+
+import pytest
+from mbsync_fetch.account import Account
+from mbsync_fetch.status import (
+    NOTES,
+    Kind,
+    Note,
+    Refused,
+    Report,
+    Status,
+    kind_of,
+    knows,
+    metrics,
+    owner_message,
+    recognisable,
+    write_file,
+)
+
+NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
+MINUTE, HOUR = 60, 3600
+SECRET = "right horse"
+
+INBOX = Report(
+    "INBOX", "Google/INBOX", provider=3, in_house=2, missing=1, refused=(Refused(7, "server error"),)
+)
+SENT = Report("[Gmail]/보낸편지함", "Google/보낸편지함", provider=5, in_house=5)
+
+
+def fail(
+    status: Status, kind: Kind, now: float = NOW, *, token: bool = False, secret: str = SECRET
+) -> Status:
+    return status.failed(now, kind, "it said no", secret, token=token, jitter=lambda: 0)
+
+
+# --- what the provider says
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ("[AUTHENTICATIONFAILED] Invalid credentials (Failure)", "refused"),
+        ("[ALERT] Application-specific password required (Failure)", "refused"),
+        ("[ALERT] Your account is not enabled for IMAP use.", "refused"),
+        ("[EXPIRED] That password isn't any good any more.", "refused"),
+        ("LOGIN failed.", "refused"),
+        ("[UNAVAILABLE] Temporary authentication failure.", "error"),
+        ("Temporary System Error", "error"),
+        ("[INUSE] try again", "error"),
+        ("[LIMIT] Too many connections", "provider limit"),
+        ("[OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)", "provider limit"),
+        ("[ALERT] Too many simultaneous connections. (Failure)", "provider limit"),
+        ("[ALERT] Account exceeded bandwidth limits. (Failure)", "provider limit"),
+        # A code says more than the words beside it.
+        ("[AUTHENTICATIONFAILED] Too many wrong passwords", "refused"),
+    ],
+)
+def test_an_answer_to_a_login_is_understood(answer: str, kind: Kind) -> None:
+    assert kind_of(answer, "refused") == kind
+
+
+# --- when to try
+
+
+@pytest.mark.parametrize("kind", ["unreachable", "tls", "error", "house unavailable", "house full"])
+def test_failures_are_tried_again_less_and_less_often(kind: Kind) -> None:
+    status, delays = Status(), []
+    for _ in range(8):
+        status = fail(status, kind)
+        delays.append((status.next_try - NOW) / MINUTE)
+    assert delays == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_a_provider_that_is_asked_for_too_much_is_left_alone_for_hours() -> None:
+    status, delays = fail(Status(), "error"), []
+    for _ in range(4):
+        status = fail(status, "provider limit")
+        delays.append((status.next_try - NOW) / HOUR)
+    assert delays == [2, 4, 4, 4]
+    assert fail(Status(), "provider limit").next_try == NOW + HOUR
+
+
+def test_what_may_be_read_in_a_day_is_waited_for_until_the_next() -> None:
+    status = fail(Status(), "budget")
+    assert (status.state, status.next_try) == ("limit", NOW + 16 * HOUR)
+
+
+def test_a_delay_varies_upwards_only() -> None:
+    late = Status().failed(NOW, "error", "no", SECRET, jitter=lambda: 1)
+    assert late.next_try == NOW + 1.2 * MINUTE
+
+
+def test_a_wait_says_until_when_and_why() -> None:
+    status = fail(Status(), "unreachable")
+    assert status.may_try(NOW + 59, SECRET) == "waits until 2027-01-15 08:01:00 UTC: it said no"
+    assert status.may_try(NOW + 60, SECRET) is None
+
+
+def test_a_clock_that_was_set_back_does_not_stop_it() -> None:
+    assert fail(Status(), "unreachable").may_try(NOW - 1, SECRET) is None
+
+
+def test_three_refused_logins_are_the_last() -> None:
+    status, now = Status(), NOW
+    for state, delay in (("refused", 15 * MINUTE), ("refused", HOUR)):
+        status = fail(status, "refused", now)
+        assert (status.state, status.next_try) == (state, now + delay)
+        assert status.may_try(now + delay - 1, SECRET)
+        assert not status.tell_owner
+        now += delay
+        assert status.may_try(now, SECRET) is None
+    status = fail(status, "refused", now)
+    assert status.state == "stopped"
+    assert status.may_try(now + 365 * 24 * HOUR, SECRET) == (
+        "stopped after 3 refused logins: write the right (app) password of the account in mail_providers "
+        "and run the site playbook"
+    )
+
+
+@pytest.mark.parametrize("refusals", [1, 3])
+def test_another_password_is_tried_at_once_and_has_as_many_attempts(refusals: int) -> None:
+    status = Status()
+    for _ in range(refusals):
+        status = fail(status, "refused")
+    assert status.may_try(NOW, "another") is None
+    again = fail(status.owner_told(), "refused", secret="another")
+    assert (again.state, again.refusals, again.told) == ("refused", 1, False)
+
+
+def test_a_failure_of_another_kind_does_not_hide_that_it_has_stopped() -> None:
+    status = Status()
+    for _ in range(3):
+        status = fail(status, "refused")
+    status = fail(status, "unreachable", secret="another")
+    assert status.state == "retrying"
+    assert status.may_try(NOW + HOUR, "another") is None
+    assert status.may_try(NOW + HOUR, SECRET)
+
+
+def test_each_new_token_is_tried_once_where_tokens_are_refused() -> None:
+    status = Status()
+    for number in range(3):
+        status = fail(status, "refused", token=True, secret=f"token {number}")
+    assert status.tell_owner
+    status = status.owner_told()
+    assert status.may_try(NOW, "token 2")
+    assert status.may_try(NOW, "token 3") is None
+    status = fail(status, "refused", token=True, secret="token 3")
+    assert (status.state, status.told, status.tell_owner) == ("stopped", True, False)
+    assert status.may_try(NOW, "token 3")
+
+
+def test_a_success_forgets_the_failures() -> None:
+    status = Status()
+    for _ in range(3):
+        status = fail(status, "refused")
+    status = status.owner_told().noted(NOW, "a note").counted(NOW, 5).succeeded(NOW, [INBOX])
+    assert status == Status(
+        state="ok",
+        last_success=NOW,
+        last_try=NOW,
+        folders=(INBOX,),
+        notes=(Note(NOW, "a note"),),
+        day="2027-01-15",
+        bytes_today=5,
+    )
+    assert status.may_try(NOW, SECRET) is None
+
+
+def test_a_failure_says_what_to_do_and_when_it_is_tried_again() -> None:
+    full = Status().failed(NOW, "house full", "Quota exceeded\r\n(mailbox is full)", SECRET, jitter=lambda: 0)
+    assert full.describe() == (
+        "Quota exceeded (mailbox is full); delete mail in the owner's mailbox, or raise the owner's quota in "
+        "mail_users; the next attempt is made after 2027-01-15 08:01:00 UTC"
+    )
+    stopped = replace(fail(Status(), "refused", token=True), state="stopped")
+    assert stopped.describe() == (
+        "it said no; authorize the account again, write the new token as oauth2.refresh_token in mail_providers and "
+        "run the site playbook; no more attempts are made until then"
+    )
+
+
+# --- what is kept
+
+
+def test_part_of_the_folders_leaves_the_others() -> None:
+    status = Status().succeeded(NOW, [INBOX, SENT], unmatched=["Trips/*"])
+    more = replace(INBOX, provider=4)
+    status = status.succeeded(NOW + 1, [more], whole=False)
+    assert (status.folders, status.unmatched) == ((more, SENT), ("Trips/*",))
+    assert status.succeeded(NOW + 2, [SENT]).folders == (SENT,)
+
+
+def test_the_last_notes_are_kept() -> None:
+    status = Status()
+    for number in range(NOTES + 5):
+        status = status.noted(NOW + number, f"note {number}")
+    assert [note.text for note in status.notes] == [f"note {number}" for number in range(5, NOTES + 5)]
+
+
+def test_bytes_are_counted_by_the_day() -> None:
+    status = Status().counted(NOW, 300).counted(NOW + 1, 50)
+    assert status.bytes_today == 350
+    assert status.budget_left(NOW, 1) == 800_000 - 350
+    assert status.budget_left(NOW + 24 * HOUR, 1) == 800_000
+    assert status.counted(NOW, 900_000).budget_left(NOW, 1) == 0
+    assert status.budget_left(NOW, None) is None
+    assert status.counted(NOW + 24 * HOUR, 7).bytes_today == 7
+
+
+def test_the_file_keeps_everything_but_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    status = fail(
+        Status().succeeded(NOW, [INBOX, SENT], unmatched=["Trips/*"]).noted(NOW, "a note"), "refused"
+    )
+    status.write(path)
+    assert Status.read(path) == status
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert SECRET not in path.read_text()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+DAMAGED = [
+    b"",
+    b'{"state": "ok"',
+    b"[]",
+    b"null",
+    b"\xff\xfe",
+    b'{"state": "ok"}',
+    *(
+        json.dumps({**asdict(Status()), **change}).encode()
+        for change in (
+            {"next_try": "soon"},
+            {"refusals": None},
+            {"state": "unheard of"},
+            {"folders": [{"name": "INBOX"}]},
+            {"folders": 3},
+            {"notes": ["a note"]},
+            {"unknown": 1},
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_file_counts_as_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "status.json").write_bytes(content)
+    assert Status.read(tmp_path / "status.json") == Status()
+
+
+def test_a_missing_file_is_a_new_account(tmp_path: Path) -> None:
+    assert Status.read(tmp_path / "status.json").state == "new"
+
+
+def test_a_file_is_replaced_with_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.prom"
+    (tmp_path / ".metrics.prom.new").write_text("left by a kill")
+    for text in ("one", "two"):
+        write_file(path, text, 0o644)
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("two", 0o644)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_credential_is_known_again_but_not_told() -> None:
+    kept = recognisable(SECRET)
+    assert SECRET not in kept
+    assert kept != recognisable(SECRET)
+    assert knows(kept, SECRET)
+    assert not knows(kept, "another")
+    assert not knows("", SECRET)
+    assert not knows("not hex", SECRET)
+
+
+# --- who is told
+
+
+def account(mechanism: str) -> Account:
+    said = {
+        "name": "gmail",
+        "host": "imap.gmail.test",
+        "username": "il@gmail.test",
+        "mechanism": mechanism,
+        "owner": "il@ilnmors.internal",
+    }
+    return Account(**{**dict.fromkeys(entry.name for entry in fields(Account)), **said})  # type: ignore[arg-type]
+
+
+STEPS = {"password": "Many providers want an app password", "xoauth2": "apps with access"}
+REMEDIES = {"password": "write the right (app) password", "xoauth2": "authorize the account again"}
+
+
+@pytest.mark.parametrize("mechanism", ["password", "xoauth2"])
+def test_the_owner_is_told_what_happened_and_what_to_do(mechanism: str) -> None:
+    status = Status()
+    for _ in range(3):
+        status = fail(status, "refused", token=mechanism == "xoauth2")
+    raw = owner_message(account(mechanism), status, NOW)
+    assert SECRET.encode() not in raw
+    assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
+    message = email.message_from_bytes(raw, policy=policy.default)
+    assert dict(message.items()) | {"Message-ID": ""} == {
+        "From": '"Mail at ilnmors.internal" <postmaster@ilnmors.internal>',
+        "To": "il@ilnmors.internal",
+        "Subject": "Mail of il@gmail.test is no longer fetched",
+        "Date": "Fri, 15 Jan 2027 08:00:00 +0000",
+        "Message-ID": "",
+        "Auto-Submitted": "auto-generated",
+        "Content-Type": 'text/plain; charset="utf-8"',
+        "Content-Transfer-Encoding": "7bit",
+        "MIME-Version": "1.0",
+    }
+    assert message["Message-ID"].endswith("@ilnmors.internal>")
+    body = " ".join(message.get_content().split())
+    for said in (
+        "imap.gmail.test",
+        "3 times",
+        "it said no",
+        '"gmail"',
+        STEPS[mechanism],
+        REMEDIES[mechanism],
+    ):
+        assert said in body
+
+
+def test_metrics_are_in_the_text_format() -> None:
+    status = Status().counted(NOW, 42).succeeded(NOW, [replace(INBOX, house='a "b"\\c\nd')])
+    assert metrics("gmail", status, NOW) == (
+        """\
+# HELP mbsync_fetch_up Whether the last attempt succeeded.
+# TYPE mbsync_fetch_up gauge
+mbsync_fetch_up{account="gmail"} 1
+# HELP mbsync_fetch_state 1 for the state that the fetch is in.
+# TYPE mbsync_fetch_state gauge
+mbsync_fetch_state{account="gmail",state="new"} 0
+mbsync_fetch_state{account="gmail",state="ok"} 1
+mbsync_fetch_state{account="gmail",state="retrying"} 0
+mbsync_fetch_state{account="gmail",state="refused"} 0
+mbsync_fetch_state{account="gmail",state="stopped"} 0
+mbsync_fetch_state{account="gmail",state="house full"} 0
+mbsync_fetch_state{account="gmail",state="limit"} 0
+# HELP mbsync_fetch_last_success_timestamp_seconds When the account was last fetched, 0 for never.
+# TYPE mbsync_fetch_last_success_timestamp_seconds gauge
+mbsync_fetch_last_success_timestamp_seconds{account="gmail"} 1800000000.0
+# HELP mbsync_fetch_messages Messages of a folder at the provider and in the house.
+# TYPE mbsync_fetch_messages gauge
+mbsync_fetch_messages{account="gmail",folder="FOLDER",side="provider"} 3
+mbsync_fetch_messages{account="gmail",folder="FOLDER",side="house"} 2
+# HELP mbsync_fetch_messages_missing Messages at the provider that have yet to be fetched.
+# TYPE mbsync_fetch_messages_missing gauge
+mbsync_fetch_messages_missing{account="gmail",folder="FOLDER"} 1
+# HELP mbsync_fetch_messages_refused Messages that the provider does not hand over.
+# TYPE mbsync_fetch_messages_refused gauge
+mbsync_fetch_messages_refused{account="gmail",folder="FOLDER"} 1
+# HELP mbsync_fetch_today_bytes Bytes read from the provider on this day (UTC).
+# TYPE mbsync_fetch_today_bytes gauge
+mbsync_fetch_today_bytes{account="gmail"} 42
+"""
+    ).replace("FOLDER", r"a \"b\"\\c\nd")
