@@ -1,0 +1,226 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The record of an account's mailboxes and of every message ever taken from them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import re
+import sqlite3
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+FINGERPRINT_SIZE = 16
+"""Bytes."""
+HEADER_FIELDS = ("message-id", "date", "from", "subject")
+"""What a message is recognised by: the provider gives it without the body, and no copy differs in it."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS folder (
+    alias TEXT PRIMARY KEY, raw TEXT NOT NULL, house TEXT NOT NULL, uidvalidity INTEGER NOT NULL DEFAULT 0,
+    gone INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS folder_raw ON folder (raw) WHERE gone = 0;
+CREATE TABLE IF NOT EXISTS message (
+    alias TEXT NOT NULL, uid INTEGER NOT NULL, fingerprint BLOB NOT NULL, PRIMARY KEY (alias, uid)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS message_fingerprint ON message (fingerprint);
+"""
+_AT_ONCE = 500
+"""Fingerprints asked for in one statement; SQLite allows 999 values in the oldest versions."""
+
+
+def fingerprint(header: bytes, internaldate: str) -> bytes:
+    """Return what a message is recognised by.
+
+    header: the fields HEADER_FIELDS, and any others, as FETCH BODY.PEEK[HEADER.FIELDS (...)] gives them.
+    internaldate: as FETCH INTERNALDATE gives it; it counts where there is no Message-ID.
+    """
+    fields: dict[str, bytes] = {}
+    for line in re.sub(rb"\r?\n(?=[ \t])", b"", header).splitlines():
+        name, _colon, value = line.partition(b":")
+        fields.setdefault(name.strip().decode("ascii", "replace").lower(), b" ".join(value.split()))
+    values = [fields.get(name, b"") for name in HEADER_FIELDS]
+    if not values[0]:
+        values.append(_moment(internaldate))
+    return hashlib.blake2b(b"\n".join(values), digest_size=FINGERPRINT_SIZE).digest()
+
+
+def _moment(internaldate: str) -> bytes:
+    """Write a date-time (RFC 3501 section 9) so that it is the same in every zone."""
+    text = internaldate.strip('" ')
+    try:
+        return str(int(datetime.strptime(text, "%d-%b-%Y %H:%M:%S %z").timestamp())).encode()
+    except ValueError:
+        return text.encode()
+
+
+@dataclass(frozen=True)
+class FolderRecord:
+    """A mailbox: alias is mbsync's name for it, raw the provider's, house its path in the owner's mailbox.
+
+    No two that are there have the same raw name.
+    uidvalidity: the provider's, 0 before the first fetch. gone: the provider no longer has it.
+    """
+
+    alias: str
+    raw: str
+    house: str
+    uidvalidity: int = 0
+    gone: bool = False
+
+
+class Ledger:
+    """The record in a file; use as a context manager. Each call is one transaction, or `transaction` makes them one.
+
+    damaged: what was wrong with the file if it could not be read and was set aside, for people; then the record begins
+    anew, without messages, and without folders if not even they could be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.damaged = ""
+        try:
+            self._db = self._open()
+        except sqlite3.OperationalError:
+            raise  # locked, or no such directory: the file is not to blame
+        except sqlite3.DatabaseError as error:
+            self._set_aside(error)
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._db.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Have all that is done meanwhile recorded at once, or nothing if an exception ends it."""
+        if self._db.in_transaction:
+            yield
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def folders(self) -> list[FolderRecord]:
+        """Return all mailboxes ever assigned, by alias."""
+        return _folders(self._db)
+
+    def assign(self, raw: str, house: str, *, alias: str = "") -> FolderRecord:
+        """Return the mailbox of this name, which is there; a new one gets the next alias, or the one given."""
+        with self.transaction():
+            for record in sorted(self.folders(), key=lambda record: record.gone):
+                if record.raw == raw:
+                    self.update(record.alias, gone=False)
+                    return replace(record, gone=False)
+            alias = alias or self._next_alias()
+            self._db.execute("INSERT INTO folder (alias, raw, house) VALUES (?, ?, ?)", (alias, raw, house))
+        return FolderRecord(alias, raw, house)
+
+    def update(
+        self,
+        alias: str,
+        *,
+        raw: str | None = None,
+        house: str | None = None,
+        uidvalidity: int | None = None,
+        gone: bool | None = None,
+    ) -> None:
+        """Record what has changed of a mailbox."""
+        with self.transaction():
+            self._db.execute(
+                "UPDATE folder SET raw = coalesce(?, raw), house = coalesce(?, house),"
+                " uidvalidity = coalesce(?, uidvalidity), gone = coalesce(?, gone) WHERE alias = ?",
+                (raw, house, uidvalidity, gone, alias),
+            )
+
+    def taken(self, alias: str) -> dict[int, bytes]:
+        """Return the fingerprint of each UID ever taken from a mailbox since its UIDVALIDITY."""
+        return dict(
+            self._db.execute("SELECT uid, fingerprint FROM message WHERE alias = ? ORDER BY uid", (alias,))
+        )
+
+    def take(self, alias: str, fingerprints: Mapping[int, bytes]) -> None:
+        """Record messages as taken."""
+        with self.transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO message VALUES (?, ?, ?)",
+                ((alias, uid, found) for uid, found in fingerprints.items()),
+            )
+
+    def replace(self, alias: str, fingerprints: Mapping[int, bytes]) -> None:
+        """Record these messages instead of all that were taken from a mailbox."""
+        with self.transaction():
+            self._db.execute("DELETE FROM message WHERE alias = ?", (alias,))
+            self.take(alias, fingerprints)
+
+    def forget(self, alias: str, uids: Iterable[int]) -> None:
+        """Record messages as not taken."""
+        with self.transaction():
+            self._db.executemany(
+                "DELETE FROM message WHERE alias = ? AND uid = ?", ((alias, uid) for uid in uids)
+            )
+
+    def places(self, fingerprints: Collection[bytes]) -> dict[bytes, list[tuple[str, int]]]:
+        """Return where messages were taken from: alias and UID, in their order; nothing for unknown ones."""
+        found = defaultdict[bytes, list[tuple[str, int]]](list)
+        asked = iter(set(fingerprints))
+        while some := list(itertools.islice(asked, _AT_ONCE)):
+            marks = ", ".join("?" * len(some))
+            query = f"SELECT fingerprint, alias, uid FROM message WHERE fingerprint IN ({marks}) ORDER BY alias, uid"  # noqa: S608
+            for known, alias, uid in self._db.execute(query, some):
+                found[known].append((alias, uid))
+        return dict(found)
+
+    def _open(self) -> sqlite3.Connection:
+        """Open the file, made if it is not there; DatabaseError if it is damaged."""
+        database = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        try:
+            (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(verdict)
+            database.executescript(_SCHEMA)
+        except sqlite3.Error:
+            database.close()
+            raise
+        return database
+
+    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
+        """Keep a damaged file under another name and begin anew, with the mailboxes that it still tells of."""
+        aside = self.path.with_name(f"{self.path.name}.damaged")
+        folders: list[FolderRecord] = []
+        with contextlib.closing(sqlite3.connect(self.path)) as database, contextlib.suppress(sqlite3.Error):
+            folders = _folders(database)
+        self.path.replace(aside)
+        self.path.with_name(f"{self.path.name}-journal").unlink(missing_ok=True)
+        self.damaged = f"{self.path} was damaged ({error}); it is kept as {aside.name}, and begins anew"
+        self._db = self._open()
+        with self.transaction():
+            for record in folders:
+                self.assign(record.raw, record.house, alias=record.alias)
+                self.update(record.alias, uidvalidity=record.uidvalidity, gone=record.gone)
+
+    def _next_alias(self) -> str:
+        """Return an alias that no mailbox has had, not even one whose record was lost but not mbsync's state of it."""
+        states = (path.name for path in self.path.with_name("sync").glob("f*"))
+        names = itertools.chain(states, (record.alias for record in self.folders()))
+        used = (int(number[1]) for name in names if (number := re.match(r"f(\d+)", name)))
+        return f"f{max(used, default=0) + 1:04}"
+
+
+def _folders(database: sqlite3.Connection) -> list[FolderRecord]:
+    rows = database.execute("SELECT alias, raw, house, uidvalidity, gone FROM folder ORDER BY alias")
+    return [
+        FolderRecord(alias, raw, house, uidvalidity, bool(gone))
+        for alias, raw, house, uidvalidity, gone in rows
+    ]
