@@ -23,6 +23,7 @@ class Account:
     mailboxes: patterns of the mailboxes that are fetched; none means all.
     mirror: whether a message that is deleted at the provider is deleted in the house.
     daily_megabytes: what the provider lets an account read in a day, if it says so.
+    timeout: how long the provider may stay silent when an answer is due, in seconds.
     door: socket of the house's IMAP service for the owner.
     """
 
@@ -42,6 +43,7 @@ class Account:
     mirror: bool
     daily_megabytes: int | None
     metrics: bool
+    timeout: int
     door: str
 
     @classmethod

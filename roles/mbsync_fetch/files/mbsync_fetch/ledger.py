@@ -23,7 +23,7 @@ HEADER_FIELDS = ("message-id", "date", "from", "subject")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS folder (
     alias TEXT PRIMARY KEY, raw TEXT NOT NULL, house TEXT NOT NULL, uidvalidity INTEGER NOT NULL DEFAULT 0,
-    gone INTEGER NOT NULL DEFAULT 0
+    gone INTEGER NOT NULL DEFAULT 0, role TEXT NOT NULL DEFAULT '', next_uid INTEGER NOT NULL DEFAULT 1
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS folder_raw ON folder (raw) WHERE gone = 0;
 CREATE TABLE IF NOT EXISTS message (
@@ -66,6 +66,7 @@ class FolderRecord:
 
     No two that are there have the same raw name.
     uidvalidity: the provider's, 0 before the first fetch. gone: the provider no longer has it.
+    role: its special use there, as in plan.py. next_uid: each message below it has been dealt with.
     """
 
     alias: str
@@ -73,6 +74,8 @@ class FolderRecord:
     house: str
     uidvalidity: int = 0
     gone: bool = False
+    role: str = ""
+    next_uid: int = 1
 
 
 class Ledger:
@@ -135,20 +138,22 @@ class Ledger:
         house: str | None = None,
         uidvalidity: int | None = None,
         gone: bool | None = None,
+        role: str | None = None,
+        next_uid: int | None = None,
     ) -> None:
         """Record what has changed of a mailbox."""
         with self.transaction():
             self._db.execute(
                 "UPDATE folder SET raw = coalesce(?, raw), house = coalesce(?, house),"
-                " uidvalidity = coalesce(?, uidvalidity), gone = coalesce(?, gone) WHERE alias = ?",
-                (raw, house, uidvalidity, gone, alias),
+                " uidvalidity = coalesce(?, uidvalidity), gone = coalesce(?, gone), role = coalesce(?, role),"
+                " next_uid = coalesce(?, next_uid) WHERE alias = ?",
+                (raw, house, uidvalidity, gone, role, next_uid, alias),
             )
 
-    def taken(self, alias: str) -> dict[int, bytes]:
-        """Return the fingerprint of each UID ever taken from a mailbox since its UIDVALIDITY."""
-        return dict(
-            self._db.execute("SELECT uid, fingerprint FROM message WHERE alias = ? ORDER BY uid", (alias,))
-        )
+    def taken(self, alias: str, first: int = 1) -> dict[int, bytes]:
+        """Return the fingerprint of each UID, from this one on, ever taken from a mailbox since its UIDVALIDITY."""
+        query = "SELECT uid, fingerprint FROM message WHERE alias = ? AND uid >= ? ORDER BY uid"
+        return dict(self._db.execute(query, (alias, first)))
 
     def take(self, alias: str, fingerprints: Mapping[int, bytes]) -> None:
         """Record messages as taken."""
@@ -208,7 +213,7 @@ class Ledger:
         with self.transaction():
             for record in folders:
                 self.assign(record.raw, record.house, alias=record.alias)
-                self.update(record.alias, uidvalidity=record.uidvalidity, gone=record.gone)
+                self.update(record.alias, uidvalidity=record.uidvalidity, gone=record.gone, role=record.role)
 
     def _next_alias(self) -> str:
         """Return an alias that no mailbox has had, not even one whose record was lost but not mbsync's state of it."""
@@ -219,8 +224,9 @@ class Ledger:
 
 
 def _folders(database: sqlite3.Connection) -> list[FolderRecord]:
-    rows = database.execute("SELECT alias, raw, house, uidvalidity, gone FROM folder ORDER BY alias")
+    columns = "alias, raw, house, uidvalidity, gone, role, next_uid"
+    rows = database.execute(f"SELECT {columns} FROM folder ORDER BY alias")  # noqa: S608
     return [
-        FolderRecord(alias, raw, house, uidvalidity, bool(gone))
-        for alias, raw, house, uidvalidity, gone in rows
+        FolderRecord(alias, raw, house, uidvalidity, bool(gone), role, next_uid)
+        for alias, raw, house, uidvalidity, gone, role, next_uid in rows
     ]

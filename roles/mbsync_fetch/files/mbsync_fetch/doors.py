@@ -1,0 +1,250 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The doors through which mbsync talks to the provider and to the house.
+
+A door lets pass only the few commands (RFC 9051 section 6) that a fetch needs, and opens one mailbox, whatever name
+mbsync asks for. On the provider's side SELECT becomes EXAMINE, which opens a mailbox read-only: no command that
+changes anything there can pass, whatever mbsync does. mbsync also sees only the messages that it is to fetch.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from .stream import CHUNK, Stream
+
+FAR_COMMANDS = {"SELECT": "EXAMINE", "UID FETCH": "UID FETCH"}
+NEAR_COMMANDS = {"SELECT": "SELECT", "UID FETCH": "UID FETCH", "APPEND": "APPEND", "CHECK": "CHECK"}
+# What mbsync may know of a server; it uses no extension that it does not hear of.
+FAR_CAPABILITIES = "IMAP4rev1"
+NEAR_CAPABILITIES = "IMAP4rev1 LITERAL+ UIDPLUS"
+
+_COMMAND = re.compile(rb"(?P<tag>[^ ]+) (?P<name>UID [A-Za-z]+|[A-Za-z]+)(?P<arguments>.*)", re.DOTALL)
+_LITERAL = re.compile(rb"\{(\d+)\+?\}$")
+_MAILBOX = re.compile(rb' "[^"]*"')
+_SET = re.compile(rb" (?P<set>[0-9:,*]+) (?P<items>\(.*\))$", re.DOTALL)
+_READS_WITHOUT_PEEK = re.compile(rb"BODY\[|RFC822(?!\.SIZE|\.HEADER)", re.IGNORECASE)
+
+
+class Silence(OSError):
+    """The server owes an answer and has sent nothing for too long."""
+
+
+@dataclass
+class Refusal:
+    """A command that the server answered with NO or BAD."""
+
+    command: str
+    uid: int
+    text: str
+
+
+def uid_set(uids: Iterable[int]) -> str:
+    """Write UIDs as a sequence set (RFC 9051 section 9), such as 1:3,7."""
+    ranges: list[list[int]] = []
+    for uid in sorted(uids):
+        if ranges and uid == ranges[-1][1] + 1:
+            ranges[-1][1] = uid
+        else:
+            ranges.append([uid, uid])
+    return ",".join(str(first) if first == last else f"{first}:{last}" for first, last in ranges)
+
+
+def in_set(uid: int, text: str) -> bool:
+    """Tell whether a UID is in a sequence set; * is taken for a UID above any."""
+    for part in text.split(","):
+        first, _, last = part.partition(":")
+        low, high = (2**32 if edge == "*" else int(edge) for edge in (first, last or first))
+        if min(low, high) <= uid <= max(low, high):
+            return True
+    return False
+
+
+@dataclass
+class Door:
+    """One side's door for one run of mbsync.
+
+    server: the connection, logged in. mailbox: its name as the server knows it, quoted.
+    commands: the commands that pass, and what they become.
+    wanted: the only UIDs that mbsync may see there, or None for all.
+    timeout: how long the server may owe an answer, in seconds.
+    After the run: stored (messages that the server took), refusals, unanswered (commands without an answer), and
+    error (why the connection to the server ended).
+    """
+
+    server: Stream
+    mailbox: bytes
+    commands: dict[str, str]
+    capabilities: str
+    wanted: frozenset[int] | None
+    timeout: float
+    stored: int = 0
+    refusals: list[Refusal] = field(default_factory=list)
+    error: OSError | None = None
+    _owed: dict[bytes, tuple[str, int]] = field(default_factory=dict)
+    _from_client: bytearray = field(default_factory=bytearray)
+    _client_literal: int = 0
+    _line: bytearray = field(default_factory=bytearray)
+    _server_literal: int = 0
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def unanswered(self) -> list[tuple[str, int]]:
+        """What the server had not answered in the end, each with the UID it was about, or 0."""
+        return list(self._owed.values())
+
+    def stop(self) -> None:
+        """Close the door to mbsync, which ends its run; the next one goes on where it stopped."""
+        self._stop.set()
+
+    def serve(self, client: socket.socket) -> None:
+        """Pass on what may pass until mbsync leaves (client is its end), or the server does."""
+        self._client = client
+        client.sendall(b"* PREAUTH ready\r\n")
+        heard = time.monotonic()
+        try:
+            while not self._stop.is_set():
+                ready = self.server.readable([client], 1.0)
+                if self.server.sock in ready:
+                    heard = time.monotonic()
+                    if not self._from_server():
+                        raise ConnectionError("the connection was closed")
+                elif self._owed and time.monotonic() - heard > self.timeout:
+                    raise Silence(f"no answer for {self.timeout:.0f} s")
+                if client in ready:
+                    if not self._owed:
+                        heard = time.monotonic()
+                    if not self._read_client():
+                        return
+        except OSError as error:
+            self.error = error
+        finally:
+            client.close()
+
+    # --- from the server to mbsync
+
+    def _from_server(self) -> bool:
+        data = self.server.read_some()
+        if data:
+            self._note(data)
+            try:
+                self._client.sendall(data)
+            except OSError:
+                self._stop.set()  # mbsync has left
+        return bool(data)
+
+    def _note(self, data: bytes) -> None:
+        """Follow the server's replies; data may begin and end anywhere in them."""
+        position = 0
+        while position < len(data):
+            if self._server_literal:
+                skipped = min(self._server_literal, len(data) - position)
+                self._server_literal -= skipped
+                position += skipped
+                continue
+            end = data.find(b"\n", position)
+            if end < 0:
+                self._line += data[position:]
+                return
+            self._line += data[position : end + 1]
+            position = end + 1
+            line = bytes(self._line).rstrip(b"\r\n")
+            self._line.clear()
+            if literal := _LITERAL.search(line):
+                self._server_literal = int(literal[1])
+            elif not line.startswith((b"* ", b"+ ")):
+                self._note_answer(line)
+
+    def _note_answer(self, line: bytes) -> None:
+        tag, _, answer = line.partition(b" ")
+        command, uid = self._owed.pop(tag, ("", 0))
+        if command == "APPEND" and answer[:2].upper() == b"OK":
+            self.stored += 1
+        elif command and answer[:2].upper() != b"OK":
+            self.refusals.append(Refusal(command, uid, answer.decode("utf-8", "replace")))
+
+    # --- from mbsync to the server
+
+    def _read_client(self) -> bool:
+        try:
+            data = self._client.recv(CHUNK)
+        except OSError:
+            return False
+        self._from_client += data
+        onward = bytearray()
+        while self._from_client:
+            if self._client_literal:
+                part = self._from_client[: self._client_literal]
+                del self._from_client[: len(part)]
+                self._client_literal -= len(part)
+                onward += part
+                continue
+            end = self._from_client.find(b"\n")
+            if end < 0:
+                break
+            line = bytes(self._from_client[: end + 1]).rstrip(b"\r\n")
+            del self._from_client[: end + 1]
+            # An empty line is the end of a command with a literal.
+            onward += self._command(line) if line else b"\r\n"
+        if onward:
+            self.server.sock.sendall(onward)
+        return bool(data) and not self._stop.is_set()
+
+    def _command(self, line: bytes) -> bytes:
+        """Return what the server gets for a line of mbsync's."""
+        command = _COMMAND.match(line)
+        if command is None:
+            return self._refuse(b"*", line)
+        tag, name, arguments = command["tag"], command["name"].decode("ascii").upper(), command["arguments"]
+        if name == "CAPABILITY":
+            return self._answer(
+                b"* CAPABILITY %s\r\n%s OK done\r\n" % (self.capabilities.encode("ascii"), tag)
+            )
+        if name == "NOOP":
+            return self._answer(b"%s OK done\r\n" % tag)
+        if name == "LOGOUT":
+            self._stop.set()
+            return self._answer(b"* BYE\r\n%s OK done\r\n" % tag)
+        if name not in self.commands:
+            return self._refuse(tag, line)
+        literal = _LITERAL.search(arguments)
+        if literal and name != "APPEND":
+            return self._refuse(tag, line)
+        uid = 0
+        if name in ("SELECT", "APPEND"):
+            arguments = _MAILBOX.sub(lambda _: b" " + self.mailbox, arguments, count=1)
+        elif name == "UID FETCH":
+            parts = _SET.match(arguments)
+            if parts is None or _READS_WITHOUT_PEEK.search(parts["items"]):
+                return self._refuse(tag, line)
+            uids = self._seen(parts["set"].decode("ascii"))
+            if not uids:
+                return self._answer(b"%s OK nothing there\r\n" % tag)
+            uid = int(uids) if uids.isdigit() else 0
+            arguments = b" %s %s" % (uids.encode("ascii"), parts["items"])
+        if literal:
+            self._client_literal = int(literal[1])
+        self._owed[tag] = (name, uid)
+        return b"%s %s%s\r\n" % (tag, self.commands[name].encode("ascii"), arguments)
+
+    def _seen(self, uids: str) -> str:
+        """Leave of a sequence set what mbsync may see."""
+        if self.wanted is None:
+            return uids
+        if uids.isdigit():
+            return uids if int(uids) in self.wanted else ""
+        return uid_set([uid for uid in self.wanted if in_set(uid, uids)])
+
+    def _answer(self, reply: bytes) -> bytes:
+        self._client.sendall(reply)
+        return b""
+
+    def _refuse(self, tag: bytes, line: bytes) -> bytes:
+        self.refusals.append(Refusal("door", 0, line.decode("utf-8", "replace")[:80]))
+        self._stop.set()
+        return self._answer(b"%s BAD not allowed here\r\n" % tag)

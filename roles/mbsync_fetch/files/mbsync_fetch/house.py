@@ -1,0 +1,276 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The owner's mailbox in the house: an IMAP session with Dovecot, over the socket that is the account's own."""
+
+from __future__ import annotations
+
+import imaplib
+import re
+import socket
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from types import TracebackType
+from typing import Any
+
+from .doors import uid_set
+from .names import encode
+
+# A script may have to wait for the queue that takes what it redirects.
+TIMEOUT = 120.0
+# UIDs in one command: Dovecot takes lines of 64 KiB (imap_max_line_length).
+BATCH = 2000
+# Messages that pass the scripts at once. What a script has filed away is removed from its folder after each batch, so
+# that a run that is killed leaves few that are in both.
+SIEVE_BATCH = 25
+
+_FLAGS = re.compile(
+    rb"UID (?P<uid>\d+) .*?FLAGS \((?P<flags>[^)]*)\)|FLAGS \((?P<early>[^)]*)\).*?UID (?P<late>\d+)"
+)
+_STATUS = re.compile(rb"\((?P<items>[^()]*)\)\s*$")
+_STORAGE = re.compile(rb"\(.*?STORAGE (?P<used>\d+) (?P<limit>\d+).*?\)")
+
+
+class HouseError(Exception):
+    """The house did not do what it was asked; the message says what it answered."""
+
+
+@dataclass(frozen=True)
+class FolderStatus:
+    """A folder's UIDVALIDITY, the next UID, and how many messages it has."""
+
+    uidvalidity: int
+    uidnext: int
+    messages: int
+
+
+def connect(door: str) -> socket.socket:
+    """Connect to the house door of an account; OSError."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(TIMEOUT)
+        sock.connect(door)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+class _Session(imaplib.IMAP4):
+    """imaplib over a Unix socket."""
+
+    def open(self, host: str = "", port: int = 0, timeout: float | None = None) -> None:
+        """Connect; the host is the path of the socket."""
+        del port, timeout
+        self.sock = connect(host)
+        self.file = self.sock.makefile("rb")
+
+
+class House:
+    """The owner's mailbox. Folders are paths with "/" between their parts; every method may raise HouseError."""
+
+    def __init__(self, door: str) -> None:
+        self._door = door
+        self._selected: str | None = None
+
+    def __enter__(self) -> House:
+        try:
+            self._session: Any = _Session(self._door)  # whose methods are declared too narrowly
+        except imaplib.IMAP4.error as error:
+            # The greeting, which is what Dovecot or the door says when it does not open.
+            raise HouseError(_text(error.args[0])) from error
+        except OSError as error:
+            raise HouseError(f"{self._door}: {error}") from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._session.logout()
+        except (imaplib.IMAP4.error, OSError):
+            self._session.shutdown()
+
+    # --- folders
+
+    def status(self, folder: str) -> FolderStatus | None:
+        """Return the state of a folder, or None if there is none."""
+        items = "(UIDVALIDITY UIDNEXT MESSAGES)"
+        answer, data = self._try(self._session.status, _quoted(folder), items)
+        if answer != "OK":
+            if b"[NONEXISTENT]" in data[-1]:
+                return None
+            raise _refused("STATUS", folder, data)
+        found = _STATUS.search(data[-1])
+        if found is None:
+            raise _refused("STATUS", folder, data)
+        words = found["items"].split()
+        values = {key.upper(): int(value) for key, value in zip(words[::2], words[1::2], strict=True)}
+        return FolderStatus(values[b"UIDVALIDITY"], values[b"UIDNEXT"], values[b"MESSAGES"])
+
+    def ensure(self, folder: str) -> FolderStatus:
+        """Make a folder that its owner sees, unless it is there."""
+        found = self.status(folder)
+        if found is None:
+            self._do("CREATE", folder, self._session.create, _quoted(folder))
+            self._do("SUBSCRIBE", folder, self._session.subscribe, _quoted(folder))
+            found = self.status(folder)
+        if found is None:
+            raise HouseError(f"{folder}: is not there though it was made")
+        return found
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a folder; subscriptions follow."""
+        self._selected = None
+        self._do("RENAME", old, self._session.rename, _quoted(old), _quoted(new))
+        self._do("SUBSCRIBE", new, self._session.subscribe, _quoted(new))
+        self._do("UNSUBSCRIBE", old, self._session.unsubscribe, _quoted(old))
+
+    def quota_left(self) -> int | None:
+        """Return how many bytes the mailbox can still take, or None without a limit."""
+        if "QUOTA" not in self._session.capabilities:
+            return None
+        _, quotas = self._do("GETQUOTAROOT", "INBOX", self._session.getquotaroot, "INBOX")
+        # In units of 1024 bytes (RFC 9208 section 5.1).
+        left = [
+            (int(found["limit"]) - int(found["used"])) * 1024
+            for line in quotas
+            if line and (found := _STORAGE.search(line))
+        ]
+        return max(min(left), 0) if left else None
+
+    # --- messages
+
+    def append(self, folder: str, message: bytes, flags: Iterable[str] = (), date: str | None = None) -> int:
+        """Store a message and return its UID. date: an INTERNALDATE as IMAP writes it, without quotes."""
+        data = self._do(
+            "APPEND",
+            folder,
+            self._session.append,
+            _quoted(folder),
+            f"({' '.join(flags)})",
+            f'"{date}"' if date else None,
+            message,
+        )
+        found = re.search(rb"APPENDUID \d+ (\d+)", data[-1])
+        if found is None:
+            raise _refused("APPEND", folder, data)
+        return int(found[1])
+
+    def flags(self, folder: str, uids: Collection[int]) -> dict[int, frozenset[str]]:
+        """Return the flags of those messages that are there, by UID."""
+        found = {}
+        for batch in self._batches(folder, uids, BATCH):
+            for item in self._uid("FETCH", folder, batch, "(UID FLAGS)"):
+                if match := _FLAGS.search(item or b""):
+                    flags = match["flags"] if match["uid"] else match["early"]
+                    found[int(match["uid"] or match["late"])] = frozenset(flags.decode("ascii").split())
+        return {uid: flags for uid, flags in found.items() if uid in set(uids)}
+
+    def add_flags(self, folder: str, uids: Collection[int], flags: Iterable[str]) -> None:
+        """Set flags of messages beside those that they have."""
+        wanted = f"({' '.join(flags)})"
+        for batch in self._batches(folder, uids, BATCH):
+            self._uid("STORE", folder, batch, "+FLAGS.SILENT", wanted)
+
+    def move(self, folder: str, uids: Collection[int], target: str) -> dict[int, int]:
+        """Move messages into another folder; return the new UID of each one that was there (RFC 6851)."""
+        moved: dict[int, int] = {}
+        for batch in self._batches(folder, uids, BATCH):
+            self._uid("MOVE", folder, batch, _quoted(target))
+            _, codes = self._session.response("COPYUID")
+            for code in codes:
+                if code:
+                    _, old, new = code.split()
+                    moved |= zip(_expand(old), _expand(new), strict=True)
+        return moved
+
+    def remove(self, folder: str, uids: Collection[int]) -> None:
+        """Remove messages, these and no other that is marked as deleted (RFC 4315)."""
+        for batch in self._batches(folder, uids, BATCH):
+            self._uid("STORE", folder, batch, "+FLAGS.SILENT", r"(\Deleted)")
+            self._uid("EXPUNGE", folder, batch)
+
+    def sieve(self, folder: str, uids: Collection[int]) -> list[str]:
+        r"""Let messages pass the house's script and the owner's, as those do that are delivered.
+
+        What they keep stays where it is; what they file, discard or redirect leaves the folder. A message that was
+        marked as deleted before is left alone. If a script fails, or there is none, the messages stay.
+
+        Returns what the scripts complain of.
+        """
+        complaints: list[str] = []
+        for batch in self._batches(folder, uids, SIEVE_BATCH):
+            marked = self._marked(folder, batch)
+            for script in ("GLOBAL before", "DELIVERY"):
+                # A script marks as deleted what it does not keep (draft-bosch-imap-filter-sieve): the next skips that.
+                complaints += self._filter(script, batch)
+            if done := self._marked(folder, batch) - marked:
+                self._uid("EXPUNGE", folder, uid_set(done))
+        return list(dict.fromkeys(complaints))
+
+    def _filter(self, script: str, batch: str) -> list[str]:
+        session = self._session
+        for name in ("FILTER", "FILTERED"):
+            session.response(name)
+        # NO is said of a script that is not there, or does not compile; the latter in an untagged reply as well.
+        self._try(session.xatom, "UID", "FILTER", "SIEVE", script, "UID", batch, "UNDELETED")
+        replies = [reply for name in ("FILTER", "FILTERED") for reply in session.response(name)[1] if reply]
+        # A reply with a text comes as what was before it, and the text.
+        return [_text(reply[1]).strip() for reply in replies if isinstance(reply, tuple)]
+
+    def _marked(self, folder: str, batch: str) -> set[int]:
+        data = self._uid("SEARCH", folder, "UID", batch, "DELETED")
+        return {int(uid) for uid in (data[0] or b"").split()}
+
+    # --- how it is said
+
+    def _batches(self, folder: str, uids: Collection[int], size: int) -> Iterator[str]:
+        """Select a folder, and divide UIDs into sets of at most this size."""
+        if uids and self._selected != folder:
+            self._selected = None
+            self._do("SELECT", folder, self._session.select, _quoted(folder))
+            self._selected = folder
+        rest = iter(sorted(set(uids)))
+        while batch := list(islice(rest, size)):
+            yield uid_set(batch)
+
+    def _uid(self, command: str, folder: str, *arguments: str) -> Sequence[Any]:
+        return self._do(f"UID {command}", folder, self._session.uid, command, *arguments)
+
+    def _do(self, name: str, folder: str, command: Callable[..., Any], *arguments: object) -> Sequence[Any]:
+        answer, data = self._try(command, *arguments)
+        if answer != "OK":
+            raise _refused(name, folder, data)
+        return data
+
+    def _try(self, command: Callable[..., Any], *arguments: object) -> tuple[str, Sequence[Any]]:
+        try:
+            answer, data = command(*arguments)
+        except imaplib.IMAP4.error as error:
+            raise HouseError(_text(error.args[0])) from error
+        except OSError as error:
+            raise HouseError(f"{self._door}: {error}") from error
+        return answer, data
+
+
+def _quoted(folder: str) -> str:
+    """Write a folder's name as IMAP does: modified UTF-7 in quotes."""
+    return '"' + encode(folder).replace("\\", r"\\").replace('"', r"\"") + '"'
+
+
+def _expand(text: bytes) -> list[int]:
+    """Read a set of UIDs, such as 1:3,7."""
+    uids: list[int] = []
+    for part in text.split(b","):
+        first, _, last = part.partition(b":")
+        uids += range(int(first), int(last or first) + 1)
+    return uids
+
+
+def _refused(name: str, folder: str, data: Sequence[Any]) -> HouseError:
+    return HouseError(f"{folder}: {name}: {_text(data[-1])}")
+
+
+def _text(said: object) -> str:
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)

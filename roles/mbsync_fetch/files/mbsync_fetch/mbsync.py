@@ -1,0 +1,178 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Runs mbsync(1) for one mailbox, between the two doors."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .doors import FAR_CAPABILITIES, FAR_COMMANDS, NEAR_CAPABILITIES, NEAR_COMMANDS, Door
+from .stream import Stream
+
+HAND_OVER = Path(__file__).with_name("hand_over.py")
+PROGRESS_INTERVAL = 30.0
+
+# PullNew alone: messages that are new at the provider are added in the house, and nothing else is done anywhere.
+# Timeout 0: the doors have the deadlines.
+CONFIGURATION = """\
+IMAPStore far
+Tunnel "exec {python} -I -S {hand_over} {far}"
+Timeout 0
+UseNamespace no
+PathDelimiter /
+
+IMAPStore near
+Tunnel "exec {python} -I -S {hand_over} {near}"
+Timeout 0
+UseNamespace no
+PathDelimiter /
+
+Channel {alias}
+Far :far:{alias}
+Near :near:{alias}
+Sync PullNew
+Create None
+Remove None
+Expunge None
+CopyArrivalDate yes
+SyncState {states}/
+"""
+
+
+@dataclass
+class Side:
+    """A mailbox on one side: the connection, logged in, and the mailbox's name there, quoted."""
+
+    server: Stream
+    mailbox: bytes
+
+
+@dataclass
+class Outcome:
+    """How a run ended.
+
+    succeeded: mbsync says so. output: its messages. far, near: the doors, with what passed them.
+    """
+
+    succeeded: bool
+    output: str
+    far: Door
+    near: Door
+
+
+@contextmanager
+def _tunnel(stack: ExitStack) -> Iterator[tuple[socket.socket, int]]:
+    """Make the pair of sockets over which mbsync's end of a Tunnel comes."""
+    ours, theirs = socket.socketpair()
+    stack.enter_context(ours)
+    with theirs:
+        yield ours, theirs.fileno()
+
+
+def _accept(parent: socket.socket) -> socket.socket | None:
+    """Wait for mbsync's end of the Tunnel; None if mbsync ended before."""
+    _, descriptors, _, _ = socket.recv_fds(parent, 1, 1)
+    return socket.socket(fileno=descriptors[0]) if descriptors else None
+
+
+def pull(
+    alias: str,
+    states: Path,
+    directory: Path,
+    far: Side,
+    near: Side,
+    wanted: frozenset[int],
+    timeout: float,
+    progress: Callable[[int], None],
+    enough: Callable[[Door, Door], bool],
+) -> Outcome:
+    """Let mbsync pull the wanted UIDs of one mailbox.
+
+    alias: what mbsync calls the mailbox on both sides, and its state file. directory: where its configuration may
+    be written. progress: is told now and then how many messages have arrived. enough: is asked every second
+    whether to stop early.
+    """
+    doors = (
+        Door(far.server, far.mailbox, FAR_COMMANDS, FAR_CAPABILITIES, wanted, timeout),
+        Door(near.server, near.mailbox, NEAR_COMMANDS, NEAR_CAPABILITIES, None, timeout),
+    )
+    with ExitStack() as stack:
+        with _tunnel(stack) as (far_parent, far_number), _tunnel(stack) as (near_parent, near_number):
+            configuration = directory / "mbsyncrc"
+            configuration.write_text(
+                CONFIGURATION.format(
+                    python=sys.executable,
+                    hand_over=HAND_OVER,
+                    alias=alias,
+                    states=states,
+                    far=far_number,
+                    near=near_number,
+                ),
+                "utf-8",
+            )
+            mbsync = subprocess.Popen(
+                ["mbsync", "--quiet", "--config", str(configuration), alias],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(far_number, near_number),
+                encoding="utf-8",
+                errors="replace",
+            )
+        output: list[str] = []
+        threads = [
+            threading.Thread(target=_serve, args=(parent, door), daemon=True)
+            for parent, door in zip((far_parent, near_parent), doors, strict=True)
+        ]
+        assert mbsync.stdout is not None
+        threads.append(threading.Thread(target=output.extend, args=(mbsync.stdout,), daemon=True))
+        for thread in threads:
+            thread.start()
+        try:
+            _watch(mbsync, doors, progress, enough)
+        finally:
+            mbsync.kill()
+            mbsync.wait()
+            for door in doors:
+                door.stop()
+            for parent in (far_parent, near_parent):
+                parent.shutdown(socket.SHUT_RDWR)
+            for thread in threads:
+                thread.join()
+    return Outcome(mbsync.returncode == 0, "".join(output), *doors)
+
+
+def _serve(parent: socket.socket, door: Door) -> None:
+    client = _accept(parent)
+    if client is not None:
+        door.serve(client)
+
+
+def _watch(
+    mbsync: subprocess.Popen[str],
+    doors: tuple[Door, Door],
+    progress: Callable[[int], None],
+    enough: Callable[[Door, Door], bool],
+) -> None:
+    """Wait for mbsync's end; stop it when it is enough."""
+    told = time.monotonic()
+    while True:
+        try:
+            mbsync.wait(1.0)
+            return
+        except subprocess.TimeoutExpired:
+            pass
+        if enough(*doors):
+            for door in doors:
+                door.stop()
+        if time.monotonic() - told > PROGRESS_INTERVAL:
+            told = time.monotonic()
+            progress(doors[1].stored)

@@ -1,0 +1,324 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Wait for new mail at a provider by IMAP IDLE (RFC 2177): mbsync-fetch-watch@NAME.service.
+
+News is told by creating /run/mbsync-fetch/NAME/news; mbsync-fetch@NAME.path then starts the fetch, which removes the
+file. INBOX is opened by EXAMINE, so that waiting changes nothing, not even \\Recent.
+
+A process of its own, for it stays: it imports what a verified connection needs and nothing of the package, and keeps
+about 8 MiB to itself. Debian's imapfilter takes 2 MiB, but opens a mailbox by SELECT alone, writes a password into
+LOGIN as it is, cannot tell a refused login from a lost connection, and waits for connections and writes without end.
+
+Ends with 0 when it needs a newer credential, which systemd reads as it starts it again; with 69 (EX_UNAVAILABLE) where
+the provider has no IDLE.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import os
+import random
+import socket
+import ssl
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # these would take another megabyte
+    from collections.abc import Callable
+    from typing import Any
+
+TIMEOUT = 30.0
+"""Seconds that a connection and a reply may take."""
+RENEWAL = 9 * 60.0
+"""Seconds of one IDLE; servers may end it after 30 minutes, routers forget silent connections sooner."""
+PAUSES = (1.0, 300.0)
+"""Seconds before the first new connection and, doubled each time, at most."""
+REFUSED_PAUSE = 15 * 60.0
+"""Seconds before the next login after a refused one."""
+TOKEN_AGE = 30 * 60.0
+"""Seconds after its start in which the process logs in with the access token that it was started with."""
+LOOK = 5.0
+"""Seconds between looks at what the last fetch says."""
+LONGEST_LINE = 65536
+"""Bytes; no response to what is asked here comes near."""
+NO_IDLE = 69
+
+TEMPORARY = (b"[UNAVAILABLE]", b"[INUSE]", b"[LIMIT]", b"[SERVERBUG]")
+"""Why a login failed, when it was not for the secret (RFC 5530)."""
+
+
+class Lost(Exception):
+    """The connection is of no use any more; why, without what was sent."""
+
+
+class Refused(Exception):
+    """The provider does not accept the secret."""
+
+
+class NoIdle(Exception):
+    """The provider cannot announce mail."""
+
+
+class Connection:
+    """An IMAP session within verified TLS, and what its server says of INBOX.
+
+    messages: how many there are. came, went: whether messages came and went since these were last set to false.
+    codes: numbers from response codes: UIDVALIDITY, UIDNEXT.
+    """
+
+    def __init__(self, host: str, port: int, ca_file: str) -> None:
+        self.messages = 0
+        self.came = self.went = False
+        self.codes: dict[bytes, int] = {}
+        self._capabilities: list[bytes] = []
+        self._unread = b""
+        self._number = 0
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies the chain and the name
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_verify_locations(ca_file)
+        plain = socket.create_connection((host, port), TIMEOUT)
+        try:
+            # A peer that went away without a word is noticed after three minutes, or one of unanswered data.
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 120)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000)
+            self._wire = context.wrap_socket(plain, server_hostname=host)
+        except OSError:
+            plain.close()
+            raise
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._wire.close()
+
+    def log_in(self, username: str, mechanism: str, secret: str) -> None:
+        """Log in with a password, or an access token (xoauth2)."""
+        user, key = username.encode(), secret.encode()
+        if not self._reply().startswith(b"* OK"):
+            raise Lost("the server lets nobody log in")
+        if mechanism == "xoauth2":
+            # A token is refused by a challenge, which wants an empty line.
+            token = _base64(b"user=%b\1auth=Bearer %b\1\1" % (user, key))
+            answer = self._ask(b"AUTHENTICATE XOAUTH2", token, b"")
+        elif self._can(b"AUTH=PLAIN"):
+            answer = self._ask(b"AUTHENTICATE PLAIN", _base64(b"\0%b\0%b" % (user, key)))
+        else:  # with literals, which may hold any character
+            answer = self._ask(b"LOGIN {%d}" % len(user), b"%b {%d}" % (user, len(key)), key)
+        if answer.startswith(b"NO") and not any(code in answer for code in TEMPORARY):
+            raise Refused
+        if not answer.startswith(b"OK"):
+            raise Lost("the server can log nobody in now")
+
+    def examine(self) -> None:
+        """Open INBOX for reading alone, on a server that can announce what comes."""
+        if not self._can(b"IDLE"):
+            raise NoIdle
+        if not self._ask(b"EXAMINE INBOX").startswith(b"OK"):
+            raise Lost("the server does not open INBOX")
+        self.came = self.went = False
+
+    def extent(self, mirror: bool) -> tuple[int | None, ...]:
+        """Return what differs when messages have come or, for a mirror, gone."""
+        next_uid = self.codes.get(b"[UIDNEXT")
+        counted = self.messages if mirror or next_uid is None else None
+        return self.codes.get(b"[UIDVALIDITY"), next_uid, counted
+
+    def idle(self, told: Callable[[], None]) -> None:
+        """Wait for as long as one IDLE lasts; call each time something was said."""
+        self._command(b"IDLE")
+        if not self._reply().startswith(b"+"):
+            raise Lost("the server refuses IDLE")
+        told()  # what came while nobody was waiting
+        end = time.monotonic() + RENEWAL
+        while lines := self._receive(end):
+            if any(line.startswith(self._tag) for line in lines):
+                raise Lost("the server ended IDLE")
+            told()
+        self._wire.sendall(b"DONE\r\n")
+        self._reply()
+
+    def _can(self, capability: bytes) -> bool:
+        """Ask for a capability; more may be offered after the login."""
+        self._ask(b"CAPABILITY")
+        return capability in self._capabilities
+
+    def _ask(self, command: bytes, *rest: bytes) -> bytes:
+        """Send a command, and each further line when the server asks for it; return its answer: b"OK ...", in capitals."""
+        self._command(command)
+        answer = self._reply()
+        for line in rest:
+            if answer.startswith(b"+"):
+                self._wire.sendall(line + b"\r\n")
+                answer = self._reply()
+        return answer.removeprefix(self._tag)
+
+    def _command(self, command: bytes) -> None:
+        self._number += 1
+        self._wire.settimeout(TIMEOUT)
+        self._wire.sendall(self._tag + command + b"\r\n")
+
+    @property
+    def _tag(self) -> bytes:
+        return b"W%d " % self._number
+
+    def _reply(self) -> bytes:
+        """Read on until the server has answered the command, asks for more, or greets; return that line, in capitals."""
+        end = time.monotonic() + TIMEOUT
+        awaited = (self._tag, b"+") if self._number else (b"* ",)
+        while lines := self._receive(end):
+            for line in lines:
+                if line.startswith(awaited):
+                    return line
+        raise Lost(f"no answer within {TIMEOUT:g} s")
+
+    def _receive(self, end: float) -> list[bytes]:
+        """Return the lines that come next, in capitals and without their ends; none when time is up."""
+        while b"\n" not in self._unread:
+            if len(self._unread) > LONGEST_LINE:
+                raise Lost("the server sends a line without an end")
+            # An end in the past still reads what is there.
+            self._wire.settimeout(max(end - time.monotonic(), 0.001))
+            try:
+                data = self._wire.recv(4096)
+            except TimeoutError:
+                return []
+            if not data:
+                raise Lost("the server closed the connection")
+            self._unread += data
+        whole, _, self._unread = self._unread.rpartition(b"\n")
+        lines = whole.upper().replace(b"\r", b"").split(b"\n")
+        for line in lines:
+            self._note(line)
+        return lines
+
+    def _note(self, line: bytes) -> None:
+        """Remember what an untagged response says (RFC 3501 section 7)."""
+        match line.replace(b"]", b" ").split():
+            case [b"*", number, b"EXISTS"] if number.isdigit():
+                self.came |= int(number) > self.messages
+                self.messages = int(number)
+            case [b"*", _, b"EXPUNGE"]:
+                self.went = True
+                self.messages -= 1
+            case [b"*", b"OK", (b"[UIDNEXT" | b"[UIDVALIDITY") as code, number, *_] if number.isdigit():
+                self.codes[code] = int(number)
+            case [b"*", b"CAPABILITY", *capabilities]:
+                self._capabilities = capabilities
+            case [b"*", b"BYE", *_]:
+                raise Lost("the server says goodbye")
+
+
+def _base64(data: bytes) -> bytes:
+    return binascii.b2a_base64(data, newline=False)
+
+
+class Watch:
+    """Waits for the mail of an account (its description, as a fetch reads it).
+
+    status: what the last fetch says. news: the file that starts a fetch.
+    """
+
+    def __init__(self, account: dict[str, Any], secret: str, status: str, news: str) -> None:
+        self._account = account
+        self._secret = secret
+        self._status = status
+        self._news = news
+        self._seen: tuple[int | None, ...] = ()
+        self._said = ""
+
+    def run(self) -> None:
+        """Wait for mail until a newer credential is needed."""
+        expires = time.monotonic() + TOKEN_AGE if self._account["mechanism"] == "xoauth2" else float("inf")
+        pause = PAUSES[0]
+        while True:
+            self._wait_for_fetch()
+            begun = time.monotonic()
+            if begun > expires:
+                return
+            try:
+                self._connect()
+            except Refused:
+                self._say(f"{self._account['host']} refuses the login")
+                refused = time.time()
+                self._announce()  # the fetch meets the same, and counts
+                time.sleep(REFUSED_PAUSE)
+                self._wait_for_fetch(refused)
+                return
+            except (OSError, Lost) as error:
+                self._say(f"no connection to {self._account['host']}, trying again: {error}")
+            if time.monotonic() > begun + PAUSES[1]:
+                pause = PAUSES[0]
+            time.sleep(pause * random.uniform(0.75, 1.25))
+            pause = min(2 * pause, PAUSES[1])
+
+    def _wait_for_fetch(self, since: float = 0) -> None:
+        """Wait until a fetch has worked since then, and no login was refused after it."""
+        while not self._works(since):
+            time.sleep(LOOK)
+
+    def _works(self, since: float) -> bool:
+        try:
+            with open(self._status, "rb") as file:
+                last = json.load(file)
+            # Without a network, fetches wait longer and longer: the connection may be back before.
+            works = last["state"] == "ok" or (last["state"] == "retrying" and last["refusals"] == 0)
+            return bool(works and last["last_success"] > since)
+        except (OSError, ValueError, LookupError, TypeError):
+            return False
+
+    def _connect(self) -> None:
+        """Announce what comes, for as long as there is a connection."""
+        account = self._account
+        with Connection(account["host"], account["port"], account["ca_file"]) as connection:
+            connection.log_in(account["username"], account["mechanism"], self._secret)
+            connection.examine()
+            self._say(f"waiting for new mail at {account['host']}")
+            # Mail may have come while there was no connection.
+            seen = connection.extent(self._account["mirror"])
+            if seen != self._seen:
+                self._announce()
+            self._seen = seen
+            while True:
+                connection.idle(lambda: self._look(connection))
+
+    def _look(self, connection: Connection) -> None:
+        if connection.came or (connection.went and self._account["mirror"]):
+            self._announce()
+        connection.came = connection.went = False
+
+    def _announce(self) -> None:
+        os.close(os.open(self._news, os.O_CREAT | os.O_WRONLY, 0o600))
+
+    def _say(self, text: str) -> None:
+        """Write a line to the journal, once."""
+        if text != self._said:
+            print(text, file=sys.stderr, flush=True)
+        self._said = text
+
+
+def main(name: str) -> int:
+    """Wait for the mail of an account; return the exit status."""
+    with open(f"/etc/mbsync-fetch/accounts/{name}.json", encoding="utf-8") as file:
+        account = json.load(file)
+    kind = "token" if account["mechanism"] == "xoauth2" else "password"
+    with open(f"{os.environ['CREDENTIALS_DIRECTORY']}/{kind}", encoding="utf-8") as file:
+        secret = file.read().rstrip("\n")
+    watch = Watch(
+        account, secret, f"/var/lib/mbsync-fetch/{name}/status.json", f"/run/mbsync-fetch/{name}/news"
+    )
+    try:
+        watch.run()
+    except NoIdle:
+        print(f"{account['host']} has no IDLE: mail is fetched by the timer alone", file=sys.stderr)
+        return NO_IDLE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
