@@ -3,7 +3,7 @@
 """Wait for new mail at a provider by IMAP IDLE (RFC 2177): mbsync-fetch-watch@NAME.service.
 
 News is told by creating /run/mbsync-fetch/NAME/news; mbsync-fetch@NAME.path then starts the fetch, which removes the
-file. INBOX is opened by EXAMINE, so that waiting changes nothing, not even \\Recent.
+file. INBOX is opened by EXAMINE, so that waiting changes nothing, not even what is recent.
 
 A process of its own, for it stays: it imports what a verified connection needs and nothing of the package, and keeps
 about 8 MiB to itself. Debian's imapfilter takes 2 MiB, but opens a mailbox by SELECT alone, writes a password into
@@ -18,7 +18,6 @@ from __future__ import annotations
 import binascii
 import json
 import os
-import random
 import socket
 import ssl
 import sys
@@ -149,7 +148,7 @@ class Connection:
         return capability in self._capabilities
 
     def _ask(self, command: bytes, *rest: bytes) -> bytes:
-        """Send a command, and each further line when the server asks for it; return its answer: b"OK ...", in capitals."""
+        """Send a command, and each further line when it is asked for; return the answer without its tag, in capitals."""
         self._command(command)
         answer = self._reply()
         for line in rest:
@@ -168,7 +167,7 @@ class Connection:
         return b"W%d " % self._number
 
     def _reply(self) -> bytes:
-        """Read on until the server has answered the command, asks for more, or greets; return that line, in capitals."""
+        """Return the next line, in capitals, that answers the command, asks for more, or is the greeting."""
         end = time.monotonic() + TIMEOUT
         awaited = (self._tag, b"+") if self._number else (b"* ",)
         while lines := self._receive(end):
@@ -254,7 +253,7 @@ class Watch:
                 self._say(f"no connection to {self._account['host']}, trying again: {error}")
             if time.monotonic() > begun + PAUSES[1]:
                 pause = PAUSES[0]
-            time.sleep(pause * random.uniform(0.75, 1.25))
+            time.sleep(pause * (0.75 + os.urandom(1)[0] / 512))
             pause = min(2 * pause, PAUSES[1])
 
     def _wait_for_fetch(self, since: float = 0) -> None:
@@ -264,8 +263,7 @@ class Watch:
 
     def _works(self, since: float) -> bool:
         try:
-            with open(self._status, "rb") as file:
-                last = json.load(file)
+            last = json.loads(_read(self._status))
             # Without a network, fetches wait longer and longer: the connection may be back before.
             works = last["state"] == "ok" or (last["state"] == "retrying" and last["refusals"] == 0)
             return bool(works and last["last_success"] > since)
@@ -302,13 +300,16 @@ class Watch:
         self._said = text
 
 
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8") as file:  # noqa: PTH123 pathlib takes half a megabyte
+        return file.read()
+
+
 def main(name: str) -> int:
     """Wait for the mail of an account; return the exit status."""
-    with open(f"/etc/mbsync-fetch/accounts/{name}.json", encoding="utf-8") as file:
-        account = json.load(file)
+    account = json.loads(_read(f"/etc/mbsync-fetch/accounts/{name}.json"))
     kind = "token" if account["mechanism"] == "xoauth2" else "password"
-    with open(f"{os.environ['CREDENTIALS_DIRECTORY']}/{kind}", encoding="utf-8") as file:
-        secret = file.read().rstrip("\n")
+    secret = _read(f"{os.environ['CREDENTIALS_DIRECTORY']}/{kind}").rstrip("\n")
     watch = Watch(
         account, secret, f"/var/lib/mbsync-fetch/{name}/status.json", f"/run/mbsync-fetch/{name}/news"
     )
