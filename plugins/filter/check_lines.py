@@ -10,8 +10,8 @@ short_description: One line of text for each check
 version_added: 1.0.0
 author: The ilnmors.mail maintainers
 description:
-  - Lays out the checks of M(ilnmors.mail.mail_ports), M(ilnmors.mail.mail_roundtrip) and M(ilnmors.mail.mail_queue)
-    in columns, with how each ended, its name, its time in seconds and its detail.
+  - Lays out the checks of M(ilnmors.mail.mail_ports), M(ilnmors.mail.mail_roundtrip), M(ilnmors.mail.fetch_status)
+    and M(ilnmors.mail.mail_queue) in columns, with how each ended, its name, its time in seconds and its detail.
 options:
   _input:
     description: The checks, as the modules return them.
