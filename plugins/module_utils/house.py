@@ -33,6 +33,10 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import (
     is_shared,
     listen_problems,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils.house_fetch import (
+    fetch_option_problems,
+    fetch_problems,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils.house_senders import (
     display_name_problems,
     provider_problems,
@@ -311,7 +315,7 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
     """All problems of what is given of a house's description.
 
     house: any of domain, hostname, webmail_hostname, users, services, providers, default_provider,
-    trusted_networks, trust_public_networks, listen, ldap, tls_certificate, tls_key, tls_names, tls_ca_domains,
+    fetch, trusted_networks, trust_public_networks, listen, ldap, tls_certificate, tls_key, tls_names, tls_ca_domains,
     postmaster, delay_warning, queue_lifetime, metrics_address, clients_per_user, quota, expiry, extra_settings,
     password_scheme, password_costs.
     What is not given is not checked, so that each role checks what it knows.
@@ -359,6 +363,11 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
                 None if house.get("ldap", {}).get("uri") else house.get("users"),
                 house.get("default_provider"),
             ),
+        ),
+        ("providers", lambda: fetch_problems(lists["providers"])),
+        (
+            "fetch",
+            lambda: fetch_option_problems(house["fetch"]["interval"], house["fetch"]["paths"]),
         ),
         (
             "trusted_networks",

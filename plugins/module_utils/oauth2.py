@@ -28,19 +28,23 @@ def login_problems(where: str, entry: Mapping[str, Any]) -> Iterator[str]:
     """Check how an entry of `mail_providers` logs in: with a password or OAuth 2.0, whichever its provider takes."""
     profile = PROFILES.get(entry.get("profile") or "custom", Profile())
     oauth2 = entry.get("oauth2")
-    if entry.get("password") and profile.auth == "oauth2":
+    passwords = [key for key in ("password", "password_file") if entry.get(key)]
+    both = [*passwords, *(["oauth2"] if oauth2 else [])]
+    if passwords and profile.auth == "oauth2":
         yield (
-            f"{where}.password: {entry['profile']} takes no passwords; write oauth2 instead, with client_id and "
+            f"{where}.{passwords[0]}: {entry['profile']} takes no passwords; write oauth2 instead, with client_id and "
             f"refresh_token ({HOW})"
         )
-    elif entry.get("password") and oauth2:
-        yield f"{where}: has both password and oauth2; remove one of them"
+    elif len(both) > 1:
+        yield f"{where}: has both {both[0]} and {both[1]}; remove one of them"
     elif oauth2 is not None:
         yield from _oauth2_problems(f"{where}.oauth2", oauth2, profile)
     elif profile.auth == "oauth2":
         yield f"{where}: has no oauth2; write it with client_id and refresh_token ({HOW}), or remove the account"
-    elif not entry.get("password"):
+    elif not passwords:
         yield f"{where}: has no password; write the account's (app) password, or remove the account"
+    elif passwords == ["password_file"] and entry.get("relay", True):
+        yield f"{where}.password_file: is for fetching alone; write relay: false as well, or password instead of it"
 
 
 def _oauth2_problems(where: str, oauth2: object, profile: Profile) -> Iterator[str]:

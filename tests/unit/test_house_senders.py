@@ -158,5 +158,5 @@ def test_an_address_has_one_owner(house: dict[str, Any], problem: str) -> None:
 
 
 def test_one_owner_may_have_an_address_at_two_accounts() -> None:
-    fetched = {**GMAIL, "name": "fetched", "relay": False}
+    fetched = {**GMAIL, "name": "fetched", "relay": False, "folder": "Fetched"}
     assert problems(providers=[GMAIL, fetched]) == []
