@@ -7,7 +7,7 @@ from __future__ import annotations
 import imaplib
 import re
 import socket
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
@@ -24,9 +24,7 @@ BATCH = 2000
 # that a run that is killed leaves few that are in both.
 SIEVE_BATCH = 25
 
-_FLAGS = re.compile(
-    rb"UID (?P<uid>\d+) .*?FLAGS \((?P<flags>[^)]*)\)|FLAGS \((?P<early>[^)]*)\).*?UID (?P<late>\d+)"
-)
+_FLAGS = re.compile(rb"UID (?P<uid>\d+) FLAGS \((?P<flags>[^)]*)\)")
 _STATUS = re.compile(rb"\((?P<items>[^()]*)\)\s*$")
 _STORAGE = re.compile(rb"\(.*?STORAGE (?P<used>\d+) (?P<limit>\d+).*?\)")
 
@@ -163,8 +161,7 @@ class House:
         for batch in self._batches(folder, uids, BATCH):
             for item in self._uid("FETCH", folder, batch, "(UID FLAGS)"):
                 if match := _FLAGS.search(item or b""):
-                    flags = match["flags"] if match["uid"] else match["early"]
-                    found[int(match["uid"] or match["late"])] = frozenset(flags.decode("ascii").split())
+                    found[int(match["uid"])] = frozenset(match["flags"].decode("ascii").split())
         return {uid: flags for uid, flags in found.items() if uid in set(uids)}
 
     def add_flags(self, folder: str, uids: Collection[int], flags: Iterable[str]) -> None:
