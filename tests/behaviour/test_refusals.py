@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,82 @@ BAD_HASHING = [
     ),
 ]
 
+FETCHED = {"profile": "naver", "password": "secret-naver", "owner": "il", "relay": False}
+BAD_FETCHES = {
+    "mail_users": [{"name": "il", "password": "secret-il"}],
+    "mail_services": [],
+    "mail_providers": [
+        {**FETCHED, "name": "alone", "address": "a@naver.com", "owner": "", "folder": "Alone"},
+        {**FETCHED, "name": "stray", "address": "b@naver.com", "owner": "nobody", "folder": "Stray"},
+        {**FETCHED, "name": "first", "address": "c@naver.com"},
+        {**FETCHED, "name": "second", "address": "d@naver.com", "folder": "NAVER"},
+        {**FETCHED, "name": "within", "address": "e@naver.com", "folder": "Naver/Work"},
+        {**FETCHED, "name": "inbox", "address": "f@naver.com", "folder": "INBOX"},
+        {**FETCHED, "name": "trash", "address": "g@naver.com", "folder": "Trash/Naver"},
+        {**FETCHED, "name": "clear", "address": "h@naver.com", "folder": "Clear", "imap_port": 143},
+        {**FETCHED, "name": "labels", "address": "i@naver.com", "folder": "Labels", "labels": True},
+        {**FETCHED, "name": "empty", "address": "j@naver.com", "folder": "Empty", "mailboxes": [""]},
+        {**FETCHED, "name": "name_of_19_letters_", "address": "k@naver.com", "folder": "Long"},
+        {
+            **FETCHED,
+            **{"name": "relays", "address": "l@naver.com", "folder": "Relays", "relay": True},
+            **{"password": "", "password_file": "/etc/mail-passwords/naver"},
+        },
+    ],
+    "mail_default_provider": "",
+}
+FETCH_PROBLEMS = [
+    "mail_providers[0] (alone): has no owner; write the name of the user in mail_users whose account it is",
+    "mail_providers[1] (stray).owner: 'nobody' is not a user; write one of il",
+    "mail_providers[3] (second).folder: 'NAVER' is 'Naver', where the mail of first lands; write another one",
+    "mail_providers[4] (within).folder: 'Naver/Work' lies in 'Naver', where the mail of first lands; "
+    "write another one",
+    "mail_providers[5] (inbox).folder: 'INBOX' is the inbox itself (inbox: true lets new mail arrive there); "
+    "write one such as 'Google'",
+    "mail_providers[6] (trash).folder: 'Trash/Naver' is a folder that the house has for another use; "
+    "write one such as 'Google'",
+    "mail_providers[7] (clear).imap_port: 143 begins without TLS, and fetching needs implicit TLS, port 993; "
+    "write that, or remove it",
+    "mail_providers[8] (labels).labels: only mailboxes of gmail are labels; "
+    "remove it, all others are fetched as folders",
+    "mail_providers[9] (empty).mailboxes[0]: '' is no name of a mailbox; write one, with * for any text, or remove it",
+    "mail_providers[10] (name_of_19_letters_).name: has 19 characters, too many for the name of its system user; "
+    "write at most 18",
+    "mail_providers[11] (relays).password_file: is for fetching alone; "
+    "write relay: false as well, or password instead of it",
+]
+PASSWORD_FILE = "/run/refused-password"
+FILES = {
+    **BAD_FETCHES,
+    "mail_providers": [
+        {
+            "name": name,
+            "address": f"{name}@naver.com",
+            "password_file": path,
+            "profile": "naver",
+            "owner": "il",
+        }
+        | {"relay": False, "folder": name}
+        for name, path in (("readable", PASSWORD_FILE), ("missing", f"{PASSWORD_FILE}.missing"))
+    ],
+}
+BAD_FETCH_OPTIONS = [
+    (
+        {"mbsync_fetch_interval": "5 minutos"},
+        "mbsync_fetch_interval: '5 minutos' is no time that systemd knows (systemd.time(7)); "
+        "write one such as '5min' or '1h 30min'",
+    ),
+    (
+        {
+            **BAD_FETCHES,
+            "mail_providers": [
+                {**FETCHED, "name": "naver", "address": "a@naver.com", "deleted_at_provider": "delete"}
+            ],
+        },
+        "value of deleted_at_provider must be one of: keep, mirror, got: delete",
+    ),
+]
+
 
 def variable(problem: str) -> str:
     """Return what a problem is about."""
@@ -181,6 +258,19 @@ def house_run(site: Site, mail: Host) -> Run:
 @pytest.fixture(scope="module")
 def account_run(site: Site) -> Run:
     return site(BAD_ACCOUNTS)
+
+
+@pytest.fixture(scope="module")
+def fetch_run(site: Site) -> Run:
+    return site(BAD_FETCHES, "--limit", "mail")
+
+
+@pytest.fixture
+def password_file(mail: Host) -> Iterator[str]:
+    """Put a password where everybody can read it."""
+    mail.check_output("printf secret-naver >%s && chmod 644 %s", PASSWORD_FILE, PASSWORD_FILE)
+    yield PASSWORD_FILE
+    mail.check_output("rm %s", PASSWORD_FILE)
 
 
 @pytest.fixture(scope="module")
@@ -234,7 +324,32 @@ def test_an_archive_with_another_checksum_is_refused(archive_run: Run, archive: 
     assert "public address space" not in archive_run.output
 
 
-@pytest.mark.parametrize("name", ["tls_run", "house_run", "account_run", "archive_run"])
+@pytest.mark.parametrize("problem", FETCH_PROBLEMS, ids=variable)
+def test_what_is_fetched_is_checked(fetch_run: Run, problem: str) -> None:
+    assert problem in fetch_run.output
+
+
+@pytest.mark.parametrize(("variables", "problem"), BAD_FETCH_OPTIONS, ids=lambda value: variable(str(value)))
+def test_how_it_is_fetched_is_checked(site: Site, variables: dict[str, Any], problem: str) -> None:
+    run = site(variables, "--limit", "mail")
+    assert problem in run.output
+    assert_nothing_changed(run)
+
+
+def test_a_password_that_others_can_read_is_refused(site: Site, password_file: str) -> None:
+    run = site({**FILES, "mbsync_fetch_provider_ca": "/etc/missing.pem"}, "--limit", "mail")
+    for problem in (
+        f"mail_providers (readable).password_file: {password_file} has mode 0644, so that others can read it; "
+        f"run 'chmod 600 {password_file}'",
+        f"mail_providers (missing).password_file: {password_file}.missing is not there; put it on the mail host",
+        "mbsync_fetch_provider_ca: /etc/missing.pem is not there; put it on the mail host, "
+        "or leave it out for those of Debian",
+    ):
+        assert problem in run.output
+    assert_nothing_changed(run)
+
+
+@pytest.mark.parametrize("name", ["tls_run", "house_run", "account_run", "archive_run", "fetch_run"])
 def test_a_refused_run_changes_nothing_and_shows_no_secret(request: pytest.FixtureRequest, name: str) -> None:
     assert_nothing_changed(request.getfixturevalue(name))
 
