@@ -1,0 +1,176 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a provider and the house must hold after fetches, worked out from what a test did to both."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from email.utils import formatdate
+
+from ansible_collections.ilnmors.mail.tests.behaviour.provider_snapshot import (
+    Message,
+    Snapshot,
+    differences,
+    shown,
+)
+
+TAKEN_OVER = frozenset({"\\Seen", "\\Flagged", "\\Answered", "\\Draft"})
+OF_ITS_JOURNEY = re.compile(rb"^X-TUID: [^\r\n]*\r\n", re.MULTILINE)
+"""The header by which mbsync finds a message again that it was about to store (sync.c)."""
+
+
+def fetched_content(message: bytes) -> bytes:
+    """Return a message of the house as the provider has it."""
+    header, end, body = message.partition(b"\r\n\r\n")
+    return OF_ITS_JOURNEY.sub(b"", header + end) + body
+
+
+@dataclass
+class Model:
+    """The account at the provider and the house of its owner; each change of either by a test is told to it.
+
+    lands: where the mail of each mailbox that is fetched arrives in the house.
+    taken: the UIDs of each mailbox that a fetch has brought already.
+    names: what a digest is called in a report.
+    """
+
+    provider: Snapshot
+    lands: Mapping[str, str]
+    house: dict[str, dict[int, Message]] = field(default_factory=dict)
+    taken: dict[str, set[int]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+
+    # --- at the provider
+
+    def deliver(self, mailbox: str, uid: int, message: Message) -> None:
+        self.provider[mailbox].messages[uid] = message
+        self.provider[mailbox].uidnext = uid + 1
+
+    def delete(self, mailbox: str, uid: int) -> None:
+        del self.provider[mailbox].messages[uid]
+
+    def flag(self, mailbox: str, uid: int, flags: frozenset[str]) -> None:
+        held = self.provider[mailbox].messages
+        held[uid] = replace(held[uid], flags=flags)
+
+    # --- in the house
+
+    def house_delete(self, folder: str, uid: int) -> None:
+        del self.house[folder][uid]
+
+    def house_move(self, folder: str, uid: int, target: str, new: int) -> None:
+        self.house.setdefault(target, {})[new] = self.house[folder].pop(uid)
+
+    def house_flag(self, folder: str, uid: int, flags: frozenset[str]) -> None:
+        held = self.house[folder]
+        held[uid] = replace(held[uid], flags=flags)
+
+    # --- what must be
+
+    def awaited(self) -> dict[str, Counter[Message]]:
+        """Return what the next fetch that runs to its end brings, by the folder of the house."""
+        found: dict[str, Counter[Message]] = {}
+        for mailbox, folder in self.lands.items():
+            held = self.provider[mailbox].messages
+            new = found.setdefault(folder, Counter())
+            for uid in held.keys() - self.taken.get(mailbox, set()):
+                new[replace(held[uid], flags=held[uid].flags & TAKEN_OVER)] += 1
+        return found
+
+    def provider_problems(self, found: Snapshot) -> list[str]:
+        """Return what differs at the provider from what the test itself did there."""
+        return [self.named(line) for line in differences(self.provider, found)]
+
+    def fetched(self, found: Snapshot) -> list[str]:
+        """Compare the house after a whole fetch, and take what it brought for granted from now on."""
+        awaited, lines = self.awaited(), []
+        for folder in sorted(self.house.keys() | found.keys() | awaited.keys()):
+            had = self.house.get(folder, {})
+            has = found[folder].messages if folder in found else {}
+            lines += self.changed(folder, had, has)
+            brought = Counter(has[uid] for uid in has.keys() - had.keys())
+            lines += self.mismatch(folder, awaited.get(folder, Counter()), brought)
+            self.house[folder] = dict(has)
+        for mailbox in self.lands:
+            self.taken.setdefault(mailbox, set()).update(self.provider[mailbox].messages)
+        return lines
+
+    def changed(self, folder: str, had: Mapping[int, Message], has: Mapping[int, Message]) -> list[str]:
+        """Return what became of messages that had been in a folder of the house before."""
+        return [
+            f"{folder!r}: UID {uid}, {self.described(had[uid])}, "
+            + (f"is now {self.described(has[uid])}" if uid in has else "is missing")
+            for uid in sorted(had)
+            if has.get(uid) != had[uid]
+        ]
+
+    def mismatch(self, folder: str, awaited: Counter[Message], brought: Counter[Message]) -> list[str]:
+        """Return what a fetch did not bring, and what it brought beyond."""
+        lines = [f"{folder!r}: lacks {self.described(one)}" for one in (awaited - brought).elements()]
+        return lines + [
+            f"{folder!r}: has beyond {self.described(one)}" for one in (brought - awaited).elements()
+        ]
+
+    def described(self, message: Message) -> str:
+        name = self.names.get(message.digest, message.digest)
+        return f"{name} {shown(message.flags)} of {formatdate(message.date)}"
+
+    def named(self, line: str) -> str:
+        """Return a line with names for digests."""
+        return re.sub(r"[0-9a-f]{64}", lambda found: self.names.get(found[0], found[0]), line)
+
+
+# --- letters
+
+KINDS = {
+    "plain": 10,
+    "8-bit": 4,
+    "without Message-ID": 3,
+    "with another's Message-ID": 2,
+    "Korean": 4,
+    "of headers alone": 1,
+    "with an empty body": 1,
+    "with long lines": 1,
+    "with dots": 1,
+    "large": 1,
+}
+"""Kinds of messages and how often each comes."""
+FLAGS = ("\\Seen", "\\Flagged", "\\Answered", "\\Draft")
+OLDEST, NEWEST = 852_076_800, 1_763_900_000
+"""Seconds since 1970: dates of messages lie between 1997 and the present."""
+
+
+def some_flags(chance: random.Random) -> frozenset[str]:
+    return frozenset(flag for flag in FLAGS if chance.random() < 0.3)
+
+
+def letter(chance: random.Random, number: int, kind: str) -> bytes:
+    """Return a message of a kind; no two of different numbers are alike."""
+    message_id = "<the-same@elsewhere.test>" if "another's" in kind else f"<round-{number}@elsewhere.test>"
+    subject = {
+        "Korean": b"=?utf-8?B?7JWI64WV7ZWY7IS47JqU?=",
+        "8-bit": f"Grüße, 안녕 {number}".encode(),
+    }.get(kind, b"A message of the rounds")
+    header = [
+        b"From: friend@elsewhere.test",
+        b"To: rounds@naver.test",
+        b"Subject: " + subject,
+        f"Date: {formatdate(chance.randint(OLDEST, NEWEST))}".encode(),
+        f"X-Round: {number}".encode(),
+    ]
+    if kind != "without Message-ID":
+        header.insert(chance.randrange(len(header)), f"Message-ID: {message_id}".encode())
+    body = {
+        "8-bit": "Schöne Grüße\r\n안녕하세요\r\n".encode() + bytes(range(0x80, 0x100)) + b"\r\n",
+        "with long lines": b"a long line " * chance.randint(100, 2000) + b"\r\n",
+        "with dots": b".\r\n..\r\n.a\r\n\r\n.\r\n",
+        "large": (b"0123456789" * 7 + b"\r\n") * chance.randint(1_000, 14_000),
+        "with an empty body": b"",
+    }.get(kind, b"Hello.\r\n" * chance.randint(1, 200))
+    if kind == "of headers alone":
+        return b"\r\n".join(header) + b"\r\n"
+    return b"\r\n".join(header) + b"\r\n\r\n" + body
