@@ -200,7 +200,7 @@ class Door:
         command = _COMMAND.match(line)
         if command is None:
             return self._refuse(b"*", line)
-        tag, name, arguments = command["tag"], command["name"].decode("ascii").upper(), command["arguments"]
+        tag, name = command["tag"], command["name"].decode("ascii").upper()
         if name == "CAPABILITY":
             return self._answer(
                 b"* CAPABILITY %s\r\n%s OK done\r\n" % (self.capabilities.encode("ascii"), tag)
@@ -210,27 +210,30 @@ class Door:
         if name == "LOGOUT":
             self._stop.set()
             return self._answer(b"* BYE\r\n%s OK done\r\n" % tag)
-        if name not in self.commands:
+        if name not in self.commands or (_LITERAL.search(line) and name != "APPEND"):
             return self._refuse(tag, line)
-        literal = _LITERAL.search(arguments)
-        if literal and name != "APPEND":
+        if name == "UID FETCH":
+            return self._fetch(tag, command["arguments"], line)
+        return self._forward(tag, name, _MAILBOX.sub(self._own_mailbox, command["arguments"], count=1))
+
+    def _fetch(self, tag: bytes, arguments: bytes, line: bytes) -> bytes:
+        parts = _SET.match(arguments)
+        if parts is None or _READS_WITHOUT_PEEK.search(parts["items"]):
             return self._refuse(tag, line)
-        uid = 0
-        if name in ("SELECT", "APPEND"):
-            arguments = _MAILBOX.sub(lambda _: b" " + self.mailbox, arguments, count=1)
-        elif name == "UID FETCH":
-            parts = _SET.match(arguments)
-            if parts is None or _READS_WITHOUT_PEEK.search(parts["items"]):
-                return self._refuse(tag, line)
-            uids = self._seen(parts["set"].decode("ascii"))
-            if not uids:
-                return self._answer(b"%s OK nothing there\r\n" % tag)
-            uid = int(uids) if uids.isdigit() else 0
-            arguments = b" %s %s" % (uids.encode("ascii"), parts["items"])
-        if literal:
+        uids = self._seen(parts["set"].decode("ascii"))
+        if not uids:
+            return self._answer(b"%s OK nothing there\r\n" % tag)
+        uid = int(uids) if uids.isdigit() else 0
+        return self._forward(tag, "UID FETCH", b" %s %s" % (uids.encode("ascii"), parts["items"]), uid)
+
+    def _forward(self, tag: bytes, name: str, arguments: bytes, uid: int = 0) -> bytes:
+        if literal := _LITERAL.search(arguments):
             self._client_literal = int(literal[1])
         self._owed[tag] = (name, uid)
         return b"%s %s%s\r\n" % (tag, self.commands[name].encode("ascii"), arguments)
+
+    def _own_mailbox(self, _match: re.Match[bytes]) -> bytes:
+        return b" " + self.mailbox
 
     def _seen(self, uids: str) -> str:
         """Leave of a sequence set what mbsync may see."""

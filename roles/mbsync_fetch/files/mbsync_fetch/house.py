@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from .doors import uid_set
+from .ledger import fingerprint
 from .names import encode
 
 # A script may have to wait for the queue that takes what it redirects.
@@ -25,6 +26,8 @@ BATCH = 2000
 SIEVE_BATCH = 25
 
 _FLAGS = re.compile(rb"UID (?P<uid>\d+) FLAGS \((?P<flags>[^)]*)\)")
+_DATED = re.compile(rb'UID (?P<uid>\d+) INTERNALDATE "(?P<date>[^"]*)"')
+FINGERPRINTED = "(UID INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)])"
 _STATUS = re.compile(rb"\((?P<items>[^()]*)\)\s*$")
 _STORAGE = re.compile(rb"\(.*?STORAGE (?P<used>\d+) (?P<limit>\d+).*?\)")
 
@@ -170,6 +173,21 @@ class House:
         for batch in self._batches(folder, uids, BATCH):
             self._uid("STORE", folder, batch, "+FLAGS.SILENT", wanted)
 
+    def remove_flags(self, folder: str, uids: Collection[int], flags: Iterable[str]) -> None:
+        """Take flags away from messages."""
+        unwanted = f"({' '.join(flags)})"
+        for batch in self._batches(folder, uids, BATCH):
+            self._uid("STORE", folder, batch, "-FLAGS.SILENT", unwanted)
+
+    def fingerprints(self, folder: str) -> dict[int, bytes]:
+        """Return what each message of a folder is recognised by, by UID."""
+        found = {}
+        for batch in self._batches(folder, self._all(folder), BATCH):
+            for item in self._uid("FETCH", folder, batch, FINGERPRINTED):
+                if isinstance(item, tuple) and (match := _DATED.search(item[0])):
+                    found[int(match["uid"])] = fingerprint(item[1], match["date"].decode("ascii"))
+        return found
+
     def move(self, folder: str, uids: Collection[int], target: str) -> dict[int, int]:
         """Move messages into another folder; return the new UID of each one that was there (RFC 6851)."""
         moved: dict[int, int] = {}
@@ -222,15 +240,26 @@ class House:
 
     # --- how it is said
 
+    def _all(self, folder: str) -> list[int]:
+        status = self.status(folder)
+        if status is None or not status.messages:
+            return []
+        self._select(folder)
+        return [int(uid) for uid in (self._uid("SEARCH", folder, "ALL")[0] or b"").split()]
+
     def _batches(self, folder: str, uids: Collection[int], size: int) -> Iterator[str]:
         """Select a folder, and divide UIDs into sets of at most this size."""
-        if uids and self._selected != folder:
-            self._selected = None
-            self._do("SELECT", folder, self._session.select, _quoted(folder))
-            self._selected = folder
+        if uids:
+            self._select(folder)
         rest = iter(sorted(set(uids)))
         while batch := list(islice(rest, size)):
             yield uid_set(batch)
+
+    def _select(self, folder: str) -> None:
+        if self._selected != folder:
+            self._selected = None
+            self._do("SELECT", folder, self._session.select, _quoted(folder))
+            self._selected = folder
 
     def _uid(self, command: str, folder: str, *arguments: str) -> Sequence[Any]:
         return self._do(f"UID {command}", folder, self._session.uid, command, *arguments)
@@ -251,8 +280,12 @@ class House:
         return answer, data
 
 
-def _quoted(folder: str) -> str:
+def mailbox_name(folder: str) -> bytes:
     """Write a folder's name as IMAP does: modified UTF-7 in quotes."""
+    return _quoted(folder).encode("ascii")
+
+
+def _quoted(folder: str) -> str:
     return '"' + encode(folder).replace("\\", r"\\").replace('"', r"\"") + '"'
 
 

@@ -132,8 +132,7 @@ def pull(
             threading.Thread(target=_serve, args=(parent, door), daemon=True)
             for parent, door in zip((far_parent, near_parent), doors, strict=True)
         ]
-        assert mbsync.stdout is not None
-        threads.append(threading.Thread(target=output.extend, args=(mbsync.stdout,), daemon=True))
+        threads.append(threading.Thread(target=output.extend, args=(mbsync.stdout or (),), daemon=True))
         for thread in threads:
             thread.start()
         try:

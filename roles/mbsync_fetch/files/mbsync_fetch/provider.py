@@ -9,7 +9,8 @@ import imaplib
 import re
 import socket
 import ssl
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,17 +18,13 @@ from .account import Account
 from .doors import uid_set
 from .ledger import fingerprint
 from .names import Mailbox, parse_list
+from .status import Kind, kind_of
 from .stream import Stream
 
 # How many messages' headers are asked for at once.
 SURVEY_SIZE = 1000
 SURVEYED = "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)])"
 
-# Replies that mean "not now" (RFC 5530 section 3; Gmail's words for its bandwidth limit have [OVERQUOTA] too).
-_NOT_NOW = re.compile(
-    r"\[(UNAVAILABLE|LIMIT|OVERQUOTA|INUSE|SERVERBUG|THROTTLED)\b|too many|bandwidth|try again later|temporar",
-    re.IGNORECASE,
-)
 _STATUS = re.compile(rb"(MESSAGES|UIDNEXT|UIDVALIDITY) (\d+)", re.IGNORECASE)
 _UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)", re.IGNORECASE)
@@ -41,7 +38,7 @@ imaplib._MAXLINE = 50_000_000  # type: ignore[attr-defined]
 class ProviderError(Exception):
     """The provider cannot be used now. kind: one of status.py's kinds of failure."""
 
-    def __init__(self, kind: str, reason: str) -> None:
+    def __init__(self, kind: Kind, reason: str) -> None:
         super().__init__(reason)
         self.kind = kind
 
@@ -57,11 +54,15 @@ class MailboxStatus:
 
 @dataclass(frozen=True)
 class Message:
-    """A message at the provider that the house does not have yet. flags in lower case; size in bytes."""
+    """A message at the provider.
+
+    flags: in lower case. size: in bytes. arrived: its INTERNALDATE, in seconds since 1970, 0 if unknown.
+    """
 
     uid: int
     flags: frozenset[str]
     size: int
+    arrived: float
     fingerprint: bytes
 
 
@@ -97,7 +98,7 @@ class Provider:
         self._login(secret)
         # Servers tell more of themselves after the login.
         with _failures():
-            self._client._get_capabilities()  # type: ignore[attr-defined]
+            self._client._get_capabilities()
         self.selected = ""
 
     @property
@@ -130,7 +131,7 @@ class Provider:
                 reason = "the login was refused: this provider takes only ASCII characters in a password"
                 raise ProviderError("refused", reason) from None
             except imaplib.IMAP4.error as error:
-                raise _refused_login(str(error), self.account.mechanism, secret) from None
+                raise _refused_login(str(error), secret) from None
 
     def mailboxes(self) -> list[Mailbox]:
         """Ask for all mailboxes, with what each is for (RFC 6154)."""
@@ -149,8 +150,8 @@ class Provider:
             kind, answer = self._client.status(quoted(raw).decode("ascii"), "(MESSAGES UIDNEXT UIDVALIDITY)")
         if kind != "OK":
             text = _text(answer)
-            if _NOT_NOW.search(text):
-                raise ProviderError("provider limit", text)
+            if (kind_of_no := kind_of(text, "refused")) != "refused":
+                raise ProviderError(kind_of_no, text)
             return None
         # A name may come as a literal, and so the line in parts.
         whole = b" ".join(part if isinstance(part, bytes) else b" ".join(part) for part in answer if part)
@@ -219,8 +220,14 @@ def _message(attributes: bytes, header: bytes) -> Message | None:
         uid=int(uid[1]),
         flags=frozenset(flags[1].decode("utf-8", "replace").lower().split()) if flags else frozenset(),
         size=int(size[1]) if size else 0,
+        arrived=_moment(date[0]) if date else 0.0,
         fingerprint=fingerprint(header, date[1].decode("ascii", "replace") if date else ""),
     )
+
+
+def _moment(internaldate: bytes) -> float:
+    moment = imaplib.Internaldate2tuple(internaldate)
+    return time.mktime(moment) if moment else 0.0
 
 
 def _expand(text: str) -> list[int]:
@@ -232,7 +239,7 @@ def _expand(text: str) -> list[int]:
     return uids
 
 
-def _once(first: bytes) -> Any:
+def _once(first: bytes) -> Callable[[bytes], bytes]:
     """Answer a challenge of SASL once; any further one is the server's explanation of a refusal."""
     answers = iter([first])
     return lambda _challenge: next(answers, b"")
@@ -245,15 +252,12 @@ def _text(answer: Sequence[Any]) -> str:
 def _check(kind: str, answer: Sequence[Any]) -> None:
     if kind != "OK":
         text = _text(answer)
-        raise ProviderError("provider limit" if _NOT_NOW.search(text) else "error", text)
+        raise ProviderError(kind_of(text, "error"), text)
 
 
-def _refused_login(text: str, mechanism: str, secret: str) -> ProviderError:
+def _refused_login(text: str, secret: str) -> ProviderError:
     reason = text.replace(secret, "***") if secret else text
-    if _NOT_NOW.search(reason):
-        return ProviderError("provider limit", reason)
-    # An access token may have ended; the next one is at hand soon, and no provider locks an account for it.
-    return ProviderError("error" if mechanism == "xoauth2" else "refused", f"the login was refused: {reason}")
+    return ProviderError(kind_of(reason, "refused"), f"the login was refused: {reason}")
 
 
 @contextlib.contextmanager
@@ -267,9 +271,9 @@ def _failures() -> Iterator[None]:
         raise ProviderError("tls", f"TLS fails: {error.reason or error}") from error
     except imaplib.IMAP4.abort as error:
         text = str(error)
-        raise ProviderError("provider limit" if _NOT_NOW.search(text) else "unreachable", text) from error
+        raise ProviderError(kind_of(text, "unreachable"), text) from error
     except imaplib.IMAP4.error as error:
         text = str(error)
-        raise ProviderError("provider limit" if _NOT_NOW.search(text) else "error", text) from error
+        raise ProviderError(kind_of(text, "error"), text) from error
     except OSError as error:
         raise ProviderError("unreachable", f"it cannot be reached: {error}") from error

@@ -222,10 +222,8 @@ class Status:
         unmatched: Sequence[str] = (),
     ) -> Status:
         """Return the status after a fetch. whole: whether these are all the folders, or only some of them."""
-        named = {report.name: report for report in folders}
-        kept = () if whole else tuple(named.pop(report.name, report) for report in self.folders)
         return replace(
-            self,
+            replace(self, folders=tuple(folders)) if whole else self.reported(folders),
             state="ok",
             reason="",
             remedy="",
@@ -236,9 +234,14 @@ class Status:
             refusals=0,
             credential="",
             told=False,
-            folders=(*kept, *named.values()),
             unmatched=tuple(unmatched) if whole else self.unmatched,
         )
+
+    def reported(self, folders: Sequence[Report]) -> Status:
+        """Return the status with these reports instead of those of the same folders."""
+        named = {report.name: report for report in folders}
+        kept = [named.pop(report.name, report) for report in self.folders]
+        return replace(self, folders=(*kept, *named.values()))
 
     def failed(
         self,

@@ -148,7 +148,7 @@ class Connection:
         return capability in self._capabilities
 
     def _ask(self, command: bytes, *rest: bytes) -> bytes:
-        """Send a command, and each further line when it is asked for; return the answer without its tag, in capitals."""
+        """Send a command, and each further line when it is asked for; return the answer without tag, in capitals."""
         self._command(command)
         answer = self._reply()
         for line in rest:
@@ -184,7 +184,7 @@ class Connection:
             # An end in the past still reads what is there.
             self._wire.settimeout(max(end - time.monotonic(), 0.001))
             try:
-                data = self._wire.recv(4096)
+                data = self._wire.recv(16384)
             except TimeoutError:
                 return []
             if not data:

@@ -1,0 +1,241 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One fetch of an account: mbsync-fetch@NAME.service runs this.
+
+Argument: the account's name. A fetch that the watcher asked for, by the file "news", looks at INBOX alone.
+Ends with 0 also where no attempt may be made yet; with 1 where the fetch failed, and says why.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from .account import Account
+from .fetch import Fetch, HouseFullError, say
+from .house import House, HouseError
+from .ledger import FolderRecord, Ledger
+from .names import decode
+from .plan import plan
+from .provider import Provider, ProviderError
+from .recognise import renamed
+from .status import Kind, Refused, Report, Status, metrics, owner_message, write_file
+from .sync_state import SyncStateError
+
+ACCOUNTS = Path("/etc/mbsync-fetch/accounts")
+
+
+class Run:
+    """A fetch of all mailboxes of an account, or of its INBOX."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self.fetch = fetch
+        self.ledger = fetch.ledger
+        self.provider = fetch.provider
+        self.unmatched: list[str] = []
+
+    def inbox(self) -> bool:
+        """Fetch INBOX; False if it takes a fetch of all mailboxes first."""
+        records = [record for record in self.ledger.folders() if record.role == "inbox" and not record.gone]
+        if not records:
+            return False
+        far = self.provider.status(records[0].raw)
+        if far is None or far.uidvalidity != records[0].uidvalidity:
+            return False
+        self.fetch.mailbox(records[0], far, again=False)
+        if self.fetch.account.mirror:
+            self.fetch.mirror(records[0])
+        return True
+
+    def all(self) -> None:
+        """Fetch each mailbox that is planned."""
+        records = self._assign()
+        for record in records:
+            far = self.provider.status(record.raw)
+            if far is None:
+                say(f"{decode(record.raw)}: the provider does not open it")
+                continue
+            self.fetch.mailbox(record, far)
+        if self.fetch.account.mirror:
+            for record in records:
+                self.fetch.mirror(record)
+        self.fetch.reports += self._gone()
+
+    def _assign(self) -> list[FolderRecord]:
+        """Plan what is fetched, and record what has appeared, disappeared or got another name."""
+        mailboxes = self.provider.mailboxes()
+        known = self.ledger.folders()
+        planned = plan(self.fetch.account, mailboxes, {record.raw: record.house for record in known})
+        self.unmatched = planned.unmatched
+        for pattern in planned.unmatched:
+            say(f"warning: no mailbox of the account matches '{pattern}' in mailboxes")
+        listed = {mailbox.raw for mailbox in mailboxes}
+        vanished = [record for record in known if record.raw not in listed]
+        for folder in planned.folders:
+            if folder.raw not in {record.raw for record in known}:
+                self._follow(
+                    folder.raw, folder.house, [record for record in vanished if record.role != "inbox"]
+                )
+        for record in vanished:
+            still = next((entry for entry in self.ledger.folders() if entry.alias == record.alias), None)
+            if still is not None and still.raw == record.raw and not record.gone:
+                self.ledger.update(record.alias, gone=True)
+                self.fetch.note(
+                    f"{decode(record.raw)} is no longer there at the provider; what was fetched stays in {record.house}"
+                )
+        records = []
+        for folder in planned.folders:
+            record = self.ledger.assign(folder.raw, folder.house)
+            self.ledger.update(record.alias, role=folder.role)
+            records.append(record)
+        current = {record.alias: record for record in self.ledger.folders()}
+        return [current[record.alias] for record in records]
+
+    def _follow(self, raw: str, house: str, vanished: list[FolderRecord]) -> None:
+        """Rename the house's folder if a new mailbox is one that has disappeared."""
+        far = self.provider.status(raw)
+        same = {record.alias: record for record in vanished if far and record.uidvalidity == far.uidvalidity}
+        if not same:
+            return
+        self.provider.examine(raw)
+        new = {message.uid: message.fingerprint for message in self.provider.survey(self.provider.uids())}
+        alias = renamed({alias: self.ledger.taken(alias) for alias in same}, new)
+        if alias is None:
+            return
+        old = same[alias]
+        self.ledger.update(alias, raw=raw, gone=False)
+        if self.fetch.house.status(old.house) and not self.fetch.house.status(house):
+            self.fetch.house.rename(old.house, house)
+            self.ledger.update(alias, house=house)
+        self.fetch.note(f"{decode(old.raw)} is called {decode(raw)} at the provider now")
+
+    def kept(self, status: Status) -> Status:
+        """Return the status with what this run has seen, whether it succeeded or not."""
+        now = time.time()
+        status = status.counted(now, self.provider.stream.received).reported(self.fetch.reports)
+        for text in self.fetch.notes:
+            status = status.noted(now, text)
+        return status
+
+    def _gone(self) -> list[Report]:
+        """Report the mailboxes that the provider no longer has."""
+        reports = []
+        for record in self.ledger.folders():
+            near = self.fetch.house.status(record.house) if record.gone else None
+            if near:
+                reports.append(Report(decode(record.raw), record.house, 0, near.messages, gone=True))
+        return reports
+
+
+FAILURES: dict[type[Exception], Kind] = {
+    HouseFullError: "house full",
+    HouseError: "house unavailable",
+    OSError: "error",
+    SyncStateError: "error",
+    sqlite3.Error: "error",
+}
+OVER_BUDGET: tuple[Kind, str] = (
+    "budget",
+    "the provider's limit for a day is near; the rest is fetched tomorrow",
+)
+
+
+def attempt(account: Account, secret: str, directory: Path, status: Status, *, quick: bool) -> Status:
+    """Make one attempt; return the status after it."""
+    run: Run | None = None
+    try:
+        with (
+            Ledger(directory / "ledger.sqlite") as ledger,
+            Provider(account, secret) as provider,
+            House(account.door) as house,
+        ):
+            if ledger.damaged:
+                say(ledger.damaged)
+            budget = status.budget_left(time.time(), account.daily_megabytes)
+            run = Run(
+                Fetch(account, provider, house, ledger, directory, budget, _refused_before(status, ledger))
+            )
+            if not (quick and run.inbox()):
+                quick = False
+                run.all()
+    except ProviderError as error:
+        failure: tuple[Kind, str] | None = (error.kind, str(error))
+    except tuple(FAILURES) as error:
+        failure = next((kind, str(error)) for known, kind in FAILURES.items() if isinstance(error, known))
+    else:
+        failure = OVER_BUDGET if run.fetch.over_budget else None
+    if run is not None:
+        status = run.kept(status)
+        if failure is None:
+            return status.succeeded(time.time(), run.fetch.reports, whole=not quick, unmatched=run.unmatched)
+    kind, reason = failure or ("error", "nothing was done")
+    return status.failed(time.time(), kind, reason, secret, token=account.mechanism == "xoauth2")
+
+
+def _refused_before(status: Status, ledger: Ledger) -> dict[str, tuple[Refused, ...]]:
+    """Return by alias which messages were refused in the last fetch."""
+    reports = {report.name: report.refused for report in status.folders if report.refused}
+    records = ((record.alias, decode(record.raw)) for record in ledger.folders())
+    return {alias: reports[name] for alias, name in records if name in reports}
+
+
+def tell_owner(account: Account, status: Status) -> Status:
+    """Tell the owner, in the house, that the account is no longer fetched."""
+    try:
+        with House(account.door) as house:
+            house.append("INBOX", owner_message(account, status, time.time()))
+    except HouseError as error:
+        say(f"the owner could not be told: {error}")
+        return status
+    return status.owner_told()
+
+
+@contextlib.contextmanager
+def locked(directory: Path) -> Iterator[bool]:
+    """Keep any other fetch of the account away; False if one is running."""
+    with (directory / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def main(name: str) -> int:
+    """Fetch an account; return the exit status."""
+    account = Account.read(ACCOUNTS / f"{name}.json")
+    directory, runtime = Path(os.environ["STATE_DIRECTORY"]), Path(os.environ["RUNTIME_DIRECTORY"])
+    kind = "token" if account.mechanism == "xoauth2" else "password"
+    secret = (Path(os.environ["CREDENTIALS_DIRECTORY"]) / kind).read_text("utf-8").strip("\r\n")
+    news = runtime / "news"
+    quick = news.exists()
+    news.unlink(missing_ok=True)
+    with locked(directory) as alone:
+        if not alone:
+            say("another fetch of this account is running")
+            return 1
+        before = Status.read(directory / "status.json")
+        if wait := before.may_try(time.time(), secret):
+            say(f"no attempt now: {wait}")
+            return 0
+        status = attempt(account, secret, directory, before, quick=quick)
+        if status.tell_owner:
+            status = tell_owner(account, status)
+        status.write(directory / "status.json")
+    if account.metrics:
+        write_file(runtime / "metrics.prom", metrics(account.name, status, time.time()), 0o644)
+    if status.state == "ok":
+        return 0
+    print(status.describe(), file=sys.stderr)
+    return 0 if status.state == "limit" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
