@@ -117,6 +117,7 @@ class Fetch:
         if again:
             self._pull_refused(record, {uid: new[uid] for uid in refused})
         left = sorted(set(new) - set(self.ledger.taken(alias, record.next_uid)))
+        self.refused[alias] = tuple(entry for entry in self.refused[alias] if entry.uid in left)
         self.ledger.update(alias, next_uid=left[0] if left else max([opened.uidnext, *(u + 1 for u in uids)]))
         return len(left)
 
