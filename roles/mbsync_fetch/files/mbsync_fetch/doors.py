@@ -24,11 +24,14 @@ NEAR_COMMANDS = {"SELECT": "SELECT", "UID FETCH": "UID FETCH", "APPEND": "APPEND
 FAR_CAPABILITIES = "IMAP4rev1"
 NEAR_CAPABILITIES = "IMAP4rev1 LITERAL+ UIDPLUS"
 
-_COMMAND = re.compile(rb"(?P<tag>[^ ]+) (?P<name>UID [A-Za-z]+|[A-Za-z]+)(?P<arguments>.*)", re.DOTALL)
+# No control characters: a lone CR may begin a new line to some server.
+_COMMAND = re.compile(
+    rb"(?P<tag>[!-~]+) (?P<name>UID [A-Za-z]+|[A-Za-z]+)(?P<arguments>(?: [^\x00-\x1f\x7f]*)?)"
+)
 _LITERAL = re.compile(rb"\{(\d+)\+?\}$")
 _MAILBOX = re.compile(rb' "[^"]*"')
-_SET = re.compile(rb" (?P<set>[0-9:,*]+) (?P<items>\(.*\))$", re.DOTALL)
-_READS_WITHOUT_PEEK = re.compile(rb"BODY\[|RFC822(?!\.SIZE|\.HEADER)", re.IGNORECASE)
+_SET = re.compile(rb" (?P<set>[0-9:,*]+) (?P<items>\(.*\))$")
+_READS_WITHOUT_PEEK = re.compile(rb"BODY\[|BINARY\[|RFC822(?!\.SIZE|\.HEADER)", re.IGNORECASE)
 
 
 class Silence(OSError):
@@ -197,7 +200,7 @@ class Door:
 
     def _command(self, line: bytes) -> bytes:
         """Return what the server gets for a line of mbsync's."""
-        command = _COMMAND.match(line)
+        command = _COMMAND.fullmatch(line)
         if command is None:
             return self._refuse(b"*", line)
         tag, name = command["tag"], command["name"].decode("ascii").upper()

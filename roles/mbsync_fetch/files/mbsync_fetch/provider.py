@@ -88,6 +88,11 @@ def quoted(text: str) -> bytes:
     return b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode("ascii") + b'"'
 
 
+def askable(raw: str) -> bool:
+    """Tell whether a command can name a mailbox: in ASCII, without control characters (RFC 3501 section 5.1)."""
+    return raw.isascii() and raw.isprintable()
+
+
 class Provider:
     """A connection to the account, logged in. Every method raises ProviderError."""
 
@@ -145,7 +150,9 @@ class Provider:
         return [mailbox for mailbox in mailboxes if mailbox is not None]
 
     def status(self, raw: str) -> MailboxStatus | None:
-        """Ask what a mailbox has; None where the server does not open it."""
+        """Ask what a mailbox has; None where the server does not open it, or no command can name it."""
+        if not askable(raw):
+            return None
         with _failures():
             kind, answer = self._client.status(quoted(raw).decode("ascii"), "(MESSAGES UIDNEXT UIDVALIDITY)")
         if kind != "OK":

@@ -1,0 +1,202 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Nothing that could change a provider's mailbox reaches it: neither from mbsync nor from the fetch itself."""
+
+from __future__ import annotations
+
+import ast
+import re
+import socket
+from pathlib import Path
+
+import pytest
+from mbsync_fetch import provider, watch
+from mbsync_fetch.doors import FAR_CAPABILITIES, FAR_COMMANDS, Door
+from mbsync_fetch.names import Mailbox, parse_list
+from mbsync_fetch.stream import Stream
+
+# RFC 3501 and RFC 9051, section 6, with arguments that they take.
+COMMANDS = {
+    "CAPABILITY": "",
+    "NOOP": "",
+    "LOGOUT": "",
+    "STARTTLS": "",
+    "AUTHENTICATE": " PLAIN",
+    "LOGIN": ' "il" "password"',
+    "ENABLE": " UTF8=ACCEPT",
+    "SELECT": ' "f0001"',
+    "EXAMINE": ' "f0001"',
+    "CREATE": ' "f0001"',
+    "DELETE": ' "f0001"',
+    "RENAME": ' "f0001" "f0002"',
+    "SUBSCRIBE": ' "f0001"',
+    "UNSUBSCRIBE": ' "f0001"',
+    "LIST": ' "" "*"',
+    "LSUB": ' "" "*"',
+    "NAMESPACE": "",
+    "STATUS": ' "f0001" (MESSAGES)',
+    "APPEND": ' "f0001" {4+}',
+    "IDLE": "",
+    "CHECK": "",
+    "CLOSE": "",
+    "UNSELECT": "",
+    "EXPUNGE": "",
+    "SEARCH": " ALL",
+    "FETCH": " 1 (FLAGS)",
+    "STORE": r" 1 +FLAGS (\Deleted)",
+    "COPY": ' 1 "Trash"',
+    "MOVE": ' 1 "Trash"',
+    "UID FETCH": " 1 (FLAGS)",
+    "UID STORE": r" 1 +FLAGS (\Deleted)",
+    "UID COPY": ' 1 "Trash"',
+    "UID MOVE": ' 1 "Trash"',
+    "UID EXPUNGE": " 1",
+    "UID SEARCH": " ALL",
+}
+# What extensions add, as far as it changes something.
+EXTENSIONS = {
+    "SETACL": ' "f0001" il lrs',
+    "DELETEACL": ' "f0001" il',
+    "SETQUOTA": ' "" (STORAGE 1)',
+    "SETMETADATA": ' "f0001" (/private/comment "x")',
+    "SETANNOTATION": ' "f0001" "/comment" ("value.priv" "x")',
+    "REPLACE": ' 1 "f0001" {4+}',
+    "UID REPLACE": ' 1 "f0001" {4+}',
+    "COMPRESS": " DEFLATE",
+    "NOTIFY": " NONE",
+    "UNAUTHENTICATE": "",
+    "XDELETE": "",
+}
+PASSED = {"SELECT": b'a EXAMINE "INBOX"\r\n', "UID FETCH": b"a UID FETCH 1 (FLAGS)\r\n"}
+
+
+def passed(said: bytes) -> bytes:
+    """Return what reaches the provider of what mbsync says."""
+    ours, servers = socket.socketpair()
+    mbsync, client = socket.socketpair()
+    with ours, servers, mbsync:
+        mbsync.sendall(said)
+        mbsync.shutdown(socket.SHUT_WR)
+        Door(Stream(servers), b'"INBOX"', FAR_COMMANDS, FAR_CAPABILITIES, None, 5).serve(client)
+        servers.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: ours.recv(65536), b""))
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *EXTENSIONS])
+def test_of_all_commands_two_pass(command: str) -> None:
+    arguments = {**COMMANDS, **EXTENSIONS}[command]
+    text = "text\r\n" if arguments.endswith("{4+}") else ""
+    assert passed(f"a {command}{arguments}\r\n{text}".encode()) == PASSED.get(command, b"")
+    if command not in PASSED:
+        assert passed(f"a {command.lower()}{arguments}\r\n{text}".encode()) == b""
+
+
+def test_no_other_commands_are_named() -> None:
+    assert FAR_COMMANDS == {"SELECT": "EXAMINE", "UID FETCH": "UID FETCH"}
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        "(BODY[])",
+        "(FLAGS BODY[TEXT])",
+        "(body[])",
+        "(RFC822)",
+        "(RFC822.TEXT)",
+        "(RFC822 FLAGS)",
+        "(BINARY[1])",
+    ],
+)
+def test_nothing_is_read_that_marks_it_as_read(items: str) -> None:
+    r"""RFC 3501 section 6.4.5, RFC 9051 section 6.4.5: these set \Seen."""
+    assert passed(f"a UID FETCH 1 {items}\r\n".encode()) == b""
+
+
+@pytest.mark.parametrize(
+    "items", ["(BODY.PEEK[])", "(RFC822.SIZE)", "(RFC822.HEADER)", "(FLAGS BODY.PEEK[HEADER])"]
+)
+def test_what_leaves_no_trace_is_read(items: str) -> None:
+    line = f"a UID FETCH 1 {items}\r\n".encode()
+    assert passed(line) == line
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"a UID  STORE 1 +FLAGS (\\Deleted)\r\n",
+        b"a UID STORE 1 +FLAGS (\\Deleted)\n",
+        b"a UID FETCH 1 (FLAGS)\rb UID STORE 1 +FLAGS (\\Deleted)\r\n",
+        b'a SELECT "f0001"\rb DELETE "f0001"\r\n',
+        b'a SELECT {10+}\r\nb EXPUNGE\r\n\r\nc CREATE "x"\r\n',
+        b"a UID FETCH {9+}\r\n1 (FLAGS)\r\n",
+        b"a UID FETCH 1 (BODY.PEEK[{4+}\r\nTEXT])\r\n",
+        b"a UID FETCH 1 (FLAGS)\0\r\n",
+        b"a\rb EXPUNGE NOOP\r\n",
+        b"EXPUNGE\r\n",
+        b"\r \r\n",
+    ],
+)
+def test_nothing_slips_through(said: bytes) -> None:
+    assert passed(said).strip() == b""
+
+
+def test_what_follows_a_command_is_looked_at_as_well() -> None:
+    said = b'a SELECT "f0001"\r\nb EXPUNGE\r\nc DELETE "f0001"\r\n'
+    assert passed(said) == b'a EXAMINE "INBOX"\r\n'
+
+
+@pytest.mark.parametrize("name", [b'"x\r\nb DELETE y"', b"x\x00"])
+def test_a_name_that_no_command_can_hold_is_not_asked_for(name: bytes) -> None:
+    listed = parse_list((b'(\\HasNoChildren) "/" {%d}' % len(name), name))
+    assert listed is None or provider.askable(listed.raw) is False
+    assert provider.askable(Mailbox("&wqTTMA-/a b", "/", frozenset()).raw)
+
+
+# --- what the fetch itself says
+
+
+def calls(module: Path, of: str) -> list[ast.Call]:
+    """Return the calls of an attribute's methods in a module, such as self._client.select(...)."""
+    return [
+        node
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and ast.unparse(node.func.value) == of
+    ]
+
+
+def said(call: ast.Call) -> str:
+    """Return a call's method, and its first argument where that is the command."""
+    assert isinstance(call.func, ast.Attribute)
+    name = call.func.attr
+    return f"{name} {ast.literal_eval(call.args[0])}" if name in ("uid", "xatom") else name
+
+
+def test_the_fetch_only_reads() -> None:
+    found = calls(Path(provider.__file__), "self._client")
+    assert {said(call) for call in found} <= {
+        *("authenticate", "login", "logout", "_get_capabilities", "response", "status"),
+        *("select", "uid SEARCH", "uid FETCH", "xatom LIST"),
+    }
+    selects = [ast.unparse(keyword) for call in found if said(call) == "select" for keyword in call.keywords]
+    assert selects == ["readonly=True"]
+    assert not re.search(r"BODY\[|RFC822(?!\.SIZE)", provider.SURVEYED)
+
+
+def test_whoever_waits_for_news_only_reads() -> None:
+    found = [
+        call
+        for name in ("_ask", "_command")
+        for call in calls(Path(watch.__file__), "self")
+        if isinstance(call.func, ast.Attribute) and call.func.attr == name
+    ]
+    commands = {ast.unparse(call.args[0]) for call in found} - {"command"}
+    assert commands == {
+        "b'AUTHENTICATE XOAUTH2'",
+        "b'AUTHENTICATE PLAIN'",
+        "b'LOGIN {%d}' % len(user)",
+        "b'EXAMINE INBOX'",
+        "b'IDLE'",
+        "b'CAPABILITY'",
+    }
