@@ -39,10 +39,10 @@ class Folder:
 
 @dataclass(frozen=True)
 class Fetch:
-    """The fetch of an account (roles/mbsync_fetch/files/mbsync_fetch/status.py, Status). running: is made now."""
+    """The fetch of an account (roles/mbsync_fetch/files/mbsync_fetch/status.py, Status). unit: state of its unit."""
 
     name: str
-    running: bool
+    unit: str
     state: str = "new"
     reason: str = ""
     remedy: str = ""
@@ -51,16 +51,21 @@ class Fetch:
     unmatched: tuple[str, ...] = ()
     folders: tuple[Folder, ...] = ()
 
+    @property
+    def running(self) -> bool:
+        """Whether the account is being fetched now."""
+        return self.unit == "activating"
 
-def read_fetch(name: str, directory: Path, running: bool) -> Fetch:
+
+def read_fetch(name: str, directory: Path, unit: str) -> Fetch:
     """Read what a fetch keeps in its directory; one that has kept nothing yet is new."""
     try:
         status = json.loads((directory / name / "status.json").read_bytes())
     except (FileNotFoundError, ValueError):
-        return Fetch(name, running)
+        return Fetch(name, unit)
     return Fetch(
         name=name,
-        running=running,
+        unit=unit,
         unmatched=tuple(status["unmatched"]),
         folders=tuple(
             Folder(**{key: folder[key] for key in Folder.__dataclass_fields__})
@@ -70,8 +75,8 @@ def read_fetch(name: str, directory: Path, running: bool) -> Fetch:
     )
 
 
-def running(names: Sequence[str]) -> set[str]:
-    """Return the accounts that are being fetched now (systemctl(1); a unit that does not exist is inactive)."""
+def unit_states(names: Sequence[str]) -> dict[str, str]:
+    """Return the state of each account's unit, such as "activating" while it is fetched (systemctl(1), ActiveState)."""
     units = {f"mbsync-fetch@{name}.service": name for name in names}
     answer = subprocess.run(
         ["systemctl", "show", "--property=Id,ActiveState", *units],
@@ -79,10 +84,10 @@ def running(names: Sequence[str]) -> set[str]:
         text=True,
         check=False,
     )
-    blocks = [
+    blocks = (
         dict(line.split("=", 1) for line in block.splitlines()) for block in answer.stdout.split("\n\n")
-    ]
-    return {units[block["Id"]] for block in blocks if block.get("ActiveState") == "activating"}
+    )
+    return {units[block["Id"]]: block["ActiveState"] for block in blocks if block.get("Id") in units}
 
 
 def fetch_checks(fetch: Fetch, now: float) -> list[Check]:
@@ -98,25 +103,28 @@ def fetch_checks(fetch: Fetch, now: float) -> list[Check]:
 def _problem(fetch: Fetch, now: float) -> str | None:
     """Say what is wrong, and what to do; None if nothing is."""
     unit = f"mbsync-fetch@{fetch.name}"
+    journal = f"look at 'journalctl --unit {unit}'"
     if fetch.state == "new":
-        return None if fetch.running else f"has never been fetched; look at 'journalctl --unit {unit}'"
+        return None if fetch.running else f"has never been fetched; {journal}"
     if fetch.state != "ok":
         since = f"last fetched {clock(fetch.last_success)}" if fetch.last_success else "never fetched"
         after = (
             [] if fetch.state == "stopped" else [f"the next attempt is made after {clock(fetch.next_try)}"]
         )
         return "; ".join([f"{fetch.state}, {since}: {fetch.reason}", *filter(None, [fetch.remedy]), *after])
+    if fetch.unit == "failed":
+        return f"last fetched {clock(fetch.last_success)}, and since then its unit failed; {journal}"
     if now - fetch.last_success > LATE and not fetch.running:
         return (
-            f"last fetched {clock(fetch.last_success)}, and since then nothing was recorded; look at "
-            f"'systemctl status {unit}.timer' and 'journalctl --unit {unit}'"
+            f"last fetched {clock(fetch.last_success)}, and not since then; look at 'systemctl status {unit}.timer', "
+            f"and {journal}"
         )
     lacking = [folder for folder in fetch.folders if folder.missing > len(folder.refused)]
     if lacking and not fetch.running:
         count = sum(folder.missing - len(folder.refused) for folder in lacking)
         return (
-            f"{_messages(count)} of {_some([folder.house for folder in lacking])} not fetched yet; if that stays so, "
-            f"look at 'journalctl --unit {unit}'"
+            f"{_messages(count)} of {_some([folder.house for folder in lacking])} not fetched yet; "
+            f"if that stays so, {journal}"
         )
     return None
 
@@ -157,7 +165,7 @@ def _notes(fetch: Fetch) -> Iterator[str]:
 def report_of(fetch: Fetch) -> dict[str, Any]:
     """Return what is known of a fetch, as a module does."""
     folders = [{**asdict(folder), "differs": folder.differs} for folder in fetch.folders]
-    return {**asdict(fetch), "unmatched": list(fetch.unmatched), "folders": folders}
+    return {**asdict(fetch), "running": fetch.running, "unmatched": list(fetch.unmatched), "folders": folders}
 
 
 def clock(moment: float) -> str:

@@ -65,6 +65,10 @@ accounts:
         - V(limit) is a limit of the provider's, or the part of it that may be used in a day.
       type: str
       sample: ok
+    unit:
+      description: State of its unit, as systemd calls it.
+      type: str
+      sample: inactive
     running:
       description: Whether the account is being fetched now.
       type: bool
@@ -148,7 +152,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.fetch_status import (
     fetch_checks,
     read_fetch,
     report_of,
-    running,
+    unit_states,
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import report
 
@@ -162,8 +166,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     names, directory = module.params["accounts"], Path(module.params["directory"])
-    busy = running(names) if names else set()
-    fetches = [read_fetch(name, directory, name in busy) for name in names]
+    units = unit_states(names) if names else {}
+    fetches = [read_fetch(name, directory, units.get(name, "unknown")) for name in names]
     checks = [check for fetch in fetches for check in fetch_checks(fetch, time.time())]
     module.exit_json(**report(checks), accounts=[report_of(fetch) for fetch in fetches])
 

@@ -16,7 +16,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.fetch_status import (
     fetch_checks,
     read_fetch,
     report_of,
-    running,
+    unit_states,
 )
 from ansible_collections.ilnmors.mail.plugins.modules import fetch_status as fetch_status_module
 from mbsync_fetch.status import Kind, Refused, Report, Status
@@ -36,12 +36,12 @@ def failed(status: Status, kind: Kind, reason: str, times: int = 1) -> Status:
     return status
 
 
-def checks(tmp_path: Path, status: Status | None, running: bool = False) -> list[tuple[bool | None, str]]:
+def checks(tmp_path: Path, status: Status | None, unit: str = "inactive") -> list[tuple[bool | None, str]]:
     """Return what is said of an account with this status.json."""
     (tmp_path / "gmail").mkdir(exist_ok=True)
     if status:
         status.write(tmp_path / "gmail" / "status.json")
-    found = fetch_checks(read_fetch("gmail", tmp_path, running), NOW)
+    found = fetch_checks(read_fetch("gmail", tmp_path, unit), NOW)
     assert {check.name for check in found} == {"gmail fetch"}
     return [(check.ok, check.detail) for check in found]
 
@@ -56,15 +56,15 @@ REFUSED = Report(
 )
 HANDED = "the provider does not hand over the message with UID {} (server error); look at it there, in INBOX"
 LAST = "last fetched 2027-01-15 07:59:00 UTC"
-CASES: dict[str, tuple[Status | None, bool, list[tuple[bool | None, str]]]] = {
+CASES: dict[str, tuple[Status | None, str, list[tuple[bool | None, str]]]] = {
     "all is well": (
         fetched(INBOX),
-        False,
+        "inactive",
         [(True, f"{LAST}: 1 folder, 3 messages at the provider, 3 in the house")],
     ),
     "numbers differ": (
         fetched(INBOX, SENT),
-        False,
+        "inactive",
         [
             (True, f"{LAST}: 2 folders, 8 messages at the provider, 7 in the house"),
             (None, "Google/Sent: 5 at the provider, 4 in the house"),
@@ -72,29 +72,34 @@ CASES: dict[str, tuple[Status | None, bool, list[tuple[bool | None, str]]]] = {
     ),
     "a fetch goes on": (
         fetched(INBOX),
-        True,
+        "activating",
         [(True, f"being fetched now, {LAST}: 1 folder, 3 messages at the provider, 3 in the house")],
     ),
-    "the first fetch": (None, True, [(None, "is being fetched for the first time")]),
+    "the first fetch": (None, "activating", [(None, "is being fetched for the first time")]),
     "no fetch at all": (
         None,
-        False,
+        "inactive",
         [(False, "has never been fetched; look at 'journalctl --unit mbsync-fetch@gmail'")],
     ),
     "nothing was recorded": (
         fetched(INBOX, at=NOW - 7200),
-        False,
+        "inactive",
         [
             (
                 False,
-                "last fetched 2027-01-15 06:00:00 UTC, and since then nothing was recorded; look at 'systemctl status "
-                "mbsync-fetch@gmail.timer' and 'journalctl --unit mbsync-fetch@gmail'",
+                "last fetched 2027-01-15 06:00:00 UTC, and not since then; look at 'systemctl status "
+                "mbsync-fetch@gmail.timer', and look at 'journalctl --unit mbsync-fetch@gmail'",
             )
         ],
     ),
+    "its unit fails": (
+        fetched(INBOX),
+        "failed",
+        [(False, f"{LAST}, and since then its unit failed; look at 'journalctl --unit mbsync-fetch@gmail'")],
+    ),
     "a long fetch": (
         fetched(INBOX, at=NOW - 7200),
-        True,
+        "activating",
         [
             (
                 True,
@@ -105,7 +110,7 @@ CASES: dict[str, tuple[Status | None, bool, list[tuple[bool | None, str]]]] = {
     ),
     "the provider is down": (
         failed(fetched(INBOX), "unreachable", "imap.gmail.test: Connection refused"),
-        False,
+        "inactive",
         [
             (
                 False,
@@ -116,7 +121,7 @@ CASES: dict[str, tuple[Status | None, bool, list[tuple[bool | None, str]]]] = {
     ),
     "the password is wrong": (
         failed(Status(), "refused", "Invalid credentials"),
-        False,
+        "inactive",
         [
             (
                 False,
@@ -127,7 +132,7 @@ CASES: dict[str, tuple[Status | None, bool, list[tuple[bool | None, str]]]] = {
     ),
     "it has stopped": (
         failed(fetched(INBOX), "refused", "Invalid credentials", times=3),
-        False,
+        "inactive",
         [
             (
                 False,
@@ -138,7 +143,7 @@ CASES: dict[str, tuple[Status | None, bool, list[tuple[bool | None, str]]]] = {
     ),
     "a first fetch of several days": (
         failed(Status(), "budget", "2000 MB were read today"),
-        False,
+        "inactive",
         [
             (
                 None,
@@ -149,7 +154,7 @@ CASES: dict[str, tuple[Status | None, bool, list[tuple[bool | None, str]]]] = {
     ),
     "messages are missing": (
         fetched(INBOX, Report("Trips", "Google/Trips", provider=4, in_house=2, missing=2)),
-        False,
+        "inactive",
         [
             (
                 False,
@@ -161,7 +166,7 @@ CASES: dict[str, tuple[Status | None, bool, list[tuple[bool | None, str]]]] = {
     ),
     "messages are refused": (
         fetched(REFUSED),
-        False,
+        "inactive",
         [
             (True, f"{LAST}: 1 folder, 9 messages at the provider, 2 in the house"),
             (None, "Google/INBOX: 9 at the provider, 2 in the house, 7 not fetched yet"),
@@ -171,7 +176,7 @@ CASES: dict[str, tuple[Status | None, bool, list[tuple[bool | None, str]]]] = {
     ),
     "a folder is gone, a pattern matches nothing": (
         fetched(INBOX, Report("Old", "Google/Old", 0, 8, gone=True), unmatched=["Trips/*"]),
-        False,
+        "inactive",
         [
             (True, f"{LAST}: 1 folder, 3 messages at the provider, 3 in the house"),
             (None, "Google/Old: the provider no longer has Old; what was fetched of it stays"),
@@ -187,19 +192,19 @@ CASES: dict[str, tuple[Status | None, bool, list[tuple[bool | None, str]]]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_fetch_is_told_in_words(tmp_path: Path, case: str) -> None:
-    status, is_running, said = CASES[case]
-    assert checks(tmp_path, status, is_running) == said
+    status, unit, said = CASES[case]
+    assert checks(tmp_path, status, unit) == said
 
 
 def test_a_damaged_file_is_none(tmp_path: Path) -> None:
     (tmp_path / "gmail").mkdir()
     (tmp_path / "gmail" / "status.json").write_text('{"state": "ok"')
-    assert read_fetch("gmail", tmp_path, running=False) == Fetch("gmail", running=False)
+    assert read_fetch("gmail", tmp_path, unit="inactive") == Fetch("gmail", unit="inactive")
 
 
 def test_the_report_says_which_folders_differ(tmp_path: Path) -> None:
     checks(tmp_path, fetched(INBOX, SENT, unmatched=["Trips/*"]))
-    found = report_of(read_fetch("gmail", tmp_path, running=False))
+    found = report_of(read_fetch("gmail", tmp_path, unit="inactive"))
     assert [(folder["name"], folder["differs"]) for folder in found["folders"]] == [
         ("INBOX", False),
         ("[Gmail]/Sent", True),
@@ -230,7 +235,7 @@ done
 
 @pytest.mark.usefixtures("systemctl")
 def test_systemd_says_which_are_running() -> None:
-    assert running(["naver", "gmail", "outlook"]) == {"gmail"}
+    assert unit_states(["naver", "gmail"]) == {"naver": "inactive", "gmail": "activating"}
 
 
 @pytest.mark.usefixtures("systemctl")
