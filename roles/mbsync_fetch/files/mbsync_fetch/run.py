@@ -221,20 +221,27 @@ def main(name: str) -> int:
         if not alone:
             say("another fetch of this account is running")
             return 1
-        before = Status.read(directory / "status.json")
-        if wait := before.may_try(time.time(), secret):
+        status = Status.read(directory / "status.json")
+        publish(account, runtime, status)
+        wait = status.may_try(time.time(), secret)
+        if wait:
             say(f"no attempt now: {wait}")
-            return 0
-        status = attempt(account, secret, directory, before, quick=quick)
+        else:
+            status = attempt(account, secret, directory, status, quick=quick)
         if status.tell_owner:
             status = tell_owner(account, status)
         status.write(directory / "status.json")
-    if account.metrics:
-        write_file(runtime / "metrics.prom", metrics(account.name, status, time.time()), 0o644)
-    if status.state == "ok":
+        publish(account, runtime, status)
+    if wait or status.state == "ok":
         return 0
     print(status.describe(), file=sys.stderr)
     return 0 if status.state == "limit" else 1
+
+
+def publish(account: Account, runtime: Path, status: Status) -> None:
+    """Write the metrics of an account where others may read them."""
+    if account.metrics:
+        write_file(runtime / "metrics.prom", metrics(account.name, status, time.time()), 0o644)
 
 
 if __name__ == "__main__":
