@@ -1,0 +1,227 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What passes the doors between mbsync, the provider and the house."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+from mbsync_fetch.doors import (
+    FAR_CAPABILITIES,
+    FAR_COMMANDS,
+    NEAR_CAPABILITIES,
+    NEAR_COMMANDS,
+    Door,
+    in_set,
+    uid_set,
+)
+from mbsync_fetch.stream import Stream
+
+DEADLINE = 5.0
+
+
+@dataclass
+class Ends:
+    """Both ends of a door in use: mbsync's and the server's."""
+
+    door: Door
+    mbsync: socket.socket
+    server: socket.socket
+
+    def send(self, text: bytes) -> None:
+        self.mbsync.sendall(text)
+
+    def at_server(self) -> bytes:
+        return self.server.recv(65536)
+
+    def at_mbsync(self) -> bytes:
+        return self.mbsync.recv(65536)
+
+
+@contextmanager
+def opened(
+    *, far: bool = True, wanted: frozenset[int] | None = None, timeout: float = DEADLINE
+) -> Iterator[Ends]:
+    """Serve a door, past its greeting."""
+    (client, mbsync), (inside, server) = socket.socketpair(), socket.socketpair()
+    commands, capabilities = (FAR_COMMANDS, FAR_CAPABILITIES) if far else (NEAR_COMMANDS, NEAR_CAPABILITIES)
+    door = Door(Stream(inside), b'"&vPTAtA-/a"', commands, capabilities, wanted, timeout)
+    thread = threading.Thread(target=door.serve, args=(client,))
+    for end in (mbsync, server):
+        end.settimeout(DEADLINE)
+    thread.start()
+    with mbsync, server, inside, client:
+        assert mbsync.recv(100) == b"* PREAUTH ready\r\n"
+        yield Ends(door, mbsync, server)
+        door.stop()
+        thread.join(DEADLINE)
+        assert not thread.is_alive()
+
+
+# What changes a mailbox, a message or an account (RFC 9051 section 6, RFC 3501, RFC 5464, RFC 4314), and what could
+# begin to speak in another way.
+REFUSED = [
+    "STORE 1 +FLAGS (\\Seen)",
+    "UID STORE 1 +FLAGS (\\Deleted)",
+    "EXPUNGE",
+    "UID EXPUNGE 1",
+    "CLOSE",
+    "UNSELECT",
+    "COPY 1 Trash",
+    "UID COPY 1 Trash",
+    "MOVE 1 Trash",
+    "UID MOVE 1 Trash",
+    "APPEND f0001 {5+}",
+    "CREATE x",
+    "DELETE x",
+    "RENAME x y",
+    "SUBSCRIBE x",
+    "UNSUBSCRIBE x",
+    'SETMETADATA x (/private/comment "y")',
+    "SETACL x anyone lrs",
+    "SETQUOTA x ()",
+    "ENABLE UTF8=ACCEPT",
+    "COMPRESS DEFLATE",
+    "STARTTLS",
+    "LOGIN a b",
+    "AUTHENTICATE PLAIN",
+    "IDLE",
+    "REPLACE 1 INBOX {5+}",
+    "UID REPLACE 1 INBOX {5+}",
+    "FETCH 1 (BODY[])",
+    "UID FETCH 1 (BODY[])",
+    "UID FETCH 1 (FLAGS RFC822)",
+    "UID FETCH 1 (RFC822.TEXT)",
+    "UID FETCH 1 BODY[]",
+    "UID FETCH {1+}",
+    "SELECT {5+}",
+    "nonsense",
+]
+
+
+@pytest.mark.parametrize("command", REFUSED)
+def test_no_other_command_reaches_the_provider(command: str) -> None:
+    with opened() as ends:
+        ends.send(f"1 {command}\r\n".encode())
+        assert b" BAD not allowed here\r\n" in ends.at_mbsync()
+        ends.server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            ends.at_server()
+    assert [refusal.command for refusal in ends.door.refusals] == ["door"]
+
+
+def test_a_mailbox_is_opened_read_only_and_by_its_own_name() -> None:
+    with opened() as ends:
+        ends.send(b'1 SELECT "f0001"\r\n')
+        assert ends.at_server() == b'1 EXAMINE "&vPTAtA-/a"\r\n'
+
+
+@pytest.mark.parametrize(
+    ("asked", "passed"),
+    [
+        (b"UID FETCH 1:* (UID FLAGS)", b"UID FETCH 3,7:9 (UID FLAGS)"),
+        (b"UID FETCH 8:* (UID)", b"UID FETCH 8:9 (UID)"),
+        (b"UID FETCH 7 (BODY.PEEK[])", b"UID FETCH 7 (BODY.PEEK[])"),
+        (b"UID FETCH 10:* (UID)", None),
+        (b"UID FETCH 4 (BODY.PEEK[])", None),
+    ],
+)
+def test_only_wanted_messages_are_seen(asked: bytes, passed: bytes | None) -> None:
+    with opened(wanted=frozenset({3, 7, 8, 9})) as ends:
+        ends.send(b"5 " + asked + b"\r\n")
+        if passed is None:
+            assert ends.at_mbsync() == b"5 OK nothing there\r\n"
+        else:
+            assert ends.at_server() == b"5 " + passed + b"\r\n"
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_a_message_passes_to_the_house_as_it_is(size: int) -> None:
+    message = b"Subject: x\r\n\r\n5 EXPUNGE\r\n{3+}\r\n\r\n"
+    sent = b'2 APPEND "f0001" (\\Seen) "23-Nov-2026 10:00:00 +0000" {%d+}\r\n%s\r\n3 CHECK\r\n' % (
+        len(message),
+        message,
+    )
+    with opened(far=False) as ends:
+        for start in range(0, len(sent), size):
+            ends.send(sent[start : start + size])
+        received = b""
+        while not received.endswith(b"3 CHECK\r\n"):
+            received += ends.at_server()
+        assert received == sent.replace(b'"f0001"', b'"&vPTAtA-/a"')
+        ends.server.sendall(b"* 1 EXISTS\r\n2 OK [APPENDUID 1 9] done\r\n3 OK done\r\n")
+        while not ends.at_mbsync().endswith(b"3 OK done\r\n"):
+            pass
+    assert ends.door.stored == 1
+    assert ends.door.unanswered == []
+
+
+@pytest.mark.parametrize("size", [1, 10, 4096])
+def test_a_refused_message_is_told_from_what_a_message_says(size: int) -> None:
+    said = b"* 1 FETCH (UID 7 BODY[] {14}\r\n2 NO hello\r\n\r\n)\r\n1 OK done\r\n2 NO [SERVERBUG] cannot\r\n"
+    with opened() as ends:
+        ends.send(
+            b"1 UID FETCH 7 (BODY.PEEK[])\r\n2 UID FETCH 8 (BODY.PEEK[])\r\n3 UID FETCH 9 (BODY.PEEK[])\r\n"
+        )
+        ends.at_server()
+        for start in range(0, len(said), size):
+            ends.server.sendall(said[start : start + size])
+        received = b""
+        while len(received) < len(said):
+            received += ends.at_mbsync()
+        assert received == said
+    assert [(refusal.uid, refusal.text) for refusal in ends.door.refusals] == [(8, "NO [SERVERBUG] cannot")]
+    assert ends.door.unanswered == [("UID FETCH", 9)]
+
+
+def test_the_server_may_not_owe_an_answer_for_ever() -> None:
+    with opened(timeout=0.1) as ends:
+        ends.send(b"1 UID FETCH 7 (BODY.PEEK[])\r\n")
+        assert ends.at_mbsync() == b""
+    assert str(ends.door.error) == "no answer for 0 s"
+
+
+def test_a_connection_that_ends_is_told() -> None:
+    with opened() as ends:
+        ends.server.close()
+        assert ends.at_mbsync() == b""
+    assert str(ends.door.error) == "the connection was closed"
+
+
+def test_what_mbsync_asks_of_the_server_itself_is_answered_here() -> None:
+    with opened() as ends:
+        ends.send(b"1 CAPABILITY\r\n")
+        assert ends.at_mbsync() == b"* CAPABILITY IMAP4rev1\r\n1 OK done\r\n"
+        ends.send(b"2 NOOP\r\n")
+        assert ends.at_mbsync() == b"2 OK done\r\n"
+        ends.send(b"3 LOGOUT\r\n")
+        assert ends.at_mbsync() == b"* BYE\r\n3 OK done\r\n"
+
+
+@pytest.mark.parametrize(
+    ("uids", "text"),
+    [([1], "1"), ([1, 2, 3], "1:3"), ([9, 1, 3, 2], "1:3,9"), ([4, 6, 8], "4,6,8"), ([], "")],
+)
+def test_sets_of_uids(uids: list[int], text: str) -> None:
+    assert uid_set(uids) == text
+    assert all(in_set(uid, text) for uid in uids)
+
+
+@pytest.mark.parametrize(
+    ("uid", "text", "expected"),
+    [
+        (5, "1:*", True),
+        (5, "*:3", True),
+        (5, "6:*", False),
+        (5, "1,5", True),
+        (5, "1:4,6", False),
+        (5, "9:2", True),
+    ],
+)
+def test_whether_a_uid_is_in_a_set(uid: int, text: str, expected: bool) -> None:
+    assert in_set(uid, text) is expected
