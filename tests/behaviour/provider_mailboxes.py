@@ -21,7 +21,7 @@ from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from testinfra.host import Host
 
 HERE = Path(__file__).with_name("provider_side.py")
-MOODS = "/run/moody.json"
+MOODS = "/run/moody-{account}.json"
 MOODY = "moody@moody.test"
 ALL_MAIL = "[Gmail]/All Mail"
 ARGUMENT = 120_000
@@ -162,19 +162,23 @@ def move(provider: Host, account: str, mailbox: str, to: str, message_id: str) -
 
 
 @contextmanager
-def moody(provider: Host, **wishes: object) -> Iterator[None]:
-    """Let the moody server fail in some ways (see moody-imap.py of the providers), which are its whole mood."""
-    provider.check_output(f"printf %s %s > {MOODS}.new && mv {MOODS}.new {MOODS}", "%s", json.dumps(wishes))
+def moody(provider: Host, account: str = MOODY, **wishes: object) -> Iterator[None]:
+    """Let the moody server fail an account in these ways (see moody-imap.py of the providers), and no others."""
+    file = MOODS.format(account=account)
+    provider.check_output(
+        "printf %s %s > %s && mv %s %s", "%s", json.dumps(wishes), f"{file}.new", f"{file}.new", file
+    )
     try:
         yield
     finally:
-        provider.check_output(f"rm -f {MOODS}")
+        provider.check_output("rm -f %s", file)
 
 
 def commands(provider: Host, account: str, since: float = 0) -> list[Command]:
     """Return what clients of an account sent over the network since a Unix time. Secrets are left out."""
     if account.endswith("@moody.test"):
-        entries = map(json.loads, provider.check_output("cat /var/log/moody.log").splitlines())
+        lines = provider.run("grep -F %s /var/log/moody.log", f'"account": "{account}"').stdout
+        entries = map(json.loads, lines.splitlines())
         found = [Command(e["time"], str(e["session"]), e["name"], e["arguments"]) for e in entries]
     else:
         lines = provider.run("grep -F %s /var/log/imap-commands.log", f'"user":"{account}"').stdout

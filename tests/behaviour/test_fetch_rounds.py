@@ -52,7 +52,7 @@ DIRECT = "imap.naver.test"
 UNIT = f"mbsync-fetch@{NAME}.service"
 BY_THEMSELVES = f"mbsync-fetch@{NAME}.timer mbsync-fetch@{NAME}.path mbsync-fetch-watch@{NAME}.service"
 STATE = f"/var/lib/mbsync-fetch/{NAME}"
-WISHES = "/run/moody.json"
+WISHES = f"/run/moody-{ADDRESS}.json"
 
 # Names as servers write them, in modified UTF-7 (RFC 3501 section 5.1.3): 가족/사진 is a mailbox below another.
 LANDS = {
@@ -138,7 +138,7 @@ class Box:
                 self.delete(name, list(mailbox.messages))
 
 
-@dataclass
+@dataclass(repr=False)
 class Rounds:
     """Randomized rounds: a few things happen at the provider and in the house, then a fetch, then a comparison."""
 

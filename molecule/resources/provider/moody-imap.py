@@ -3,8 +3,9 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A moody IMAP server for the lab alone, in front of a good one: moody-imap ADDRESS.
 
-Every command is written to /var/log/moody.log, one JSON object on each line: time (Unix), session (a number), name
-(such as "UID FETCH") and arguments, without secrets. What a test wants otherwise stands in /run/moody.json:
+Every command is written to /var/log/moody.log, one JSON object on each line: time (Unix), session (a number), account,
+name (such as "UID FETCH") and arguments, without secrets. What a test wants otherwise for an account stands in
+/run/moody-ACCOUNT.json:
 
 - answers: {command: reply}, such as {"EXAMINE": "NO [OVERQUOTA] Full"}; LOGIN stands for AUTHENTICATE as well, a reply
   that begins with BYE ends the connection, and null is none, ever.
@@ -17,6 +18,7 @@ Every command is written to /var/log/moody.log, one JSON object on each line: ti
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import itertools
 import json
@@ -29,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 GOOD = ("127.0.0.1", 143)
-WISHES = Path("/run/moody.json")
+WISHES = "/run/moody-{account}.json"
 LOG = Path("/var/log/moody.log")
 LONGEST = 2**24
 """Bytes of a line: every UID of a large mailbox may stand in one."""
@@ -46,19 +48,30 @@ USES = {
     "UIDPLUS": re.compile(r"UID EXPUNGE", re.IGNORECASE),
 }
 """How a command begins that needs a capability."""
-NEVER = ("COMPRESS=DEFLATE", "STARTTLS")
+NEVER = ("AUTH=LOGIN", "AUTH=XOAUTH2", "COMPRESS=DEFLATE", "STARTTLS")
 """What would keep the proxy from reading along."""
 SPECIAL_USE = re.compile(rb" ?\\(All|Archive|Drafts|Flagged|Important|Junk|Sent|Trash)\b")
+ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+\w")
 SECRET = re.compile(r"^(LOGIN|AUTHENTICATE \S+) .*", re.IGNORECASE | re.DOTALL)
 
 
-def wishes() -> dict[str, Any]:
+def wishes(account: str) -> dict[str, Any]:
     """Return what a test wants otherwise."""
     try:
-        found: dict[str, Any] = json.loads(WISHES.read_text())
+        found: dict[str, Any] = json.loads(Path(WISHES.format(account=account)).read_text())
     except FileNotFoundError:
         found = {}
     return found
+
+
+def login(said: str) -> str:
+    """Return the account of a LOGIN, or of an AUTHENTICATE PLAIN (RFC 4616); empty if none is named."""
+    text = said
+    if said.upper().startswith("AUTHENTICATE"):
+        with contextlib.suppress(ValueError):
+            text = base64.b64decode(said.split(" ")[-1]).decode().replace("\0", " ")
+    found = ADDRESS.search(text)
+    return found[0] if found else ""
 
 
 def without(uids: str, refused: Sequence[int]) -> str:
@@ -86,9 +99,8 @@ class Session:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.number = next(self.numbers)
         self.reader, self.writer = reader, writer
-        self.mailbox = ""
+        self.account = self.mailbox = ""
         self.sent = 0
-        self.tag = b""
         self.replies: dict[bytes, str] = {}
         """What is said at the end of a command, where it is not what the good server says."""
         self.hung = False
@@ -115,12 +127,12 @@ class Session:
     async def take_commands(self) -> None:
         """Take command after command, and do what a test wants with each."""
         while command := await self.command():
-            await asyncio.sleep(wishes().get("delay", 0))
+            await asyncio.sleep(wishes(self.account).get("delay", 0))
             if not self.hung:
                 await self.obey(command)
 
     async def command(self) -> bytes:
-        """Read a whole command, with its literals (RFC 7888)."""
+        """Read a whole command, with its literals (RFC 7888) or its initial response (RFC 4959)."""
         command = line = await self.reader.readline()
         while literal := LITERAL.search(line):
             if not literal[2]:
@@ -129,19 +141,21 @@ class Session:
             command += await self.reader.readexactly(int(literal[1]))
             line = await self.reader.readline()
             command += line
+        if re.fullmatch(rb"\S+ AUTHENTICATE PLAIN\r\n", command, re.IGNORECASE):
+            await self.send(b"+ \r\n")
+            command = command[:-2] + b" " + await self.reader.readline()
         return command
 
     async def obey(self, command: bytes) -> None:
         """Answer a command, or let the good server do so."""
-        if self.tag:  # The client goes on with a login.
-            await self.forward(command)
-            return
         tag, _, text = command.rstrip(b"\r\n").partition(b" ")
         said = text.decode(errors="replace")
         words = said.split(" ", 2)
         name = " ".join(words[: 2 if words[0].upper() == "UID" else 1]).upper()
+        if name in {"LOGIN", "AUTHENTICATE"}:
+            self.account = login(said)
         self.log(name or tag.decode(), said)
-        wanted = wishes()
+        wanted = wishes(self.account)
         if any(USES[hidden].match(said) for hidden in wanted.get("hide", ()) if hidden in USES):
             await self.send(tag + b" BAD Unknown command\r\n")
             return
@@ -152,8 +166,6 @@ class Session:
             return
         if name in {"SELECT", "EXAMINE"}:
             self.mailbox = words[1].strip('"')
-        elif name == "AUTHENTICATE":
-            self.tag = tag
         refused = wanted.get("refuse", {}).get(self.mailbox)
         if refused and name == "UID FETCH" and WHOLE_MESSAGE.search(said):
             uids, _, items = words[2].partition(" ")
@@ -185,7 +197,7 @@ class Session:
     def log(self, name: str, said: str) -> None:
         """Write a command down, without secrets."""
         arguments = SECRET.sub(r"\1 ***", said)[len(name) :].strip()
-        entry = {"time": time.time(), "session": self.number}
+        entry = {"time": time.time(), "session": self.number, "account": self.account}
         with LOG.open("a") as log:
             print(json.dumps(entry | {"name": name, "arguments": arguments}), file=log)
 
@@ -207,10 +219,8 @@ class Session:
 
     def changed(self, line: bytes) -> bytes:
         """Return the first line of an answer as a test wants it."""
-        hidden = wishes().get("hide", [])
+        hidden = wishes(self.account).get("hide", [])
         tag = line.partition(b" ")[0]
-        if tag == self.tag:
-            self.tag = b""
         if (reply := self.replies.pop(tag, None)) is not None:
             return tag + f" {reply}\r\n".encode()
         if b"CAPABILITY " in line:
@@ -223,7 +233,7 @@ class Session:
 
     async def send(self, data: bytes) -> None:
         """Send something to the client, as far as a test lets it."""
-        wanted = wishes()
+        wanted = wishes(self.account)
         for wish in ("cut", "hang"):
             if wish in wanted and self.sent + len(data) > wanted[wish]:
                 data = data[: max(0, wanted[wish] - self.sent)]
