@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -232,7 +233,24 @@ def row(name: str, profile: Profile) -> str:
     return f"| {' | '.join(columns)} |"
 
 
-def test_the_readme_describes_each_profile() -> None:
-    readme = Path(__file__).parents[2] / "roles" / "postfix_relay" / "README.md"
-    rows = [row(name, profile) for name, profile in PROFILES.items() if name != "custom"]
+def fetch_row(name: str, profile: Profile) -> str:
+    """Describe a profile as the README of mbsync_fetch does."""
+    limits = [
+        f"{profile.daily_imap_megabytes:,} MB a day" if profile.daily_imap_megabytes else "",
+        f"{profile.imap_connections} connections" if profile.imap_connections else "",
+    ]
+    columns = [
+        f"`{name}`",
+        f"{profile.imap_host}:{profile.imap_port}",
+        profile.folder,
+        ", ".join(filter(None, limits)) or "not published",
+        ", ".join(profile.skip_mailboxes) or "by use",
+    ]
+    return f"| {' | '.join(columns)} |"
+
+
+@pytest.mark.parametrize(("role", "describe"), [("postfix_relay", row), ("mbsync_fetch", fetch_row)])
+def test_the_readme_describes_each_profile(role: str, describe: Callable[[str, Profile], str]) -> None:
+    readme = Path(__file__).parents[2] / "roles" / role / "README.md"
+    rows = [describe(name, profile) for name, profile in PROFILES.items() if name != "custom"]
     assert "\n".join(rows) in readme.read_text()
