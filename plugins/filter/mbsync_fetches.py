@@ -1,15 +1,15 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filter: what mbsync needs to know of a house."""
+"""Filter: what is fetched for a house."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: mbsync_fetches
 version_added: 1.0.0
-short_description: Turn provider accounts into mbsync's fetches
+short_description: Turn provider accounts into what fetches them
 description:
-  - Computes one fetch for each account of C(mail_providers) that is fetched, its profile filled in.
+  - Computes the files and units of each account of C(mail_providers) that is fetched, its profile filled in.
   - Its C(secrets) are the passwords of the accounts; use them in tasks with C(no_log).
 options:
   _input:
@@ -24,26 +24,39 @@ options:
   directory:
     type: str
     required: true
-    description: Where the passwords lie on the host, one file for each account.
+    description: Where the accounts and their passwords lie on the host.
+  ca_file:
+    type: str
+    required: true
+    description: Certificates that providers are verified against, on the host.
+  metrics:
+    type: bool
+    required: true
+    description: Whether fetches write metrics.
+  door:
+    type: dict
+    required: true
+    description: Contents of the units of an account's socket into the house, C(socket) and C(service).
 author:
   - The ilnmors.mail maintainers
 """
 
 EXAMPLES = r"""
-- name: Name the owners of the accounts that are fetched
+- name: Name the accounts that are fetched
   ansible.builtin.debug:
-    msg: "{{ fetches.accounts | map(attribute='login') }}"
+    msg: "{{ fetches.names }}"
   vars:
-    fetches: "{{ mail_providers | ilnmors.mail.mbsync_fetches(domain='home.internal', directory='/etc/fetch') }}"
+    fetches: "{{ mail_providers | ilnmors.mail.mbsync_fetches(domain='home.internal', directory='/etc/fetch',
+                                                              ca_file='/etc/ssl/certs/ca-certificates.crt',
+                                                              metrics=false, door={'socket': '', 'service': ''}) }}"
 """
 
 RETURN = r"""
 _value:
   type: dict
   description:
-    - C(accounts), a list of C(name), C(host), C(port), C(username), C(login) (the owner in the house), C(inbox),
-      C(path) (where the account's inbox and its other mailboxes land) and C(patterns), quoted for mbsync.
-    - C(secrets), files for M(ilnmors.mail.config_files).
+    - C(names) of the accounts; C(users), a list of C(user) and C(address); C(units) that run.
+    - C(files), C(secrets), C(directories) and C(absent) for M(ilnmors.mail.config_files).
 """
 
 from collections.abc import Callable

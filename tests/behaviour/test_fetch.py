@@ -106,9 +106,3 @@ def test_an_idle_client_is_told(
         client.send(b"DONE\r\n")
         while not client.readline().startswith(b"a OK"):
             pass
-
-
-def test_the_password_is_in_no_readable_place(mail: Host) -> None:
-    shown = mail.check_output("cat /etc/mbsync-fetch/mbsyncrc; systemctl show 'mbsync-fetch@gmail.service'")
-    assert PASSWORD not in shown
-    assert mail.check_output("find /etc/mbsync-fetch/credentials -type f -perm /077") == ""

@@ -99,7 +99,8 @@ class House:
         items = "(UIDVALIDITY UIDNEXT MESSAGES)"
         answer, data = self._try(self._session.status, _quoted(folder), items)
         if answer != "OK":
-            if b"[NONEXISTENT]" in data[-1]:
+            # Dovecot 2.3 says it without the code NONEXISTENT.
+            if b"Mailbox doesn't exist" in data[-1]:
                 return None
             raise _refused("STATUS", folder, data)
         found = _STATUS.search(data[-1])
