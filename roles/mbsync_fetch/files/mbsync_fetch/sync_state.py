@@ -12,7 +12,7 @@ With `Sync PullNew` both versions treat messages alike (tests/behaviour/test_mbs
 - Above it, those with a line are left alone, also with 0 for the house's UID, and the line stays when mbsync writes the
   file. Only those without a line are fetched. So lines claim messages, provided that MaxPulledUid is below all others.
 - A message that the provider refuses to hand over, or that the house refuses to take (so all, when it is full), gets no
-  line, MaxPulledUid passes it, and mbsync ends with 0: it is never tried again. `want` brings that about.
+  line, and MaxPulledUid passes it: it is never tried again. `want` brings that about. 1.4 ends with 0, 1.5 with 1.
   1.4 treats a message whose header is not ended by an empty line so, too.
 - MaxPulledUid rises only at the end of a whole run. After a cut the journal has what was done; the next goes on.
 - A journal whose last line is torn, or which another version wrote, stops mbsync for good: `mend` before the next run.
