@@ -46,7 +46,8 @@ class Fetch:
 
     directory: the account's own (systemd.exec(5), StateDirectory). budget: the bytes that may be read, None for all.
     refused: by alias, messages that the provider did not hand over in earlier fetches.
-    After it: reports of the mailboxes, notes (what was recovered), and over_budget, if something had to wait.
+    After it: reports of the mailboxes, notes (what was recovered), and over_budget or house_full, if something had to
+    wait.
     """
 
     account: Account
@@ -59,6 +60,7 @@ class Fetch:
     reports: list[Report] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     over_budget: bool = False
+    house_full: bool = False
 
     def note(self, text: str) -> None:
         """Say what was done that the owner might wonder about, and keep it."""
@@ -142,7 +144,7 @@ class Fetch:
         unfinished = interrupted(path)
         if unfinished:
             mend(path, _journal_version())
-        wanted = self._affordable(record, [new[uid] for uid in sorted(new)])
+        wanted = self._affordable([new[uid] for uid in sorted(new)])
         if not wanted and not unfinished:
             return
         if not unfinished:
@@ -200,7 +202,7 @@ class Fetch:
         if not outcome.succeeded:
             raise ProviderError("error", f"{name}: mbsync: {' '.join(outcome.output.split()) or 'failed'}")
 
-    def _affordable(self, record: FolderRecord, messages: Sequence[Message]) -> list[int]:
+    def _affordable(self, messages: Sequence[Message]) -> list[int]:
         """Leave out what the provider's daily limit or the owner's quota has no room for."""
         room = self.house.quota_left()
         wanted: list[int] = []
@@ -208,13 +210,10 @@ class Fetch:
             if self.budget is not None and message.size > self.budget:
                 self.over_budget = True
                 break
+            if room is not None and message.size > room:
+                self.house_full = True
+                break
             if room is not None:
-                if message.size > room:
-                    if not wanted:
-                        raise HouseFullError(
-                            f"{decode(record.raw)}: the owner's quota has no room for {message.size} bytes"
-                        )
-                    break
                 room -= message.size
             if self.budget is not None:
                 self.budget -= message.size

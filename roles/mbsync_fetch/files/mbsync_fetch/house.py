@@ -123,7 +123,10 @@ class House:
 
     def rename(self, old: str, new: str) -> None:
         """Rename a folder; subscriptions follow."""
-        self._selected = None
+        if self._selected is not None:
+            # Dovecot ends a session that has the folder open.
+            self._do("UNSELECT", self._selected, self._session.unselect)
+            self._selected = None
         self._do("RENAME", old, self._session.rename, _quoted(old), _quoted(new))
         self._do("SUBSCRIBE", new, self._session.subscribe, _quoted(new))
         self._do("UNSUBSCRIBE", old, self._session.unsubscribe, _quoted(old))

@@ -73,7 +73,7 @@ def plan(account: Account, mailboxes: Sequence[Mailbox], assigned: Mapping[str, 
     assigned: where mailboxes landed in earlier runs. They keep their folders.
     """
     listed = {mailbox.raw: mailbox for mailbox in mailboxes}
-    names = _Names(listed.values())
+    names = Names(listed.values())
     chosen, unmatched = _choose(account, names)
     places = _Places(account.folder, names, assigned)
     folders = [
@@ -107,7 +107,7 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-class _Names:
+class Names:
     """What the mailboxes of an account are called.
 
     prefix: whether everything lies below INBOX, as Cyrus and Courier have it, so that this level says nothing.
@@ -167,7 +167,7 @@ def _below(mailbox: Mailbox, parents: Iterable[str]) -> bool:
     return delimiter is not None and any(mailbox.raw.startswith(parent + delimiter) for parent in parents)
 
 
-def _choose(account: Account, names: _Names) -> tuple[list[Mailbox], list[str]]:
+def _choose(account: Account, names: Names) -> tuple[list[Mailbox], list[str]]:
     """Return the mailboxes that are fetched, and what of the wanted is not there."""
     never = _UNSELECTABLE | (_VIEWS if account.labelled else set())
     possible = [mailbox for mailbox in names.mailboxes if not mailbox.flags & never]
@@ -186,7 +186,7 @@ def _choose(account: Account, names: _Names) -> tuple[list[Mailbox], list[str]]:
 
 
 def _choose_by_patterns(
-    patterns: Sequence[str], names: _Names, possible: Sequence[Mailbox], wanted: Sequence[Mailbox]
+    patterns: Sequence[str], names: Names, possible: Sequence[Mailbox], wanted: Sequence[Mailbox]
 ) -> tuple[list[Mailbox], list[str]]:
     """Take what is named; patterns with "*" take only what is not skipped."""
     chosen: dict[str, list[Mailbox]] = {}
@@ -200,7 +200,7 @@ def _choose_by_patterns(
 
 
 def _choose_among_labels(
-    wanted: Sequence[Mailbox], names: _Names, labels: bool
+    wanted: Sequence[Mailbox], names: Names, labels: bool
 ) -> tuple[list[Mailbox], list[str]]:
     """Take INBOX, what was sent and all mail, of which every label is a part; and the owner's labels if asked for.
 
@@ -222,7 +222,7 @@ def _choose_among_labels(
 class _Places:
     """The folders that are taken in the house, and by whom."""
 
-    def __init__(self, folder: str, names: _Names, assigned: Mapping[str, str]) -> None:
+    def __init__(self, folder: str, names: Names, assigned: Mapping[str, str]) -> None:
         self._folder = folder
         self._names = names
         self._assigned = assigned

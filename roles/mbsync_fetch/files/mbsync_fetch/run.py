@@ -115,6 +115,14 @@ class Run:
             self.ledger.update(alias, house=house)
         self.fetch.note(f"{decode(old.raw)} is called {decode(raw)} at the provider now")
 
+    def shortage(self) -> tuple[Kind, str] | None:
+        """Say what kept the fetch from being complete, if anything did."""
+        if self.fetch.house_full:
+            return "house full", "the owner's quota has no room for the rest"
+        if self.fetch.over_budget:
+            return "budget", "the provider's limit for a day is near; the rest is fetched tomorrow"
+        return None
+
     def kept(self, status: Status) -> Status:
         """Return the status with what this run has seen, whether it succeeded or not."""
         now = time.time()
@@ -140,10 +148,6 @@ FAILURES: dict[type[Exception], Kind] = {
     SyncStateError: "error",
     sqlite3.Error: "error",
 }
-OVER_BUDGET: tuple[Kind, str] = (
-    "budget",
-    "the provider's limit for a day is near; the rest is fetched tomorrow",
-)
 
 
 def attempt(account: Account, secret: str, directory: Path, status: Status, *, quick: bool) -> Status:
@@ -169,7 +173,7 @@ def attempt(account: Account, secret: str, directory: Path, status: Status, *, q
     except tuple(FAILURES) as error:
         failure = next((kind, str(error)) for known, kind in FAILURES.items() if isinstance(error, known))
     else:
-        failure = OVER_BUDGET if run.fetch.over_budget else None
+        failure = run.shortage()
     if run is not None:
         status = run.kept(status)
         if failure is None:
