@@ -183,17 +183,14 @@ class World:
     def fetch(self, *, quick: bool = False) -> run.Run:
         self.pulled.clear()
         with Ledger(self.directory / "ledger.sqlite") as ledger:
-            self.last = fetch.Fetch(
-                self.account,
-                self.provider,
-                self.house,
-                ledger,
-                self.directory,
-                self.budget,
-                self.refused,  # type: ignore[arg-type]
+            provider: Any = self.provider
+            house: Any = self.house
+            one: Any = fetch.Fetch(
+                self.account, provider, house, ledger, self.directory, self.budget, self.refused
             )
-            self.last._mbsync = self.mbsync  # type: ignore[method-assign]
-            now = run.Run(self.last)
+            one._mbsync = self.mbsync
+            self.last = one
+            now = run.Run(one)
             if not (quick and now.inbox()):
                 now.all()
         return now
