@@ -30,6 +30,7 @@ FACTS = {
     # The lab says who is in its directory; an account of the house has the name to itself.
     "accounts": "lab_people | default([]) + mail_users + mail_services | default([])",
     "metrics": "[dovecot_imap_metrics_address | default(''), dovecot_imap_metrics_port | default(9900)]",
+    "fetch_metrics": "mbsync_fetch_metrics_directory | default('')",
     "ca": "mail_tls_ca | default('/etc/ssl/ilnmors-mail/ca.pem')",
     "days": "{'Trash': dovecot_imap_trash_days | default(0), 'Junk': dovecot_imap_junk_days | default(0)}",
     "fts": "dovecot_imap_fts | default(true)",
