@@ -47,6 +47,7 @@ class Provider:
         self.waiting = 0  # clients that do
         self.closed = False
         self.news: list[str] = []  # to be said to a client that waits; nothing: hang up
+        self.late: list[str] = []  # to be said when a client stops waiting
         self._context = context
         self._listener = socket.create_server((address, 0))
         self.port = self._listener.getsockname()[1]
@@ -142,6 +143,8 @@ class Session:
         finally:
             self._provider.waiting -= 1
         self._read()
+        if self._provider.late:
+            self._say(self._provider.late.pop())
 
     def _tell(self) -> None:
         while self._provider.news:
@@ -303,6 +306,13 @@ def test_waiting_goes_on_after_a_renewal(
     provider.deliver()
     watcher.fetched()
     assert capfd.readouterr().err == f"waiting for new mail at {ADDRESS}\n"
+
+
+@pytest.mark.usefixtures("often")
+def test_mail_that_comes_during_a_renewal_is_announced(provider: Provider, start: Start) -> None:
+    watcher = start()
+    provider.late.append("* 4 EXISTS")
+    watcher.fetched()
 
 
 # --- a lost connection

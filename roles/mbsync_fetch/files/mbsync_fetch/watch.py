@@ -309,7 +309,7 @@ def main(name: str) -> int:
     """Wait for the mail of an account; return the exit status."""
     account = json.loads(_read(f"/etc/mbsync-fetch/accounts/{name}.json"))
     kind = "token" if account["mechanism"] == "xoauth2" else "password"
-    secret = _read(f"{os.environ['CREDENTIALS_DIRECTORY']}/{kind}").rstrip("\n")
+    secret = _read(f"{os.environ['CREDENTIALS_DIRECTORY']}/{kind}").strip("\r\n")
     watch = Watch(
         account, secret, f"/var/lib/mbsync-fetch/{name}/status.json", f"/run/mbsync-fetch/{name}/news"
     )
