@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 
 from ansible_collections.ilnmors.mail.tests.behaviour.provider_snapshot import (
+    Mailbox,
     Message,
     Snapshot,
     differences,
@@ -35,6 +36,8 @@ class Model:
 
     lands: where the mail of each mailbox that is fetched arrives in the house.
     taken: the UIDs of each mailbox that a fetch has brought already.
+    landed: of what came once, the folder and UID in the house, by its digest, while it still is where it arrived.
+    moved: messages that move in the house with the next fetch, each with the folder that it moves to.
     names: what a digest is called in a report.
     """
 
@@ -42,6 +45,8 @@ class Model:
     lands: Mapping[str, str]
     house: dict[str, dict[int, Message]] = field(default_factory=dict)
     taken: dict[str, set[int]] = field(default_factory=dict)
+    landed: dict[str, tuple[str, int]] = field(default_factory=dict)
+    moved: list[tuple[str, Message]] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
 
     # --- at the provider
@@ -57,13 +62,38 @@ class Model:
         held = self.provider[mailbox].messages
         held[uid] = replace(held[uid], flags=flags)
 
+    def move(self, mailbox: str, uid: int, target: str, new: int) -> None:
+        """Move a message of which the provider has had no second one: so it does in the house, if it lies there."""
+        message = self.provider[mailbox].messages[uid]
+        self.delete(mailbox, uid)
+        self.deliver(target, new, message)
+        if target in self.lands and uid in self.taken.get(mailbox, ()):
+            self.taken.setdefault(target, set()).add(new)
+            if message.digest in self.landed:
+                folder, there = self.landed.pop(message.digest)
+                self.moved.append((self.lands[target], self.house[folder].pop(there)))
+
+    def renumber(self, mailbox: str, now: Mailbox) -> None:
+        """Take over the numbers of a mailbox whose UIDVALIDITY has changed, and nothing else of it."""
+        held = self.provider[mailbox].messages
+        assert [held[uid] for uid in sorted(held)] == [now.messages[uid] for uid in sorted(now.messages)]
+        new = dict(zip(sorted(held), sorted(now.messages), strict=True))
+        self.taken[mailbox] = {new[uid] for uid in self.taken.get(mailbox, set()) & held.keys()}
+        self.provider[mailbox] = now
+
     # --- in the house
 
     def house_delete(self, folder: str, uid: int) -> None:
+        self.leaves(folder, uid)
         del self.house[folder][uid]
 
     def house_move(self, folder: str, uid: int, target: str, new: int) -> None:
+        self.leaves(folder, uid)
         self.house.setdefault(target, {})[new] = self.house[folder].pop(uid)
+
+    def leaves(self, folder: str, uid: int) -> None:
+        """Note that a message no longer is where it arrived."""
+        self.landed = {one: where for one, where in self.landed.items() if where != (folder, uid)}
 
     def house_flag(self, folder: str, uid: int, flags: frozenset[str]) -> None:
         held = self.house[folder]
@@ -79,22 +109,33 @@ class Model:
             new = found.setdefault(folder, Counter())
             for uid in held.keys() - self.taken.get(mailbox, set()):
                 new[replace(held[uid], flags=held[uid].flags & TAKEN_OVER)] += 1
+        for folder, message in self.moved:
+            found[folder][message] += 1
         return found
 
     def provider_problems(self, found: Snapshot) -> list[str]:
         """Return what differs at the provider from what the test itself did there."""
         return [self.named(line) for line in differences(self.provider, found)]
 
-    def fetched(self, found: Snapshot) -> list[str]:
-        """Compare the house after a whole fetch, and take what it brought for granted from now on."""
+    def fetched(self, found: Snapshot, *, may_renumber: bool = False) -> list[str]:
+        """Compare the house after a whole fetch, and take what it brought for granted from now on.
+
+        may_renumber: whether the messages of a folder may have other UIDs than before.
+        """
         awaited, lines = self.awaited(), []
-        for folder in sorted(self.house.keys() | found.keys() | awaited.keys()):
-            had = self.house.get(folder, {})
-            has = found[folder].messages if folder in found else {}
+        there = {folder: mailbox.messages for folder, mailbox in found.items() if mailbox.uidvalidity}
+        for folder in sorted(self.house.keys() | there.keys() | awaited.keys()):
+            had, has = self.house.get(folder, {}), there.get(folder, {})
+            new = awaited.get(folder, Counter())
+            if may_renumber and not had.items() <= has.items():
+                lines += self.mismatch(folder, new + Counter(had.values()), Counter(has.values()))
+                self.landed = {one: where for one, where in self.landed.items() if where[0] != folder}
+                continue
             lines += self.changed(folder, had, has)
-            brought = Counter(has[uid] for uid in has.keys() - had.keys())
-            lines += self.mismatch(folder, awaited.get(folder, Counter()), brought)
-            self.house[folder] = dict(has)
+            brought = {uid: has[uid] for uid in has.keys() - had.keys()}
+            lines += self.mismatch(folder, new, Counter(brought.values()))
+            self.landed |= {message.digest: (folder, uid) for uid, message in brought.items()}
+        self.house, self.moved = there, []
         for mailbox in self.lands:
             self.taken.setdefault(mailbox, set()).update(self.provider[mailbox].messages)
         return lines

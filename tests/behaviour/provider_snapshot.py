@@ -130,19 +130,6 @@ def snapshot(client: imaplib.IMAP4, content: Content = exact) -> Snapshot:
     return found
 
 
-def sizes(client: imaplib.IMAP4) -> dict[str, str]:
-    """Return what is counted in each mailbox, in one exchange: enough to see that something has changed (RFC 5819)."""
-    wanted = "(MESSAGES UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ)"
-    client.untagged_responses.pop("STATUS", None)
-    status, _ = client._simple_command("LIST", '""', f'"*" RETURN (STATUS {wanted})')
-    assert status == "OK"
-    client.response("LIST")
-    lines = [b" ".join(line) if isinstance(line, tuple) else line for line in client.response("STATUS")[1]]
-    return {
-        name.decode(): counted.decode() for name, _, counted in (line.rpartition(b" (") for line in lines)
-    }
-
-
 def differences(expected: Mapping[str, Mailbox], found: Mapping[str, Mailbox]) -> list[str]:
     """Return a line for each thing that is not as expected."""
     lines = [f"mailbox {name!r} is gone" for name in expected.keys() - found.keys()]
