@@ -17,7 +17,7 @@ import pwd
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -55,10 +55,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Stored:
-    """A message in a Maildir. arrived: in seconds since 1970."""
+    """A message in a Maildir. arrived: in seconds since 1970. deleted: it is marked so."""
 
     path: Path
     flags: tuple[str, ...]
+    deleted: bool
     arrived: float
     fingerprint: bytes
 
@@ -77,19 +78,20 @@ class Stored:
 
 
 def stored(maildir: Path) -> list[Stored]:
-    """Read what lies in a Maildir, in the order of arrival, without what is marked as deleted."""
+    """Read what lies in a Maildir, in the order of arrival."""
     keywords = _keywords(maildir)
     found = []
     for directory in ("new", "cur"):
         for entry in os.scandir(maildir / directory):
             letters = entry.name.rpartition(":2,")[2] if ":2," in entry.name else ""
-            if entry.name.startswith(".") or DELETED in letters:
+            if entry.name.startswith("."):
                 continue
             flags = tuple(flag for letter in letters if (flag := keywords.get(letter)))
             with contextlib.suppress(FileNotFoundError):  # its program has given it another name meanwhile
                 arrived = entry.stat().st_mtime
                 path = Path(entry.path)
-                found.append(Stored(path, flags, arrived, _fingerprint(path, arrived)))
+                mark = _fingerprint(path, arrived)
+                found.append(Stored(path, flags, DELETED in letters, arrived, mark))
     return sorted(found, key=lambda message: (message.arrived, message.path.name))
 
 
@@ -98,7 +100,7 @@ def tree(root: Path) -> dict[str, Path]:
 
     Maildir++ has them beside each other (".Work.Clients"), others below each other ("Work/Clients", "Work/.Clients").
     """
-    found = {}
+    found: dict[str, Path] = {}
     for directory, below, _ in os.walk(root):
         if "cur" in below:
             levels = [
@@ -106,7 +108,11 @@ def tree(root: Path) -> dict[str, Path]:
                 for part in Path(directory).relative_to(root).parts
                 for level in (part[1:].split(".") if part.startswith(".") else [part])
             ]
-            found["/".join(levels) or INBOX] = Path(directory)
+            name = "/".join(levels) or INBOX
+            if found.setdefault(name, Path(directory)) != Path(directory):
+                raise AdoptError(
+                    f"{found[name]} and {directory} are both {name}; adopt them one by one, with --mailbox"
+                )
         below[:] = [name for name in below if name not in ("cur", "new", "tmp")]
     return found
 
@@ -116,10 +122,8 @@ def read_state(path: Path) -> SyncState:
     if not path.exists():
         raise AdoptError(f"{path}: there is no such file")
     lines = path.read_text("ascii", errors="replace").splitlines()
-    if lines and lines[0][:1].isdigit():
-        state = _ancient_state(path, lines)
-    else:
-        state = SyncState.read(path) or SyncState()
+    ancient = bool(lines) and lines[0][:1].isdigit()
+    state = _ancient_state(path, lines) if ancient else SyncState.read(path) or SyncState()
     # Before 1.3 this number stood for a message that was too big.
     state.pairs = {far: near for far, near in state.pairs.items() if UNKNOWN not in (far, near)}
     return state
@@ -182,8 +186,7 @@ def _internaldate(moment: float) -> str:
 class Adoption:
     """Takes mailboxes over into the house, and records what need not be fetched.
 
-    directory: the account's own, as for a fetch.
-    After it: lines says what was done.
+    directory: the account's own, as for a fetch. folders: all that are fetched.
     """
 
     provider: Provider
@@ -191,10 +194,11 @@ class Adoption:
     ledger: Ledger
     directory: Path
     folders: Sequence[Folder]
-    lines: list[str] = field(default_factory=list)
-    # Messages that lie in the house and are in the mailbox of their folder no longer, by fingerprint: folder and UID.
-    _moved: dict[bytes, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
-    _unknown: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    _lines: list[str] = field(default_factory=list)
+    # What lies in the house and is no longer in the mailbox that it came from, by fingerprint: folder and UID.
+    _strays: dict[bytes, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
+    # What is still to be fetched.
+    _unknown: list[tuple[FolderRecord, dict[int, bytes]]] = field(default_factory=list)
 
     def mailbox(self, folder: Folder, source: Source) -> None:
         """Take one mailbox over."""
@@ -202,46 +206,50 @@ class Adoption:
         self.ledger.update(record.alias, role=folder.role)
         far = self.provider.examine(record.raw)
         state = self._state(record, far)
-        taken = self._taken_before(record, source, far)
-        here = self.house.fingerprints(record.house)
-        old = self._append(record, source, here)
+        with as_root():
+            old = stored(source.maildir) if source.maildir else []
         known = self.ledger.taken(record.alias)
         new = {
             message.uid: message.fingerprint
             for message in self.provider.survey([uid for uid in self.provider.uids() if uid not in known])
         }
+        here = self.house.fingerprints(record.house)
+        brought = self._append(record, old, here, self._unwanted(record, state, known, new, old))
         paired = set(state.pairs.values())
-        same = recognise({uid: mark for uid, mark in here.items() if uid not in paired}, new)
-        self._settle(
-            record, state, new, {uid: same.get(uid, 0) for uid in new if uid in same or uid in taken}
-        )
-        for uid in old - paired - set(same.values()):
-            self._moved[here[uid]].append((record.house, uid))
-        self._unknown[record.alias] = {
-            uid: mark for uid, mark in new.items() if uid not in same and uid not in taken
-        }
-        self.lines.append(
-            f"{decode(record.raw)}: of {far.messages} messages at the provider, {len(self._unknown[record.alias])} "
-            f"are still to be fetched into {record.house}"
+        lacking = new | {uid: mark for uid, mark in known.items() if not state.pairs.get(uid)}
+        pairs = recognise({uid: mark for uid, mark in here.items() if uid not in paired}, lacking)
+        for uid in brought - paired - set(pairs.values()):
+            self._strays[here[uid]].append((record.house, uid))
+        unknown = {uid: mark for uid, mark in new.items() if uid not in pairs}
+        pairs |= dict.fromkeys(self._done(record, source, far, unknown, old), 0)
+        self._settle(record, state, lacking, pairs)
+        unknown = {uid: mark for uid, mark in unknown.items() if uid not in pairs}
+        self._unknown.append((record, unknown))
+        self._lines.append(
+            f"{decode(record.raw)}: {len(unknown)} of {far.messages} messages are still to be fetched"
         )
 
     def follow(self) -> None:
         """Move what was moved at the provider since it was fetched, and would come once more."""
-        for record in self.ledger.folders():
-            for folder, uids in self._arrivals(self._unknown.get(record.alias, {})).items():
+        for record, unknown in self._unknown:
+            for folder, uids in self._arrivals(unknown).items():
                 moved = self.house.move(folder, list(uids.values()), record.house)
                 pairs = {uid: moved[there] for uid, there in uids.items() if there in moved}
-                far = self.provider.examine(record.raw)
-                self._settle(record, self._state(record, far), self._unknown[record.alias], pairs)
-                self.lines.append(
+                self._settle(record, self._state(record, self.provider.examine(record.raw)), unknown, pairs)
+                self._lines.append(
                     f"{decode(record.raw)}: {len(pairs)} messages have moved here from {folder}"
                 )
+
+    def said(self) -> list[str]:
+        """Return what was done since this was last asked."""
+        lines, self._lines = self._lines, []
+        return lines
 
     def _arrivals(self, unknown: Mapping[int, bytes]) -> dict[str, dict[int, int]]:
         """Find where messages lie that are to be fetched: folder -> UID at the provider -> UID there."""
         found: dict[str, dict[int, int]] = defaultdict(dict)
         for uid, mark in unknown.items():
-            if places := self._moved.get(mark):
+            if places := self._strays.get(mark):
                 folder, there = places.pop(0)
                 found[folder][uid] = there
         return found
@@ -262,36 +270,75 @@ class Adoption:
             )
         return replace(state, far_validity=far.uidvalidity, near_validity=near.uidvalidity)
 
-    def _taken_before(self, record: FolderRecord, source: Source, far: MailboxStatus) -> Collection[int]:
+    def _done(
+        self,
+        record: FolderRecord,
+        source: Source,
+        far: MailboxStatus,
+        new: Mapping[int, bytes],
+        old: Sequence[Stored],
+    ) -> set[int]:
+        """Return which messages that the folder lacks are not to be fetched for all that.
+
+        They were deleted where they were fetched before; or they are in all mail and in another mailbox as well.
+        """
+        deleted = {number: message.fingerprint for number, message in enumerate(old) if message.deleted}
+        done = set(recognise(deleted, new)) | (self._fetched_before(record, source, far) & new.keys())
+        if record.role == "all":
+            places = self.ledger.places(set(new.values()))
+            done |= {
+                uid
+                for uid, mark in new.items()
+                if any(alias != record.alias for alias, _ in places.get(mark, ()))
+            }
+        return done
+
+    def _fetched_before(self, record: FolderRecord, source: Source, far: MailboxStatus) -> set[int]:
         """Return the UIDs that the old state has as fetched."""
         if source.state is None:
-            return ()
+            return set()
         with as_root():
             state = read_state(source.state)
-        if state.far_validity != far.uidvalidity:
-            self.lines.append(
-                f"{decode(record.raw)}: the provider has numbered it anew since {source.state} was written "
-                f"(UIDVALIDITY {state.far_validity}, now {far.uidvalidity}): messages that were deleted before come back"
-            )
-            return ()
-        return state.pairs.keys()
+        if state.far_validity == far.uidvalidity:
+            return set(state.pairs)
+        self._lines.append(
+            f"{decode(record.raw)}: the provider has numbered it anew since {source.state} was written (UIDVALIDITY "
+            f"{state.far_validity}, now {far.uidvalidity}): what was deleted since it was fetched comes back"
+        )
+        return set()
 
-    def _append(self, record: FolderRecord, source: Source, here: dict[int, bytes]) -> set[int]:
-        """Store in the house what lies in the Maildir and not there yet; return the UIDs of the Maildir's messages.
+    def _unwanted(
+        self,
+        record: FolderRecord,
+        state: SyncState,
+        known: Mapping[int, bytes],
+        new: Mapping[int, bytes],
+        old: Sequence[Stored],
+    ) -> set[bytes]:
+        """Return which messages the house had before: here, or as ones of another mailbox that they have moved to."""
+        places = self.ledger.places({message.fingerprint for message in old})
+        elsewhere = {
+            mark for mark, found in places.items() if any(alias != record.alias for alias, _ in found)
+        }
+        had = {mark for uid, mark in known.items() if state.pairs.get(uid)}
+        return had | (elsewhere - set(new.values()) - set(known.values()))
+
+    def _append(
+        self, record: FolderRecord, old: Sequence[Stored], here: dict[int, bytes], unwanted: set[bytes]
+    ) -> set[int]:
+        """Store in the house what it does not have yet of a Maildir; return the UIDs of the Maildir's messages.
 
         here: fingerprints of the folder's messages, to which those are added that come.
         """
-        if source.maildir is None:
-            return set()
-        with as_root():
-            messages = dict(enumerate(stored(source.maildir)))
-        there = recognise(here, {number: message.fingerprint for number, message in messages.items()})
+        kept = {number: message.fingerprint for number, message in enumerate(old) if not message.deleted}
+        there = recognise(here, kept)
         uids = set(there.values())
-        elsewhere = self._elsewhere(record)
+        elsewhere = self._elsewhere(record) if old else Counter()
+        missing = [
+            old[number] for number, mark in kept.items() if number not in there and mark not in unwanted
+        ]
         appended = 0
-        for number, message in messages.items():
-            if number in there:
-                continue
+        for message in missing:
             if elsewhere[message.fingerprint]:
                 elsewhere[message.fingerprint] -= 1
                 continue
@@ -301,14 +348,14 @@ class Adoption:
             here[uid] = message.fingerprint
             uids.add(uid)
             appended += 1
-        self.lines.append(
-            f"{decode(record.raw)}: {appended} messages of {source.maildir} were stored in {record.house}; "
-            f"{len(messages) - appended} were in the house already"
-        )
+        if old:
+            self._lines.append(
+                f"{decode(record.raw)}: {appended} of {len(old)} old messages were stored in {record.house}"
+            )
         return uids
 
     def _elsewhere(self, record: FolderRecord) -> Counter[bytes]:
-        """Count what the account's other folders have: all mail holds it once more."""
+        """Count what the account's other folders have, if this is all mail, which holds it once more."""
         if record.role != "all":
             return Counter()
         return Counter(
@@ -349,8 +396,12 @@ def sources(
     left = []
     for name, directory in sorted(tree(maildir).items()):
         try:
-            found[_planned(folders, names.matching(name), name)] = _source(directory, None)
+            raw = _planned(folders, names.matching(name), name)
         except AdoptError:
+            raw = ""
+        if raw and raw not in found:
+            found[raw] = _source(directory, None)
+        else:
             left.append(name)
     if not found:
         raise AdoptError(f"{maildir}: no Maildir in it has the name of a mailbox that is fetched")
@@ -397,6 +448,7 @@ def become(name: str) -> Path:
     with contextlib.suppress(FileExistsError):
         directory.mkdir(mode=0o700)
         os.chown(directory, user.pw_uid, user.pw_gid)
+    os.umask(0o077)
     os.setgroups([])
     os.setegid(user.pw_gid)
     os.seteuid(user.pw_uid)
@@ -414,16 +466,13 @@ def secret_of(name: str) -> str:
     return Path(shown.strip().partition(":")[2]).read_text("utf-8").strip("\r\n")
 
 
-def adopt(account: Account, secret: str, directory: Path, arguments: argparse.Namespace) -> None:
-    """Take over what the arguments name."""
+def adopt(account: Account, secret: str, directory: Path, arguments: argparse.Namespace) -> Iterator[str]:
+    """Take over what the arguments name; say what was done."""
     with (
-        locked(directory) as alone,
         Ledger(directory / "ledger.sqlite") as ledger,
         Provider(account, secret) as provider,
         House(account.door) as house,
     ):
-        if not alone:
-            raise AdoptError("a fetch of this account is running; stop it first")
         mailboxes = provider.mailboxes()
         folders = plan(account, mailboxes, {record.raw: record.house for record in ledger.folders()}).folders
         with as_root():
@@ -431,16 +480,15 @@ def adopt(account: Account, secret: str, directory: Path, arguments: argparse.Na
                 folders, Names(mailboxes), arguments.mailbox, arguments.maildir, arguments.state
             )
         adoption = Adoption(provider, house, ledger, directory, folders)
-        try:
-            for folder in folders:
-                # All mail is looked through in any case: what was archived since would come once more.
-                if folder.raw in found or folder.role == "all":
-                    adoption.mailbox(folder, found.get(folder.raw, Source()))
-            adoption.follow()
-        finally:
-            print("\n".join(adoption.lines))
+        for folder in folders:
+            # All mail is looked through in any case: what was archived since would come once more.
+            if folder.raw in found or folder.role == "all":
+                adoption.mailbox(folder, found.get(folder.raw, Source()))
+                yield from adoption.said()
+        adoption.follow()
+        yield from adoption.said()
         for name in left:
-            print(f"{name}: no mailbox of this name is fetched; its Maildir was left alone")
+            yield f"{name}: its Maildir was left alone, because no mailbox of this name is fetched"
 
 
 def main() -> int:
@@ -454,7 +502,12 @@ def main() -> int:
     try:
         account = Account.read(ACCOUNTS / f"{arguments.name}.json")
         secret = secret_of(arguments.name)
-        adopt(account, secret, become(arguments.name), arguments)
+        directory = become(arguments.name)
+        with locked(directory) as alone:
+            if not alone:
+                raise AdoptError("a fetch of this account is running; stop it first")
+            for line in adopt(account, secret, directory, arguments):
+                print(line, flush=True)
     except (AdoptError, HouseError, OSError, ProviderError, SyncStateError) as error:
         print(f"{arguments.name}: {error}", file=sys.stderr)
         return 1
