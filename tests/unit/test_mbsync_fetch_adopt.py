@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 from argparse import Namespace
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from ansible_collections.ilnmors.mail.tests.unit.test_mbsync_fetch_fetch import 
     boxes,
     fp,
 )
-from mbsync_fetch import adopt
+from mbsync_fetch import adopt, run
 from mbsync_fetch.house import HouseError
 from mbsync_fetch.sync_state import SyncStateError
 
@@ -419,3 +420,19 @@ def test_a_mailbox_that_was_renumbered_is_fetched_first(world: OldWorld, tmp_pat
     world.fetch()
     world.adopt("INBOX", tmp_path / "old")
     assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
+
+
+def test_nothing_is_fetched_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gmail.json").write_text(json.dumps(asdict(ACCOUNT)))
+    (tmp_path / "gmail.hold").touch()
+    (tmp_path / "password").write_text("secret")
+    (tmp_path / "news").touch()
+    for name in ("STATE", "RUNTIME", "CREDENTIALS"):
+        monkeypatch.setenv(f"{name}_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(run, "ACCOUNTS", tmp_path)
+    monkeypatch.setattr(run, "attempt", lambda *_arguments, **_options: pytest.fail("it is fetched"))
+    assert run.main("gmail") == 0
+    assert capsys.readouterr().out == f"nothing is fetched while {tmp_path}/gmail.hold exists\n"
+    assert not (tmp_path / "news").exists()

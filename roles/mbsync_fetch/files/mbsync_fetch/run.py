@@ -221,6 +221,9 @@ def main(name: str) -> int:
     news = runtime / "news"
     quick = news.exists()
     news.unlink(missing_ok=True)
+    if (hold := ACCOUNTS / f"{name}.hold").exists():
+        say(f"nothing is fetched while {hold} exists")
+        return 0
     with locked(directory) as alone:
         if not alone:
             say("another fetch of this account is running")
