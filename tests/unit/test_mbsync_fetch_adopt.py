@@ -173,6 +173,16 @@ def test_it_is_adopted_once(world: OldWorld, tmp_path: Path) -> None:
     assert world.pulled == ["f"]
 
 
+def test_equal_messages_are_counted(world: OldWorld, tmp_path: Path) -> None:
+    world.provider.boxes |= boxes(INBOX="a a a")
+    old = maildir(tmp_path / "old", "a")
+    for _ in range(2):
+        world.adopt("INBOX", old)
+        assert world.said[-1] == "INBOX: 2 of 3 messages are still to be fetched"
+    world.fetch()
+    assert world.inside()["Google/INBOX"] == ["a", "a", "a"]
+
+
 @pytest.mark.parametrize("room", range(5))
 def test_it_goes_on_where_it_was_cut_off(world: OldWorld, tmp_path: Path, room: int) -> None:
     old = maildir(tmp_path / "old", "a b gone x")
@@ -287,6 +297,7 @@ def test_all_mail_has_what_is_in_no_other_folder(gmail: OldWorld, tmp_path: Path
 
 def test_what_was_archived_since_is_not_doubled(gmail: OldWorld, tmp_path: Path) -> None:
     gmail.adopt("INBOX", maildir(tmp_path / "old", "a c"))
+    assert "[Gmail]/All Mail: 4 of 5 messages are still to be fetched" in gmail.said
     gmail.fetch()
     assert gmail.pulled == ["b", "s", "d"]
     assert gmail.inside() == {"Google/INBOX": ["a", "b"], "Google/Sent": ["s"], "Google/Archive": ["c", "d"]}

@@ -457,13 +457,11 @@ def become(name: str) -> Path:
 
 def secret_of(name: str) -> str:
     """Read the secret from where the service has it (systemd.exec(5), LoadCredential)."""
-    shown = subprocess.run(
-        ["systemctl", "show", "--value", "--property=LoadCredential", f"mbsync-fetch@{name}.service"],
-        capture_output=True,
-        check=True,
-        text=True,
+    unit = subprocess.run(
+        ["systemctl", "cat", f"mbsync-fetch@{name}.service"], capture_output=True, check=True, text=True
     ).stdout
-    return Path(shown.strip().partition(":")[2]).read_text("utf-8").strip("\r\n")
+    path = next(line.partition(":")[2] for line in unit.splitlines() if line.startswith("LoadCredential="))
+    return Path(path).read_text("utf-8").strip("\r\n")
 
 
 def adopt(account: Account, secret: str, directory: Path, arguments: argparse.Namespace) -> Iterator[str]:
