@@ -27,6 +27,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_passwd import
     read_password,
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_settings import setting_problems
+from ansible_collections.ilnmors.mail.plugins.module_utils.fetch import twice_problems
 from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import (
     host_network,
     is_private,
@@ -315,9 +316,9 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
     """All problems of what is given of a house's description.
 
     house: any of domain, hostname, webmail_hostname, users, services, providers, default_provider,
-    fetch, trusted_networks, trust_public_networks, listen, ldap, tls_certificate, tls_key, tls_names, tls_ca_domains,
-    postmaster, delay_warning, queue_lifetime, metrics_address, clients_per_user, quota, expiry, extra_settings,
-    password_scheme, password_costs.
+    fetch, fetching_hosts, trusted_networks, trust_public_networks, listen, ldap, tls_certificate, tls_key,
+    tls_names, tls_ca_domains, postmaster, delay_warning, queue_lifetime, metrics_address, clients_per_user, quota,
+    expiry, extra_settings, password_scheme, password_costs.
     What is not given is not checked, so that each role checks what it knows.
     """
     lists = {key: house.get(key) or [] for key in ("users", "services", "providers")}
@@ -369,6 +370,7 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
             "fetch",
             lambda: fetch_option_problems(house["fetch"]["interval"], house["fetch"]["paths"]),
         ),
+        ("fetching_hosts", lambda: twice_problems(house["fetching_hosts"])),
         (
             "trusted_networks",
             lambda: network_problems(house["trusted_networks"], bool(house.get("trust_public_networks"))),

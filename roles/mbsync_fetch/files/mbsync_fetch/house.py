@@ -21,9 +21,11 @@ from .names import encode
 TIMEOUT = 120.0
 # UIDs in one command: Dovecot takes lines of 64 KiB (imap_max_line_length).
 BATCH = 2000
-# Messages that pass the scripts at once. What a script has filed away is removed from its folder after each batch, so
-# that a run that is killed leaves few that are in both.
-SIEVE_BATCH = 25
+# Messages that pass the scripts in one session. Pigeonhole waits without end for the rest of a FILTER command that is
+# cut in the name of the script's kind, and Dovecot cuts a line where its buffer of 8 KiB is full: this many UIDs,
+# however long, stay below that. What a script has filed away is removed from its folder after each batch, so that a
+# run that is killed leaves few messages in both.
+SIEVE_BATCH = 50
 
 _FLAGS = re.compile(rb"UID (?P<uid>\d+) FLAGS \((?P<flags>[^)]*)\)")
 _DATED = re.compile(rb'UID (?P<uid>\d+) INTERNALDATE "(?P<date>[^"]*)"')
@@ -219,14 +221,21 @@ class House:
         Returns what the scripts complain of.
         """
         complaints: list[str] = []
-        for batch in self._batches(folder, uids, SIEVE_BATCH):
-            marked = self._marked(folder, batch)
-            for script in ("GLOBAL before", "DELIVERY"):
-                # A script marks as deleted what it does not keep (draft-bosch-imap-filter-sieve): the next skips that.
-                complaints += self._filter(script, batch)
-            if done := self._marked(folder, batch) - marked:
-                self._uid("EXPUNGE", folder, uid_set(done))
+        for batch in _sets(uids, SIEVE_BATCH):
+            with House(self._door) as session:
+                complaints += session._sieve(folder, batch)
         return list(dict.fromkeys(complaints))
+
+    def _sieve(self, folder: str, batch: str) -> list[str]:
+        complaints: list[str] = []
+        self._select(folder)
+        marked = self._marked(folder, batch)
+        for script in ("GLOBAL before", "DELIVERY"):
+            # A script marks as deleted what it does not keep (draft-bosch-imap-filter-sieve): the next one skips that.
+            complaints += self._filter(script, batch)
+        if done := self._marked(folder, batch) - marked:
+            self._uid("EXPUNGE", folder, uid_set(done))
+        return complaints
 
     def _filter(self, script: str, batch: str) -> list[str]:
         session = self._session
@@ -255,9 +264,7 @@ class House:
         """Select a folder, and divide UIDs into sets of at most this size."""
         if uids:
             self._select(folder)
-        rest = iter(sorted(set(uids)))
-        while batch := list(islice(rest, size)):
-            yield uid_set(batch)
+        yield from _sets(uids, size)
 
     def _select(self, folder: str) -> None:
         if self._selected != folder:
@@ -282,6 +289,13 @@ class House:
         except OSError as error:
             raise HouseError(f"{self._door}: {error}") from error
         return answer, data
+
+
+def _sets(uids: Collection[int], size: int) -> Iterator[str]:
+    """Divide UIDs into sets of at most this size."""
+    rest = iter(sorted(set(uids)))
+    while batch := list(islice(rest, size)):
+        yield uid_set(batch)
 
 
 def mailbox_name(folder: str) -> bytes:
