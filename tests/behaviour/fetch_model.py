@@ -74,11 +74,15 @@ class Model:
                 self.moved.append((self.lands[target], self.house[folder].pop(there)))
 
     def renumber(self, mailbox: str, now: Mailbox) -> None:
-        """Take over the numbers of a mailbox whose UIDVALIDITY has changed, and nothing else of it."""
+        """Take over the UIDs of a mailbox whose UIDVALIDITY has changed, and nothing else of it."""
         held = self.provider[mailbox].messages
-        assert [held[uid] for uid in sorted(held)] == [now.messages[uid] for uid in sorted(now.messages)]
-        new = dict(zip(sorted(held), sorted(now.messages), strict=True))
-        self.taken[mailbox] = {new[uid] for uid in self.taken.get(mailbox, set()) & held.keys()}
+        taken = Counter(held[uid] for uid in self.taken.get(mailbox, set()) & held.keys())
+        assert Counter(held.values()) == Counter(now.messages.values())
+        self.taken[mailbox] = set()
+        for uid, message in sorted(now.messages.items()):
+            if taken[message]:
+                taken[message] -= 1
+                self.taken[mailbox].add(uid)
         self.provider[mailbox] = now
 
     # --- in the house

@@ -167,6 +167,39 @@ def test_what_is_deleted_or_moved_in_the_house_does_not_come_back(model: Model) 
     ]
 
 
+def test_what_moves_at_the_provider_moves_in_the_house(model: Model) -> None:
+    model.lands = {"INBOX": "Far/INBOX", "Sent": "Far/Sent"}
+    model.house_flag("Far/INBOX", 1, SEEN)
+    model.move("INBOX", 1, "Sent", 1)
+    found = {"Far/INBOX": house(SECOND), "Far/Sent": house({9: message("a", SEEN)})}
+    assert model.fetched(found) == []
+    assert model.provider["Sent"].messages == {1: message("a")}
+    assert model.fetched(found) == []
+
+
+def test_what_moves_at_the_provider_stays_where_the_owner_has_put_it(model: Model) -> None:
+    model.lands = {"INBOX": "Far/INBOX", "Sent": "Far/Sent"}
+    model.house_move("Far/INBOX", 1, "Kept", 5)
+    model.move("INBOX", 1, "Sent", 1)
+    assert model.fetched({"Far/INBOX": house(SECOND), "Kept": house({5: message("a")})}) == []
+
+
+def test_new_numbers_at_the_provider_bring_nothing_again(model: Model) -> None:
+    model.deliver("INBOX", 3, THIRD)
+    model.renumber("INBOX", Mailbox(NONE, True, 8, 14, {11: THIRD, 12: message("b", SEEN), 13: message("a")}))
+    assert model.taken["INBOX"] == {12, 13}
+    brought = {3: message("c", frozenset({"\\Flagged"}))}
+    assert model.fetched({"Far/INBOX": house(FIRST | SECOND | brought)}) == []
+
+
+def test_new_numbers_in_the_house_are_taken_for_no_loss_where_they_may_be(model: Model) -> None:
+    model.deliver("INBOX", 3, THIRD)
+    brought = {8: message("c", frozenset({"\\Flagged"}))}
+    again = {6: message("a"), 7: message("b", SEEN)}
+    assert model.fetched({"Far/INBOX": house(again | brought)}, may_renumber=True) == []
+    assert model.house == {"Far/INBOX": again | brought}
+
+
 def test_what_happens_at_the_provider_later_stays_there(model: Model) -> None:
     model.delete("INBOX", 1)
     model.flag("INBOX", 2, NONE)
