@@ -100,10 +100,11 @@ test: lint unit machines archive certificates ## everything: lint, unit tests, a
 	@molecule/resources/run-scenarios.sh $(LAB) $(SCENARIOS)
 
 .PHONY: bench
-bench: machines archive ## print what the house costs beside the least that it could (about 20 minutes)
+bench: machines archive ## print what the house costs beside the least that it could (about 25 minutes)
 	@PYTHONPATH=.ansible/collections tests/bench/bench.py
 	@PYTHONPATH=.ansible/collections tests/bench/dovecot.py
 	@PYTHONPATH=.ansible/collections tests/bench/postfix.py
+	@PYTHONPATH=.ansible/collections tests/bench/fetch.py
 
 .PHONY: bench-dovecot
 bench-dovecot: machines archive ## print what Dovecot costs beside a stock one (about 4 minutes)
@@ -112,6 +113,10 @@ bench-dovecot: machines archive ## print what Dovecot costs beside a stock one (
 .PHONY: bench-postfix
 bench-postfix: machines ## print what the mail host takes and delivers beside a stock one (about 10 minutes)
 	@PYTHONPATH=.ansible/collections tests/bench/postfix.py
+
+.PHONY: bench-fetch
+bench-fetch: machines ## print how fast mail is fetched, beside plain mbsync (about 8 minutes)
+	@PYTHONPATH=.ansible/collections tests/bench/fetch.py
 
 .PHONY: clean
 clean: ## remove what the lab and the tests made

@@ -1,0 +1,406 @@
+#!/usr/bin/env python3
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Print how fast mail is fetched, and what it costs, beside plain mbsync into a bare Maildir (`make bench-fetch`).
+
+It makes machines of its own: the mail host, and a provider with Debian's Dovecot. Nothing here decides a test: the
+figures are for people to compare. Clients run on the same processors as the machines.
+
+Arrival: one message after the other is appended at the provider. One client waits with IDLE there, another in the
+house; the times are from the start of APPEND to EXISTS. Dovecot tells of others' changes half a second late, at both
+ends.
+
+First fetch: each run has a mailbox of its own, of equal messages, and a place of its own to fetch it to, for ext4 is
+slow to make files while it remembers those just deleted. Plain mbsync runs on the mail host, has the same connection to
+the provider, and does what `Sync PullNew` and its defaults do; the house looks up each message before it fetches it,
+files it through Dovecot and records it. An unchanged check is a whole run after that: all its time, and all the bytes
+on the provider's network interface, both ways, with TLS and TCP.
+
+Memory: of the processes that wait while nothing happens. Their own: the pages that no other process has (smaps_rollup:
+Private_*), which is what one more account takes. Beside it their PSS, where pages that several share count in part, and
+what the kernel charges to the unit (memory.current).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import random
+import re
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.ilnmors.mail.tests.bench import machines, postfix
+
+PASSWORD = "bench-password"
+PROVIDER = "imap.alive.test"
+PROVIDER_CA = "/etc/ssl/provider.pem"
+ROUNDS = 3
+SIZE = 5_000
+"""Bytes of a message's text."""
+CHECKS = 9
+"""Unchanged checks, of which the median is shown."""
+ACCOUNTS = ["arrival", *(f"first{turn}" for turn in range(ROUNDS))]
+
+HOUSE: dict[str, Any] = {
+    "mail_users": [{"name": name, "password": PASSWORD} for name in ACCOUNTS],
+    "mail_services": [],
+    "mail_providers": [
+        {
+            "name": name,
+            "address": f"{name}@alive.test",
+            "password": PASSWORD,
+            "owner": name,
+            "folder": "Alive",
+            "imap_host": PROVIDER,
+            "relay": False,
+        }
+        for name in ACCOUNTS
+    ],
+    "mail_default_provider": "",
+    "mail_trusted_networks": ["127.0.0.0/8", "::1/128"],
+    "mbsync_fetch_provider_ca": PROVIDER_CA,
+    # The timer keeps out of the measurements.
+    "mbsync_fetch_interval": "1d",
+    # As most houses leave it.
+    "dovecot_imap_quota": "",
+    "dovecot_imap_trash_days": 0,
+    "dovecot_imap_junk_days": 0,
+    "dovecot_imap_fts_attachments": False,
+    "dovecot_imap_clients_per_user": 5,
+    "dovecot_imap_metrics_address": "",
+}
+"""The house, by the lab's names: a person for each account at the provider."""
+
+PROVIDER_DOVECOT = """\
+dovecot_config_version = 2.4.1
+dovecot_storage_version = 2.4.1
+protocols = imap
+ssl = required
+ssl_server_cert_file = /etc/ssl/host.pem
+ssl_server_key_file = /etc/ssl/host.key
+auth_mechanisms = plain login
+first_valid_uid = 8
+mail_driver = maildir
+mail_home = /var/mail/%{user}
+mail_path = ~/Maildir
+passdb static {
+  password = {PLAIN}PASSWORD
+}
+userdb static {
+  fields {
+    uid = mail
+    gid = mail
+  }
+}
+namespace inbox {
+  inbox = yes
+  separator = /
+}
+"""
+
+SEED = """\
+import pathlib, random, sys
+number, seed = map(int, sys.argv[1:])
+words = sys.stdin.read().split(" ")
+draw = random.Random(seed)
+cur = pathlib.Path("/var/mail/seed/Maildir/cur")
+cur.mkdir(parents=True)
+for each in range(number):
+    draw.shuffle(words)
+    text = "\\r\\n".join(" ".join(words[line : line + 10]) for line in range(0, len(words), 10))
+    (cur / f"{1_700_000_000 + each}.{each}.bench:2,S").write_text(
+        f"From: friend{each % 50}@elsewhere.test\\r\\nTo: il@alive.test\\r\\nSubject: {each}\\r\\n"
+        f"Date: Mon, 23 Nov 2026 10:00:00 +0000\\r\\nMessage-ID: <{each}.{seed}@bench.test>\\r\\n\\r\\n{text}\\r\\n",
+        newline="",
+    )
+"""
+"""Arguments: how many messages, and a number; the words of a text are on standard input."""
+
+PLAIN = """\
+IMAPAccount far
+Host {host}
+User {user}@alive.test
+Pass {password}
+SSLType IMAPS
+CertificateFile {ca}
+
+IMAPStore far
+Account far
+
+MaildirStore near
+Path /var/lib/bench/{user}/
+Inbox /var/lib/bench/{user}/INBOX
+
+Channel all
+Far :far:INBOX
+Near :near:INBOX
+Sync PullNew
+Create Near
+SyncState /var/lib/bench/{user}/state/
+"""
+
+TIMED = 'before=$(date +%s%N); {command}; echo "seconds $(($(date +%s%N) - before))"'
+TRAFFIC = "cat /sys/class/net/eth0/statistics/?x_bytes"
+
+
+class Listener(threading.Thread):
+    """Waits with IDLE (RFC 2177) in a mailbox, and remembers when it held how many messages."""
+
+    def __init__(self, server: postfix.Server, user: str, mailbox: str) -> None:
+        super().__init__(daemon=True)
+        self.client = server.login(user, PASSWORD)
+        status, answer = self.client.select(mailbox, readonly=True)
+        if status != "OK":
+            sys.exit(f"{server.container}: {user} has no {mailbox}: {answer}")
+        self.messages = int(answer[0] or 0)
+        self.seen: dict[int, float] = {}
+        self.changed = threading.Condition()
+        self.client.send(b"B1 IDLE\r\n")
+        self.client.readline()
+        self.start()
+
+    def run(self) -> None:
+        """Read what the server says until the connection ends."""
+        while line := self.client.readline():
+            now = time.time()
+            if exists := re.match(rb"\* (\d+) EXISTS", line):
+                with self.changed:
+                    self.seen.setdefault(int(exists[1]), now)
+                    self.changed.notify()
+
+    def wait(self, messages: int) -> float:
+        """Return when there were so many messages."""
+        with self.changed:
+            if not self.changed.wait_for(
+                lambda: max(self.seen, default=0) >= messages, timeout=machines.DEADLINE
+            ):
+                sys.exit(f"message {messages} was not announced within {machines.DEADLINE} s")
+            return min(when for number, when in self.seen.items() if number >= messages)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a check took: seconds, and bytes between the provider and its clients."""
+
+    seconds: float
+    traffic: int
+
+
+def timed(server: postfix.Server, command: str) -> float:
+    """Run a shell command on the machine; return its seconds."""
+    return int(server.run(TIMED.format(command=command)).rsplit(maxsplit=1)[1]) / 1e9
+
+
+def fetch(user: str) -> str:
+    """Return the command for one fetch of an account."""
+    return f"systemctl start mbsync-fetch@{user}.service"
+
+
+def plain(user: str) -> str:
+    """Return the command for one run of plain mbsync."""
+    return f"mbsync --quiet --config /var/lib/bench/{user}/mbsyncrc all"
+
+
+def arrival_lines(house: postfix.Server, provider: postfix.Server, number: int) -> Iterator[str]:
+    """Measure how long a message takes to be told of in the house."""
+    machines.say(f"letting {number} messages arrive, one after the other")
+    house.run("systemctl start mbsync-fetch.target")
+    house.run(fetch("arrival"))
+    # The watcher begins once a fetch has worked; then it fetches once more.
+    waiting = "journalctl --quiet --unit=mbsync-fetch-watch@arrival | grep -q 'waiting for new mail'"
+    house.wait(f"{{ {waiting}; }} && [ ! -e /run/mbsync-fetch/arrival/news ]")
+    house.rest()
+    far = Listener(provider, "arrival@alive.test", "INBOX")
+    near = Listener(house, house.login_name("arrival"), "Alive/INBOX")
+    writer = provider.login("arrival@alive.test", PASSWORD)
+    announced, arrived = [], []
+    for turn in range(number):
+        time.sleep(random.uniform(0.2, 1.2))
+        text = f"From: friend@elsewhere.test\r\nSubject: {turn}\r\nMessage-ID: <{turn}@arrival.test>\r\n\r\nHello.\r\n"
+        start = time.time()
+        writer.append("INBOX", "", "", text.encode())
+        announced.append(far.wait(far.messages + turn + 1) - start)
+        arrived.append(near.wait(near.messages + turn + 1) - start)
+    beyond = [mine - theirs for mine, theirs in zip(arrived, announced, strict=True)]
+    for what, found, aim in (
+        ("arrival to EXISTS", arrived, "aim: p99 under 2"),
+        ("  beyond the provider's", beyond, "aim: p99 under 1"),
+        ("  the provider's own", announced, ""),
+    ):
+        found = sorted(found)
+        p50, p99 = (f"{machines.percentile(found, share):.2f}" for share in (0.5, 0.99))
+        yield machines.line(what, p50, f"p99 {p99}, at most {found[-1]:.2f}, of {len(found)}", "", aim)
+
+
+def first_lines(house: postfix.Server, provider: postfix.Server, number: int, rounds: int) -> Iterator[str]:
+    """Measure the first fetch of many messages, and what a check costs after it."""
+    mine: list[float] = []
+    bare: list[float] = []
+    for turn in range(rounds):
+        machines.say(f"fetching {number} messages, round {turn + 1} of {rounds}")
+        for user, command, rates in ((f"first{turn}", fetch, mine), (f"plain{turn}", plain, bare)):
+            fill(provider, user)
+            house.rest()
+            provider.rest()
+            rates.append(number / timed(house, command(user)))
+    for turn in range(rounds):
+        count(house, f"{house.mail}/{house.domain}/first{turn}", number)
+        count(house, f"/var/lib/bench/plain{turn}", number)
+    rates = [statistics.median(found) for found in (mine, bare)]
+    each = ", ".join(f"{one:.0f} and {other:.0f}" for one, other in zip(mine, bare, strict=True))
+    yield machines.line(
+        "messages/s at first",
+        f"{rates[0]:.0f}",
+        f"{rates[1]:.0f}  plain mbsync; rounds: {each}",
+        f"{rates[0] / rates[1]:.2f}",
+        "aim: at least 0.8",
+    )
+    machines.say("checking what is unchanged")
+    checks = [check(house, provider, command) for command in (fetch("first0"), plain("plain0"))]
+    yield machines.line(
+        "unchanged: seconds",
+        f"{checks[0].seconds:.2f}",
+        f"{checks[1].seconds:.2f}  plain mbsync, no IDLE, no record, no other mailboxes",
+    )
+    yield machines.line("  bytes", f"{checks[0].traffic}", f"{checks[1].traffic}")
+
+
+def fill(provider: postfix.Server, user: str) -> None:
+    """Give a user at the provider a mailbox that Dovecot has looked at, as of one who has long had it."""
+    provider.run(
+        f"mkdir -p /var/mail/{user}@alive.test; rm -rf /var/mail/{user}@alive.test/Maildir\n"
+        f"cp -al /var/mail/seed/Maildir /var/mail/{user}@alive.test/; chown -R mail:mail /var/mail/{user}@alive.test\n"
+        f"doveadm mailbox status -u {user}@alive.test messages INBOX"
+    )
+
+
+def count(house: postfix.Server, directory: str, number: int) -> None:
+    """End the run if a directory does not hold all messages."""
+    found = int(house.run(f"find {directory} -type f -path '*/[cn][ue][rw]/*' | wc -l"))
+    if found != number:
+        sys.exit(f"{directory} holds {found} messages of {number}")
+
+
+def check(house: postfix.Server, provider: postfix.Server, command: str) -> Cost:
+    """Measure a run that finds nothing new."""
+    costs = []
+    for _ in range(CHECKS):
+        house.rest()
+        before = sum(map(int, provider.run(TRAFFIC).split()))
+        seconds = timed(house, command)
+        costs.append(Cost(seconds, sum(map(int, provider.run(TRAFFIC).split())) - before))
+    return Cost(
+        statistics.median(cost.seconds for cost in costs),
+        int(statistics.median(cost.traffic for cost in costs)),
+    )
+
+
+def memory_lines(house: postfix.Server) -> Iterator[str]:
+    """Measure what the processes of each account hold while nothing happens."""
+    house.run("systemctl restart mbsync-fetch.target")
+    for name in ACCOUNTS:
+        house.wait(f"journalctl --quiet --unit=mbsync-fetch-watch@{name} | grep -q 'waiting for new mail'")
+        house.wait(f"! systemctl --quiet is-active mbsync-fetch@{name}.service")
+    house.rest()
+    found = [memory(house, name) for name in ACCOUNTS]
+    own, shared, charged = (statistics.mean(values) / machines.MIB for values in zip(*found, strict=True))
+    yield machines.line(
+        "MiB idle per account",
+        f"{own:.1f}",
+        f"{shared:.1f} with its part of what {len(found)} share; {charged:.1f} charged",
+        "",
+        "aim: under 15",
+    )
+
+
+def memory(house: postfix.Server, name: str) -> tuple[int, int, int]:
+    """Return KiB of an account's watcher: its own, its PSS, and what is charged to its unit."""
+    listing = house.run(
+        f"group=/sys/fs/cgroup$(systemctl show -P ControlGroup mbsync-fetch-watch@{name}.service)\n"
+        'cat $(sed "s,.*,/proc/&/smaps_rollup," "$group/cgroup.procs"); echo "Charged: $(cat "$group/memory.current")"'
+    )
+    sizes: dict[str, int] = {}
+    for what, size in re.findall(r"^(\w+): +(\d+)", listing, re.MULTILINE):
+        sizes[what] = sizes.get(what, 0) + int(size)
+    return sizes["Private_Clean"] + sizes["Private_Dirty"], sizes["Pss"], sizes["Charged"] // 1024
+
+
+def make_machines(number: int) -> tuple[postfix.Server, postfix.Server]:
+    """Make the machines, and the messages of the first fetch; return the mail host and the provider."""
+    machines.say("making the mail host and a provider (about two minutes)")
+    machines.create("lab-mail", "lab-provider")
+    postfix.install("lab-provider", "dovecot-imapd openssl python3")
+    dovecot = PROVIDER_DOVECOT.replace("PASSWORD", PASSWORD)
+    container = machines.CONTAINERS["lab-provider"]
+    ca = machines.docker(
+        "exec",
+        container,
+        "sh",
+        "-euc",
+        f"{postfix.CERTIFICATE.format(name=PROVIDER)}\ncat >/etc/dovecot/dovecot.conf <<'EOF'\n{dovecot}EOF\n"
+        "chmod 1777 /var/mail; systemctl restart dovecot; cat /etc/ssl/host.pem",
+    )
+    certificate = f"cat >{PROVIDER_CA} <<'EOF'\n{ca}EOF\n{postfix.UNLIMITED}"
+    machines.docker("exec", machines.CONTAINERS["lab-mail"], "sh", "-euc", certificate)
+    machines.play(machines.SITE, "--limit", "mail", "-e", json.dumps(HOUSE))
+    house = postfix.Server(**machines.find_house(machines.INVENTORIES))
+    provider = dataclasses.replace(
+        house, container=container, hostname=PROVIDER, address="10.213.26.30", domain="alive.test", ca=ca
+    )
+    provider.run(f"python3 -c '{SEED}' {number} 1", " ".join(postfix.text_of(SIZE).split()))
+    for turn in range(ROUNDS):
+        user = f"plain{turn}"
+        configuration = PLAIN.format(host=PROVIDER, user=user, password=PASSWORD, ca=PROVIDER_CA)
+        house.run(f"mkdir -p /var/lib/bench/{user}/state; cat >/var/lib/bench/{user}/mbsyncrc", configuration)
+    return house, provider
+
+
+def measure(house: postfix.Server, provider: postfix.Server, number: int, quick: bool) -> list[str]:
+    """Measure everything; return the lines of the table."""
+    postfix.resolve([house, provider])
+    # What was fetched at the start is nothing: the first fetch is yet to come.
+    house.run("systemctl stop mbsync-fetch.target; rm -rf /var/lib/mbsync-fetch/*/*")
+    return [
+        *first_lines(house, provider, number, 1 if quick else ROUNDS),
+        *arrival_lines(house, provider, 10 if quick else 100),
+        *memory_lines(house),
+    ]
+
+
+def main() -> None:
+    """Print the table, and leave nothing behind."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="smaller loads, once: says whether all of it works"
+    )
+    parser.add_argument("--messages", type=int, default=0, help="of the first fetch; 10,000, or quickly 500")
+    given = parser.parse_args()
+    number = given.messages or (500 if given.quick else 10_000)
+    before = os.getloadavg()[0]
+    try:
+        lines = measure(*make_machines(number), number, given.quick)
+        debian = machines.docker(
+            "exec", machines.CONTAINERS["lab-mail"], "cat", "/etc/debian_version"
+        ).strip()
+    finally:
+        machines.remove()
+    load = f"load {before:.1f} before the start, {os.getloadavg()[0]:.1f} at the end"
+    print(
+        f"\n{os.cpu_count()} cores, {load}; clients and all machines run on the same cores; Debian {debian}\n"
+    )
+    print(f"{number} messages of {SIZE} bytes\n")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
