@@ -437,6 +437,28 @@ def test_mirroring_follows_a_move_instead_of_deleting(world: World) -> None:
     assert world.inside() == {"Google/INBOX": ["b", "c"], "Google/Work": ["a", "d"]}
 
 
+def test_mirroring_leaves_a_folder_alone_that_its_owner_made_anew(world: World) -> None:
+    world.account = replace(ACCOUNT, mirror=True)
+    world.fetch()
+    world.house.boxes["Google/INBOX"] = Box(uidvalidity=999)
+    world.house.boxes["Google/INBOX"].add("of the owner")
+    del world.provider.boxes["INBOX"].messages[1]
+    world.fetch()
+    assert world.inside() == {"Google/INBOX": ["of the owner"], "Google/Work": ["d"]}
+
+
+def test_mirroring_waits_where_a_mailbox_was_renumbered_meanwhile(world: World) -> None:
+    world.account = replace(ACCOUNT, mirror=True)
+    world.fetch()
+    with Ledger(world.directory / "ledger.sqlite") as ledger:
+        assert world.last is not None
+        world.last.ledger = ledger
+        box = world.provider.boxes["INBOX"]
+        box.uidvalidity, box.messages = 7, {uid + 2: text for uid, text in box.messages.items()}
+        world.last.mirror(ledger.folders()[0])
+    assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
+
+
 def test_mirroring_does_not_empty_a_folder(world: World) -> None:
     world.account = replace(ACCOUNT, mirror=True)
     for number in range(20):

@@ -377,9 +377,17 @@ class Fetch:
     def mirror(self, record: FolderRecord) -> None:
         """Delete in the house what the owner has deleted at the provider, where it still is where it landed."""
         state = SyncState.read(self.state_path(record.alias))
-        if state is None or interrupted(self.state_path(record.alias)):
+        if (
+            state is None
+            or interrupted(self.state_path(record.alias))
+            or self.provider.status(record.raw) is None
+        ):
             return
-        self.provider.examine(record.raw)
+        # Numbers of another UIDVALIDITY, on either side, are those of other messages.
+        far, near = self.provider.examine(record.raw), self.house.status(record.house)
+        known = next(entry.uidvalidity for entry in self.ledger.folders() if entry.alias == record.alias)
+        if far.uidvalidity != known or near is None or state.near_validity not in (UNKNOWN, near.uidvalidity):
+            return
         taken = self.ledger.taken(record.alias)
         gone = sorted(set(taken) - set(self.provider.uids()))
         gone = [uid for uid in gone if not self._elsewhere(record, taken[uid])]
