@@ -9,7 +9,7 @@ name (such as "UID FETCH") and arguments, without secrets. What a test wants oth
 
 - answers: {command: reply}, such as {"EXAMINE": "NO [OVERQUOTA] Full"}; LOGIN stands for AUTHENTICATE as well, a reply
   that begins with BYE ends the connection, and null is none, ever.
-- refuse: {mailbox: [UID, ...]}: whole messages that are not handed over, and refusal: the reply.
+- refuse: {mailbox, as a command names it: [UID, ...]}: whole messages that are not handed over; refusal: the reply.
 - cut, hang: after so many bytes to a client its connection is cut, or it gets no more.
 - hide: capabilities that are neither announced nor understood.
 - delay: seconds before each answer.
@@ -165,7 +165,7 @@ class Session:
             await self.answer(tag, answers[known])
             return
         if name in {"SELECT", "EXAMINE"}:
-            self.mailbox = words[1].strip('"')
+            self.mailbox = said[len(name) + 1 :].strip('"')
         refused = wanted.get("refuse", {}).get(self.mailbox)
         if refused and name == "UID FETCH" and WHOLE_MESSAGE.search(said):
             uids, _, items = words[2].partition(" ")
