@@ -19,6 +19,7 @@ from pathlib import Path
 
 from .account import Account
 from .fetch import Fetch, HouseFullError, say
+from .host import ElsewhereError, claim
 from .house import House, HouseError
 from .ledger import FolderRecord, Ledger
 from .names import decode
@@ -214,8 +215,13 @@ def locked(directory: Path) -> Iterator[bool]:
 
 def main(name: str) -> int:
     """Fetch an account; return the exit status."""
-    account = Account.read(ACCOUNTS / f"{name}.json")
     directory, runtime = Path(os.environ["STATE_DIRECTORY"]), Path(os.environ["RUNTIME_DIRECTORY"])
+    try:
+        claim(name, str(directory / "host"))
+    except ElsewhereError as error:
+        print(error, file=sys.stderr)
+        return 1
+    account = Account.read(ACCOUNTS / f"{name}.json")
     kind = "token" if account.mechanism == "xoauth2" else "password"
     secret = (Path(os.environ["CREDENTIALS_DIRECTORY"]) / kind).read_text("utf-8").strip("\r\n")
     news = runtime / "news"
