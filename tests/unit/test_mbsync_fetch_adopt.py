@@ -136,6 +136,7 @@ def test_a_maildir_is_not_fetched_again(world: OldWorld, tmp_path: Path) -> None
     old = maildir(tmp_path / "old", "a gone")
     message(old, "b", "DFPRS")
     message(old, "new", directory="new")
+    message(old, "empty").write_bytes(b"")
     before = snapshot(tmp_path / "old")
     world.adopt("INBOX", old)
     assert world.said == [
@@ -382,8 +383,10 @@ def test_what_was_deleted_in_a_maildir_does_not_come_back(world: OldWorld, tmp_p
 @pytest.mark.parametrize(
     ("mailbox", "directory", "state", "problem"),
     [
-        ("", "", "state", "give --mailbox, or the --maildir of a whole tree alone"),
-        ("", "old", "state", "give --mailbox, or the --maildir of a whole tree alone"),
+        ("INBOX", "", "", "give a --maildir, a --state, or both"),
+        ("", "", "", "give a --maildir, a --state, or both"),
+        ("", "", "state", "a --state is of one mailbox: give --mailbox as well"),
+        ("", "old", "state", "a --state is of one mailbox: give --mailbox as well"),
         ("Wrok", "old", "", "'Wrok' is none of the mailboxes that are fetched: INBOX, Work"),
         ("*", "old", "", "'*' is none of the mailboxes that are fetched: INBOX, Work"),
         ("INBOX", "empty", "", "{tmp}/empty is no Maildir: it has no directory cur"),

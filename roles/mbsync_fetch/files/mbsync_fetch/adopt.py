@@ -88,6 +88,8 @@ def stored(maildir: Path) -> list[Stored]:
                 continue
             flags = tuple(flag for letter in letters if (flag := keywords.get(letter)))
             with contextlib.suppress(FileNotFoundError):  # its program has given it another name meanwhile
+                if not entry.stat().st_size:
+                    continue  # no server takes it
                 arrived = entry.stat().st_mtime
                 path = Path(entry.path)
                 mark = _fingerprint(path, arrived)
@@ -388,10 +390,12 @@ def sources(
 
     mailbox: the one that the Maildir and the state are of, as people write it; empty for a whole tree of Maildirs.
     """
+    if maildir is None and state is None:
+        raise AdoptError("give a --maildir, a --state, or both")
     if mailbox:
         return {_planned(folders, names.matching(mailbox), mailbox): _source(maildir, state)}, []
     if maildir is None or state is not None:
-        raise AdoptError("give --mailbox, or the --maildir of a whole tree alone")
+        raise AdoptError("a --state is of one mailbox: give --mailbox as well")
     found: dict[str, Source] = {}
     left = []
     for name, directory in sorted(tree(maildir).items()):
