@@ -101,6 +101,23 @@ def test_a_delay_varies_upwards_only() -> None:
     assert late.next_try == NOW + 1.2 * MINUTE
 
 
+@pytest.mark.parametrize(
+    ("kind", "made"),
+    [
+        ("unreachable", True),
+        ("tls", True),
+        ("house full", True),
+        ("error", True),
+        ("refused", False),
+        ("provider limit", False),
+        ("budget", False),
+    ],
+)
+def test_what_a_person_asks_for_waits_only_for_the_providers_sake(kind: Kind, made: bool) -> None:
+    status = fail(Status(), kind)
+    assert (status.may_try(NOW + 1, SECRET, asked=True) is None) is made
+
+
 def test_a_wait_says_until_when_and_why() -> None:
     status = fail(Status(), "unreachable")
     assert status.may_try(NOW + 59, SECRET) == "waits until 2027-01-15 08:01:00 UTC: it said no"

@@ -201,12 +201,18 @@ class Status:
 
     # --- when to try
 
-    def may_try(self, now: float, credential: str) -> str | None:
-        """Return why no attempt may be made now, None if it may. credential: the password or token to be used."""
+    def may_try(self, now: float, credential: str, *, asked: bool = False) -> str | None:
+        """Return why no attempt may be made now, None if it may.
+
+        credential: the password or token to be used. asked: whether a person wants it now. Then it is made, unless the
+        provider refuses the login, or is asked for too much.
+        """
         refused_again = self.refusals > 0 and knows(self.credential, credential)
         if self.refusals > len(REFUSED_DELAYS) and refused_again:
             return f"stopped after {self.refusals} refused logins: {self.remedy or REMEDIES['refused']}"
         if self.state in ("refused", "stopped") and not refused_again:
+            return None
+        if asked and self.state in ("retrying", "house full"):
             return None
         # If the clock was set back, nobody knows how long it has been.
         if self.last_try <= now < self.next_try:
