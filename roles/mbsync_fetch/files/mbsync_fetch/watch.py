@@ -36,8 +36,8 @@ PAUSES = (1.0, 300.0)
 """Seconds before the first new connection and, doubled each time, at most."""
 REFUSED_PAUSE = 15 * 60.0
 """Seconds before the next login after a refused one."""
-TOKEN_AGE = 30 * 60.0
-"""Seconds after its start in which the process logs in with the access token that it was started with."""
+TOKEN_AGE = 90.0
+"""Seconds for which a token that was current when the process started can be trusted to be valid."""
 LOOK = 5.0
 """Seconds between looks at what the last fetch says."""
 LONGEST_LINE = 65536
@@ -54,6 +54,10 @@ class Lost(Exception):
 
 class Refused(Exception):
     """The provider does not accept the secret."""
+
+
+class OldToken(Exception):
+    """There is a newer token by now."""
 
 
 class NoIdle(Exception):
@@ -230,18 +234,18 @@ class Watch:
         self._news = news
         self._seen: tuple[int | None, ...] = ()
         self._said = ""
+        self._expires = time.monotonic() + TOKEN_AGE if account["mechanism"] == "xoauth2" else float("inf")
 
     def run(self) -> None:
         """Wait for mail until a newer credential is needed."""
-        expires = time.monotonic() + TOKEN_AGE if self._account["mechanism"] == "xoauth2" else float("inf")
         pause = PAUSES[0]
         while True:
             self._wait_for_fetch()
             begun = time.monotonic()
-            if begun > expires:
-                return
             try:
                 self._connect()
+            except OldToken:
+                return
             except Refused:
                 self._say(f"{self._account['host']} refuses the login")
                 refused = time.time()
@@ -274,6 +278,9 @@ class Watch:
         """Announce what comes, for as long as there is a connection."""
         account = self._account
         with Connection(account["host"], account["port"], account["ca_file"]) as connection:
+            # Only now: while there is no connection, pauses go on growing.
+            if time.monotonic() > self._expires:
+                raise OldToken
             connection.log_in(account["username"], account["mechanism"], self._secret)
             connection.examine()
             self._say(f"waiting for new mail at {account['host']}")
