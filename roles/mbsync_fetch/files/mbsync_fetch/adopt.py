@@ -27,7 +27,7 @@ from .house import House, HouseError
 from .ledger import FolderRecord, Ledger, fingerprint
 from .names import Mailbox, decode
 from .plan import INBOX, Folder, Names, plan
-from .provider import MailboxStatus, Provider, ProviderError
+from .provider import MailboxStatus, Provider, ProviderError, askable
 from .recognise import recognise
 from .run import ACCOUNTS, locked
 from .sync_state import UNKNOWN, SyncState, SyncStateError, interrupted
@@ -476,7 +476,8 @@ def adopt(account: Account, secret: str, directory: Path, arguments: argparse.Na
         House(account.door) as house,
     ):
         mailboxes = provider.mailboxes()
-        folders = plan(account, mailboxes, {record.raw: record.house for record in ledger.folders()}).folders
+        assigned = {record.raw: record.house for record in ledger.folders()}
+        folders = [folder for folder in plan(account, mailboxes, assigned).folders if askable(folder.raw)]
         with as_root():
             found, left = sources(
                 folders, Names(mailboxes), arguments.mailbox, arguments.maildir, arguments.state
