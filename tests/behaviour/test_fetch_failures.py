@@ -120,10 +120,14 @@ def account(house: House, mail: Host, provider: Host, _nothing_else_fetches: Non
     ids=["with-a-code", "without"],
 )
 def test_a_message_that_is_refused_holds_up_no_other(account: Fetched, provider: Host, refusal: str) -> None:
-    sent = account.deliver(5)
+    after = f"{account.mailbox} after"
+    at_provider.create(provider, MOODY, after)
+    sent, others = account.deliver(5), account.deliver(2, mailbox=after)
     with moody(provider, refuse={quoted(account.mailbox).decode().strip('"'): [3]}, refusal=refusal):
         status = account.fetch()
         assert account.in_house() == ids(sent, [1, 2, 4, 5])
+        assert account.in_house(after) == ids(others, [1, 2])
+        assert status["state"] == "ok"
         (refused,) = account.report(status)["refused"]
         assert refused["uid"] == 3
         assert refusal.partition(" ")[2] in refused["reason"]

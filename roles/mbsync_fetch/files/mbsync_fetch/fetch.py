@@ -199,7 +199,8 @@ class Fetch:
             raise ProviderError(kind_of(other[0], "error"), f"{name}: {other[0]}")
         if near.error is not None:
             raise ProviderError("house unavailable", f"{name}: {near.error}")
-        if not outcome.succeeded:
+        # It fails for refused messages as well, after all others.
+        if not outcome.succeeded and not refused:
             raise ProviderError("error", f"{name}: mbsync: {' '.join(outcome.output.split()) or 'failed'}")
 
     def _affordable(self, messages: Sequence[Message]) -> list[int]:
