@@ -335,6 +335,13 @@ def test_gmail_has_one_copy_of_each_message(gmail: World) -> None:
     assert gmail.pulled == []
 
 
+def test_mail_to_oneself_is_one_copy_at_gmail(gmail: World) -> None:
+    gmail.provider.boxes["[Gmail]/Sent Mail"].add("a")
+    gmail.fetch()
+    assert gmail.inside()["Google/INBOX"] == ["a", "b"]
+    assert gmail.inside()["Google/Sent"] == ["s"]
+
+
 def test_labels_are_folders_if_asked_for(gmail: World) -> None:
     gmail.account = replace(gmail.account, labels=True)
     gmail.fetch()
@@ -356,6 +363,19 @@ def test_archived_mail_stays_where_it_landed_and_comes_back_to_the_inbox(gmail: 
     assert gmail.pulled == []
     assert gmail.inside()["Google/INBOX"] == ["a", "b", "d"]
     assert gmail.inside()["Google/Archive"] == ["c"]
+
+
+def test_what_comes_back_to_the_inbox_passes_the_scripts(
+    gmail: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "SIEVE_AGE", 10.0**12)
+    gmail.account = replace(gmail.account, inbox=True)
+    gmail.fetch()
+    gmail.house.filtered.clear()
+    gmail.provider.boxes["INBOX"].add("d")
+    gmail.fetch()
+    assert gmail.inside()["INBOX"] == ["a", "b", "d"]
+    assert gmail.house.filtered == [3]
 
 
 def test_mail_deleted_in_the_house_does_not_come_back_from_all_mail(gmail: World) -> None:

@@ -228,15 +228,18 @@ class Fetch:
         state = SyncState.read(self.state_path(record.alias)) or SyncState()
         arrived = {uid: state.pairs[uid] for uid in new if state.pairs.get(uid)}
         if self.account.inbox and record.role == "inbox":
-            recent = time.time() - SIEVE_AGE
-            for complaint in self.house.sieve(
-                record.house, [near for uid, near in arrived.items() if new[uid].arrived > recent]
-            ):
-                say(f"{decode(record.raw)}: the owner's scripts: {complaint}")
+            self._filter(record, new, arrived)
         deleted = [near for uid, near in arrived.items() if r"\deleted" in new[uid].flags]
         self.house.remove_flags(record.house, deleted, [r"\Deleted"])
         self.ledger.take(record.alias, {uid: new[uid].fingerprint for uid in arrived})
         return set(arrived)
+
+    def _filter(self, record: FolderRecord, new: Mapping[int, Message], pairs: Pairs) -> None:
+        """Let what has arrived lately pass the scripts of the house and of the owner."""
+        recent = time.time() - SIEVE_AGE
+        lately = [near for uid, near in pairs.items() if near and new[uid].arrived > recent]
+        for complaint in self.house.sieve(record.house, lately):
+            say(f"{decode(record.raw)}: the owner's scripts: {complaint}")
 
     def _settle_paired(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
         """Record what an earlier fetch brought but was kept from recording; return the rest."""
@@ -276,23 +279,29 @@ class Fetch:
     def _settle_known(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
         """Recognise what the house has from another mailbox of the account; return what it has not.
 
-        All mail (RFC 6154) only brings what is in no other mailbox, and no drafts. A message that lies in the house as
-        one of all mail, or that has left another mailbox, was moved at the provider: it moves in the house as well.
+        A message that lies in the house as one of all mail (RFC 6154), or that has left another mailbox, was moved at the
+        provider: it moves in the house as well.
         """
-        if record.role == "all":
-            places = self.ledger.places({message.fingerprint for message in new.values()})
-            known = {
-                uid: 0
-                for uid, message in new.items()
-                if r"\draft" in message.flags
-                or any(alias != record.alias for alias, _ in places.get(message.fingerprint, ()))
-            }
-            return self._settle(record, new, known)
-        moved = self._moved(record, new)
-        pairs: dict[int, int] = {}
-        for alias, uids in moved.items():
-            pairs |= self._move(record, alias, uids)
-        return self._settle(record, new, pairs)
+        if record.role != "all":
+            pairs: dict[int, int] = {}
+            for alias, uids in self._moved(record, new).items():
+                pairs |= self._move(record, alias, uids)
+            if self.account.inbox and record.role == "inbox":
+                self._filter(record, new, pairs)
+            new = self._settle(record, new, pairs)
+        if record.role == "all" or (self.account.labelled and not self.account.labels):
+            new = self._settle(record, new, dict.fromkeys(self._copies(record, new), 0))
+        return new
+
+    def _copies(self, record: FolderRecord, new: Mapping[int, Message]) -> list[int]:
+        """Find which new messages are another label's copy, or a draft that came with all mail."""
+        places = self.ledger.places({message.fingerprint for message in new.values()})
+        return [
+            uid
+            for uid, message in new.items()
+            if (record.role == "all" and r"\draft" in message.flags)
+            or any(alias != record.alias for alias, _ in places.get(message.fingerprint, ()))
+        ]
 
     def _moved(self, record: FolderRecord, new: Mapping[int, Message]) -> dict[str, dict[int, int]]:
         """Find which new messages come from another mailbox: alias -> new UID -> UID there."""
@@ -317,13 +326,17 @@ class Fetch:
 
     def _absent(self, other: FolderRecord, uids: set[int]) -> set[int]:
         """Tell which of these UIDs another mailbox no longer has, or has only as one of all mail."""
-        if other.gone or other.role == "all":
-            return uids
+        return uids if other.role == "all" else uids - self._present(other, uids)
+
+    def _present(self, other: FolderRecord, uids: set[int]) -> set[int]:
+        """Tell which of these UIDs another mailbox still has: all, where that cannot be seen now."""
+        if other.gone:
+            return set()
         status = self.provider.status(other.raw)
         if status is None or status.uidvalidity != other.uidvalidity:
-            return set()
+            return uids
         self.provider.examine(other.raw)
-        return uids - self.provider.present(uids)
+        return self.provider.present(uids)
 
     def _move(self, record: FolderRecord, alias: str, uids: Mapping[int, int]) -> dict[int, int]:
         """Move messages in the house as they were at the provider; return the pairs."""
@@ -407,13 +420,11 @@ class Fetch:
     def _elsewhere(self, record: FolderRecord, fingerprint: bytes) -> bool:
         """Tell whether the account still has a message in another of its mailboxes."""
         records = {other.alias: other for other in self.ledger.folders()}
-        for alias, uid in self.ledger.places({fingerprint}).get(fingerprint, ()):
-            if alias == record.alias or records[alias].gone:
-                continue
-            self.provider.examine(records[alias].raw)
-            if self.provider.present([uid]):
-                return True
-        return False
+        return any(
+            self._present(records[alias], {uid})
+            for alias, uid in self.ledger.places({fingerprint}).get(fingerprint, ())
+            if alias != record.alias
+        )
 
 
 def _is_full(near: Door) -> bool:
