@@ -365,6 +365,27 @@ def test_archived_mail_stays_where_it_landed_and_comes_back_to_the_inbox(gmail: 
     assert gmail.inside()["Google/Archive"] == ["c"]
 
 
+def test_a_draft_that_was_sent_comes(gmail: World) -> None:
+    gmail.provider.boxes["[Gmail]/All Mail"].add("draft", "\\draft")
+    gmail.fetch()
+    for name in ("[Gmail]/Sent Mail", "[Gmail]/All Mail"):
+        gmail.provider.boxes[name].add("draft")
+    gmail.fetch()
+    assert gmail.inside()["Google/Sent"] == ["draft", "s"]
+
+
+def test_a_label_given_later_is_a_copy_more(gmail: World) -> None:
+    gmail.account = replace(gmail.account, labels=True)
+    gmail.fetch()
+    gmail.provider.boxes["Receipts"].add("a")
+    gmail.fetch()
+    assert gmail.inside()["Google/Receipts"] == ["a", "b", "c"]
+    gmail.provider.boxes["Receipts"].add("d")
+    gmail.fetch()
+    assert gmail.inside()["Google/Receipts"] == ["a", "b", "c", "d"]
+    assert "Google/Archive" not in gmail.inside()
+
+
 def test_what_comes_back_to_the_inbox_passes_the_scripts(
     gmail: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from .account import Account
 from .doors import Door
 from .house import House, connect, mailbox_name
-from .ledger import FolderRecord, Ledger
+from .ledger import FINGERPRINT_SIZE, FolderRecord, Ledger
 from .mbsync import Outcome, Side, pull
 from .names import decode
 from .provider import MailboxStatus, Message, Provider, ProviderError, quoted
@@ -27,6 +27,9 @@ from .sync_state import UNKNOWN, SyncState, interrupted, mend
 SIEVE_AGE = 7 * DAY
 # A mailbox that lost more than this at once is not mirrored: that is rather a fault at the provider than a wish.
 MIRRORED_AT_ONCE, MIRRORED_SHARE = 10, 0.5
+
+# The fingerprint of what is not to be recognised.
+NOTHING = bytes(FINGERPRINT_SIZE)
 
 Pairs = Mapping[int, int]
 
@@ -279,8 +282,8 @@ class Fetch:
     def _settle_known(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
         """Recognise what the house has from another mailbox of the account; return what it has not.
 
-        A message that lies in the house as one of all mail (RFC 6154), or that has left another mailbox, was moved at the
-        provider: it moves in the house as well.
+        A message that all mail (RFC 6154) brought, or that has left another mailbox, was moved at the provider: it moves
+        in the house as well.
         """
         if record.role != "all":
             pairs: dict[int, int] = {}
@@ -289,18 +292,22 @@ class Fetch:
             if self.account.inbox and record.role == "inbox":
                 self._filter(record, new, pairs)
             new = self._settle(record, new, pairs)
+        if record.role == "all":
+            # What becomes of a draft is another message, though it may look the same.
+            drafts = {uid: NOTHING for uid, message in new.items() if r"\draft" in message.flags}
+            self.ledger.take(record.alias, drafts)
+            new = {uid: message for uid, message in new.items() if uid not in drafts}
         if record.role == "all" or (self.account.labelled and not self.account.labels):
             new = self._settle(record, new, dict.fromkeys(self._copies(record, new), 0))
         return new
 
     def _copies(self, record: FolderRecord, new: Mapping[int, Message]) -> list[int]:
-        """Find which new messages are another label's copy, or a draft that came with all mail."""
+        """Find which new messages are another label's copy."""
         places = self.ledger.places({message.fingerprint for message in new.values()})
         return [
             uid
             for uid, message in new.items()
-            if (record.role == "all" and r"\draft" in message.flags)
-            or any(alias != record.alias for alias, _ in places.get(message.fingerprint, ()))
+            if any(alias != record.alias for alias, _ in places.get(message.fingerprint, ()))
         ]
 
     def _moved(self, record: FolderRecord, new: Mapping[int, Message]) -> dict[str, dict[int, int]]:
@@ -325,8 +332,11 @@ class Fetch:
         return found
 
     def _absent(self, other: FolderRecord, uids: set[int]) -> set[int]:
-        """Tell which of these UIDs another mailbox no longer has, or has only as one of all mail."""
-        return uids if other.role == "all" else uids - self._present(other, uids)
+        """Tell which of these UIDs another mailbox no longer has, or brought as messages that are in all mail alone."""
+        if other.role == "all":
+            state = SyncState.read(self.state_path(other.alias)) or SyncState()
+            return {uid for uid in uids if state.pairs.get(uid)}
+        return uids - self._present(other, uids)
 
     def _present(self, other: FolderRecord, uids: set[int]) -> set[int]:
         """Tell which of these UIDs another mailbox still has: all, where that cannot be seen now."""
