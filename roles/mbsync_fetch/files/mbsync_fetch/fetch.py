@@ -282,8 +282,8 @@ class Fetch:
     def _settle_known(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
         """Recognise what the house has from another mailbox of the account; return what it has not.
 
-        A message that all mail (RFC 6154) brought, or that has left another mailbox, was moved at the provider: it moves
-        in the house as well.
+        A message that all mail (RFC 6154) brought, or that has left another mailbox, was moved at the provider: it
+        moves in the house as well.
         """
         if record.role != "all":
             pairs: dict[int, int] = {}
