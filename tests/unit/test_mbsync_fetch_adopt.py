@@ -296,6 +296,25 @@ def test_all_mail_has_what_is_in_no_other_folder(gmail: OldWorld, tmp_path: Path
     assert gmail.inside() == inside | {"Google/INBOX": ["a", "b"]}
 
 
+def test_gmail_has_one_copy_of_each_message_and_no_drafts(gmail: OldWorld, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    gmail.provider.boxes["INBOX"].add("s")
+    gmail.provider.boxes["[Gmail]/All Mail"].add("draft", "\\draft")
+    maildir(old / "INBOX", "a s")
+    maildir(old / "[Gmail]" / "Sent Mail", "s t")
+    message(maildir(old / "[Gmail]" / "All Mail", "a s t"), "draft", "D")
+    inside = {"Google/INBOX": ["a", "s"], "Google/Sent": ["t"]}
+    for _ in range(2):
+        gmail.adopt(maildir=old)
+        assert gmail.inside() == inside
+    gmail.fetch()
+    assert gmail.inside() == {
+        "Google/INBOX": ["a", "b", "s"],
+        "Google/Sent": ["t"],
+        "Google/Archive": ["c", "d"],
+    }
+
+
 def test_what_was_archived_since_is_not_doubled(gmail: OldWorld, tmp_path: Path) -> None:
     gmail.adopt("INBOX", maildir(tmp_path / "old", "a c"))
     assert "[Gmail]/All Mail: 4 of 5 messages are still to be fetched" in gmail.said

@@ -191,6 +191,7 @@ class Adoption:
     directory: the account's own, as for a fetch. folders: all that are fetched.
     """
 
+    account: Account
     provider: Provider
     house: House
     ledger: Ledger
@@ -210,10 +211,12 @@ class Adoption:
         state = self._state(record, far)
         with as_root():
             old = stored(source.maildir) if source.maildir else []
+        old = [message for message in old if not self._left_out(record, message.flags)]
         known = self.ledger.taken(record.alias)
         new = {
             message.uid: message.fingerprint
             for message in self.provider.survey([uid for uid in self.provider.uids() if uid not in known])
+            if not self._left_out(record, message.flags)
         }
         here = self.house.fingerprints(record.house)
         brought = self._append(record, old, here, self._unwanted(record, state, known, new, old))
@@ -282,11 +285,11 @@ class Adoption:
     ) -> set[int]:
         """Return which messages that the folder lacks are not to be fetched for all that.
 
-        They were deleted where they were fetched before; or they are in all mail and in another mailbox as well.
+        They were deleted where they were fetched before; or they are another label's copies.
         """
         deleted = {number: message.fingerprint for number, message in enumerate(old) if message.deleted}
         done = set(recognise(deleted, new)) | (self._fetched_before(record, source, far) & new.keys())
-        if record.role == "all":
+        if self._holds_copies(record):
             places = self.ledger.places(set(new.values()))
             done |= {
                 uid
@@ -357,8 +360,8 @@ class Adoption:
         return uids
 
     def _elsewhere(self, record: FolderRecord) -> Counter[bytes]:
-        """Count what the account's other folders have, if this is all mail, which holds it once more."""
-        if record.role != "all":
+        """Count what the account's other folders have, if this one is not to have it once more."""
+        if not self._holds_copies(record):
             return Counter()
         return Counter(
             mark
@@ -366,6 +369,14 @@ class Adoption:
             if folder.raw != record.raw
             for mark in self.house.fingerprints(folder.house).values()
         )
+
+    def _holds_copies(self, record: FolderRecord) -> bool:
+        """Tell whether a mailbox has messages of others, that are to be in the house once."""
+        return record.role == "all" or (self.account.labelled and not self.account.labels)
+
+    def _left_out(self, record: FolderRecord, flags: Iterable[str]) -> bool:
+        """Tell whether a message is a draft in all mail, which is not fetched."""
+        return record.role == "all" and r"\draft" in map(str.lower, flags)
 
     def _settle(
         self, record: FolderRecord, state: SyncState, marks: Mapping[int, bytes], pairs: Mapping[int, int]
@@ -482,7 +493,7 @@ def adopt(account: Account, secret: str, directory: Path, arguments: argparse.Na
             found, left = sources(
                 folders, Names(mailboxes), arguments.mailbox, arguments.maildir, arguments.state
             )
-        adoption = Adoption(provider, house, ledger, directory, folders)
+        adoption = Adoption(account, provider, house, ledger, directory, folders)
         for folder in folders:
             # All mail is looked through in any case: what was archived since would come once more.
             if folder.raw in found or folder.role == "all":
