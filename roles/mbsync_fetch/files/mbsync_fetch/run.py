@@ -224,8 +224,10 @@ def main(name: str) -> int:
     account = Account.read(ACCOUNTS / f"{name}.json")
     kind = "token" if account.mechanism == "xoauth2" else "password"
     secret = (Path(os.environ["CREDENTIALS_DIRECTORY"]) / kind).read_text("utf-8").strip("\r\n")
+    # What has started the unit (systemd.exec(5)); nothing where a person has.
+    trigger = os.environ.get("TRIGGER_UNIT", "")
     news = runtime / "news"
-    quick = news.exists()
+    quick = news.exists() and trigger.endswith(".path")
     news.unlink(missing_ok=True)
     if (hold := ACCOUNTS / f"{name}.hold").exists():
         say(f"nothing is fetched while {hold} exists")
@@ -236,8 +238,8 @@ def main(name: str) -> int:
             return 1
         status = Status.read(directory / "status.json")
         publish(account, runtime, status)
-        # Timers and paths say who they are (systemd.exec(5)).
-        wait = status.may_try(time.time(), secret, asked="TRIGGER_UNIT" not in os.environ)
+        # Where there is news, the provider can be reached again.
+        wait = status.may_try(time.time(), secret, asked=not trigger.endswith(".timer"))
         if wait:
             say(f"no attempt now: {wait}")
         else:
