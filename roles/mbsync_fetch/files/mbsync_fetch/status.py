@@ -204,8 +204,8 @@ class Status:
     def may_try(self, now: float, credential: str, *, asked: bool = False) -> str | None:
         """Return why no attempt may be made now, None if it may.
 
-        credential: the password or token to be used. asked: whether a person or news asks for it. Then it is made, unless the
-        provider refuses the login, or is asked for too much.
+        credential: the password or token to be used. asked: whether a person or news asks for it. Then it is made,
+        unless the provider refuses the login, or is asked for too much.
         """
         refused_again = self.refusals > 0 and knows(self.credential, credential)
         if self.refusals > len(REFUSED_DELAYS) and refused_again:
