@@ -370,13 +370,15 @@ def test_no_two_mailboxes_land_in_one_folder() -> None:
             ("Gesendet/2019", frozenset[str]()),
             ("Everything", frozenset({"\\all"})),
             ("Old", frozenset({"\\archive"})),
+            ("Sent Messages", frozenset({"\\sent"})),
         ]
     ]
     landing = {
         "Gesendet": "P/Sent",
         "Old": "P/Archive",
-        "Everything": "P/Archive (2)",
+        "Everything": "P/Everything",
         "Gesendet/2019": "P/Sent/2019",
+        "Sent Messages": "P/Sent Messages",
         "Sent": "P/Sent (2)",
         "WORK/Sub": "P/WORK/Sub",
         "Work": "P/Work",
@@ -406,6 +408,17 @@ def test_a_folder_keeps_its_name() -> None:
         "Sent/2019": "Old/Post/2019",
         "gone": "P/gone (2)",
     }
+
+
+def test_a_special_use_by_another_name_keeps_its_folder() -> None:
+    """As when the owner changes Gmail's language: the names change, and nothing else."""
+    labelled = account(labelled=True)
+    assigned = {folder.raw: folder.house for folder in plan(labelled, GMAIL, {}).folders}
+    made = plan(labelled, GMAIL_KOREAN, assigned)
+    assert [folder.house for folder in made.folders] == ["P/INBOX", "P/Sent", "P/Archive"]
+    assigned |= {folder.raw: folder.house for folder in made.folders}
+    back = plan(labelled, GMAIL, assigned)
+    assert [folder.house for folder in back.folders] == ["P/INBOX", "P/Sent", "P/Archive"]
 
 
 def test_the_folders_of_a_plan_are_their_own_assignment() -> None:

@@ -227,6 +227,8 @@ class _Places:
         self._names = names
         self._assigned = assigned
         self._taken = {_folded(house) for house in assigned.values()}
+        listed = {mailbox.raw for mailbox in names.mailboxes}
+        self._in_use = {_folded(house) for raw, house in assigned.items() if raw in listed}
         # Where what lies below a mailbox lands.
         self._below = {
             mailbox.raw: f"{folder}/{_plain_name(mailbox)}"
@@ -241,15 +243,22 @@ class _Places:
             return self._assigned[mailbox.raw]
         if mailbox.raw == INBOX and to_inbox:
             return INBOX
-        house = self._free(self._wanted(mailbox))
+        house = self._plain(mailbox) or self._free(self._own(mailbox))
         self._taken.add(_folded(house))
+        self._in_use.add(_folded(house))
         if mailbox.raw != INBOX:
             self._below[mailbox.raw] = house
         return house
 
-    def _wanted(self, mailbox: Mailbox) -> str:
-        if plain := _plain_name(mailbox):
-            return f"{self._folder}/{plain}"
+    def _plain(self, mailbox: Mailbox) -> str:
+        """Return the folder for a special use, unless a mailbox that is there has it.
+
+        One that is gone has often only got another name, because its owner changed the provider's language.
+        """
+        house = f"{self._folder}/{_plain_name(mailbox)}"
+        return house if _plain_name(mailbox) and _folded(house) not in self._in_use else ""
+
+    def _own(self, mailbox: Mailbox) -> str:
         levels = _levels(mailbox)
         for depth in range(len(levels) - 1, 0, -1):
             if parent := self._below.get((mailbox.delimiter or "").join(levels[:depth])):
