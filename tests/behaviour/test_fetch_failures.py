@@ -139,6 +139,19 @@ def test_a_message_that_is_refused_holds_up_no_other(account: Fetched, provider:
     assert not account.report(status)["refused"]
 
 
+def test_a_mailbox_that_cannot_be_opened_holds_up_no_other(account: Fetched, provider: Host) -> None:
+    after = f"{account.mailbox} after"
+    at_provider.create(provider, MOODY, after)
+    sent, others = account.deliver(2), account.deliver(2, mailbox=after)
+    with moody(provider, answers={f"EXAMINE {quoted(account.mailbox).decode()}": "NO It is damaged"}):
+        status = account.fetch()
+    assert status["state"] == "retrying"
+    assert status["reason"] == f"{account.mailbox}: It is damaged"
+    assert account.in_house(after) == ids(others, [1, 2])
+    assert account.fetch()["state"] == "ok"
+    assert account.in_house() == ids(sent, [1, 2])
+
+
 def test_a_fetch_that_was_cut_goes_on_where_it_stopped(account: Fetched, provider: Host) -> None:
     sent = account.deliver(20, size=20_000)
     with moody(provider, cut=150_000):

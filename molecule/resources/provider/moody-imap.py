@@ -7,8 +7,8 @@ Every command is written to /var/log/moody.log, one JSON object on each line: ti
 name (such as "UID FETCH") and arguments, without secrets. What a test wants otherwise for an account stands in
 /run/moody-ACCOUNT.json:
 
-- answers: {command: reply}, such as {"EXAMINE": "NO [OVERQUOTA] Full"}; LOGIN stands for AUTHENTICATE as well, a reply
-  that begins with BYE ends the connection, and null is none, ever.
+- answers: {command: reply}, such as {"EXAMINE": "NO [OVERQUOTA] Full"}, where a command may have its arguments. LOGIN
+  stands for AUTHENTICATE as well. A reply that begins with BYE ends the connection, and null is none, ever.
 - refuse: {mailbox, as a command names it: [UID, ...]}: whole messages that are not handed over; refusal: the reply.
 - cut, hang: after so many bytes to a client its connection is cut, or it gets no more.
 - hide: capabilities that are neither announced nor understood.
@@ -160,10 +160,10 @@ class Session:
             await self.send(tag + b" BAD Unknown command\r\n")
             return
         answers = wanted.get("answers", {})
-        known = "LOGIN" if name == "AUTHENTICATE" and name not in answers else name
-        if known in answers:
-            await self.answer(tag, answers[known])
-            return
+        for known in (said, name, "LOGIN" if name == "AUTHENTICATE" else name):
+            if known in answers:
+                await self.answer(tag, answers[known])
+                return
         if name in {"SELECT", "EXAMINE"}:
             self.mailbox = said[len(name) + 1 :].strip('"')
         refused = wanted.get("refuse", {}).get(self.mailbox)

@@ -55,14 +55,23 @@ class Run:
         return True
 
     def all(self) -> None:
-        """Fetch each mailbox that is planned."""
+        """Fetch each mailbox that is planned; one that cannot be fetched holds up no other."""
         records = self._assign()
+        failed: list[ProviderError] = []
         for record in records:
-            far = self.provider.status(record.raw)
-            if far is None:
-                say(f"{decode(record.raw)}: the provider does not open it")
-                continue
-            self.fetch.mailbox(record, far)
+            try:
+                far = self.provider.status(record.raw)
+                if far is None:
+                    say(f"{decode(record.raw)}: the provider does not open it")
+                    continue
+                self.fetch.mailbox(record, far)
+            except ProviderError as error:
+                if error.kind != "error":
+                    raise
+                say(f"{decode(record.raw)}: {error}")
+                failed.append(ProviderError("error", f"{decode(record.raw)}: {error}"))
+        if failed:
+            raise failed[0]
         if self.fetch.account.mirror:
             for record in records:
                 self.fetch.mirror(record)
