@@ -182,7 +182,13 @@ def effective(role: str, site: dict[str, Any]) -> dict[str, Any]:
     """Fill in a role's defaults as Ansible does for a host in no group."""
     loader = DataLoader()
     values = loader.load_from_file(str(ROLES / role / "defaults" / "main.yml"), trusted_as_template=True)
-    variables = {"inventory_hostname": "a-host", "groups": {}, "ansible_search_path": [str(ROLES / role)]}
+    variables = {
+        "inventory_hostname": "a-host",
+        "ansible_play_hosts_all": ["a-host"],
+        "hostvars": {"a-host": site},
+        "groups": {},
+        "ansible_search_path": [str(ROLES / role)],
+    }
     variables |= {**values, **site}
     filled: dict[str, Any] = Templar(loader=loader, variables=variables).template(values)
     return {name.removeprefix(f"{role}_"): value for name, value in filled.items()}
