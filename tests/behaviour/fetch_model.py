@@ -36,6 +36,7 @@ class Model:
 
     lands: where the mail of each mailbox that is fetched arrives in the house.
     taken: the UIDs of each mailbox that a fetch has brought already.
+    known: the digests of all that fetches have brought.
     landed: of what came once, the folder and UID in the house, by its digest, while it still is where it arrived.
     moved: messages that move in the house with the next fetch, each with the folder that it moves to.
     names: what a digest is called in a report.
@@ -45,6 +46,7 @@ class Model:
     lands: Mapping[str, str]
     house: dict[str, dict[int, Message]] = field(default_factory=dict)
     taken: dict[str, set[int]] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
     landed: dict[str, tuple[str, int]] = field(default_factory=dict)
     moved: list[tuple[str, Message]] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
@@ -63,11 +65,14 @@ class Model:
         held[uid] = replace(held[uid], flags=flags)
 
     def move(self, mailbox: str, uid: int, target: str, new: int) -> None:
-        """Move a message of which the provider has had no second one: so it does in the house, if it lies there."""
+        """Move a message of which the provider has had no second one.
+
+        So it does in the house, if it still is where it landed; a mailbox that is not fetched may be on its way.
+        """
         message = self.provider[mailbox].messages[uid]
         self.delete(mailbox, uid)
         self.deliver(target, new, message)
-        if target in self.lands and uid in self.taken.get(mailbox, ()):
+        if target in self.lands and message.digest in self.known:
             self.taken.setdefault(target, set()).add(new)
             if message.digest in self.landed:
                 folder, there = self.landed.pop(message.digest)
@@ -141,7 +146,9 @@ class Model:
             self.landed |= {message.digest: (folder, uid) for uid, message in brought.items()}
         self.house, self.moved = there, []
         for mailbox in self.lands:
-            self.taken.setdefault(mailbox, set()).update(self.provider[mailbox].messages)
+            held = self.provider[mailbox].messages
+            self.taken.setdefault(mailbox, set()).update(held)
+            self.known |= {message.digest for message in held.values()}
         return lines
 
     def changed(self, folder: str, had: Mapping[int, Message], has: Mapping[int, Message]) -> list[str]:

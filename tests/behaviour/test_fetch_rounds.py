@@ -148,7 +148,8 @@ class Rounds:
     provider_host: Host
     home: str
     chance: random.Random = field(default_factory=random.Random)
-    history: list[str] = field(default_factory=list)
+    history: list[list[str]] = field(default_factory=list)
+    """What has been done, by round."""
     count: int = 0
     letters: dict[str, bytes] = field(default_factory=dict)
     """What was delivered, by its digest, but for what was deleted at the provider."""
@@ -159,7 +160,7 @@ class Rounds:
 
     def run(self) -> list[str]:
         """Let one round pass; return what is wrong after it."""
-        self.history.clear()
+        self.history.append([])
         self.doubled.clear()
         for action in self.some(ACTIONS, self.chance.randint(1, 3)):
             getattr(self, action)()
@@ -174,7 +175,22 @@ class Rounds:
         return self.chance.choices(list(weights), list(weights.values()), k=count)
 
     def note(self, what: str) -> None:
-        self.history.append(what)
+        self.history[-1].append(what)
+
+    def named(self, message: Message) -> str:
+        return self.model.names[message.digest]
+
+    def report(self, wrong: list[str]) -> str:
+        """Return what is wrong after a round, what was done in it, and what before to the messages concerned."""
+        concerned = set(re.findall(r"letter \d+ ", " ".join(wrong)))
+        before = [
+            f"(round {number}) {line}"
+            for number, lines in enumerate(self.history[:-1], 1)
+            for line in lines
+            if any(name in f"{line} " for name in concerned)
+        ]
+        head = f"in round {len(self.history)} (FETCH_SEED={SEED}):"
+        return "\n".join([*before, head, *self.history[-1], "then:", *wrong])
 
     def chosen(self, held: Mapping[str, Mapping[int, Message]], most: int) -> tuple[str, list[int]] | None:
         """Return some messages of a mailbox; None if there are none anywhere."""
@@ -220,8 +236,8 @@ class Rounds:
             uids = [uid for uid in chosen[1] if held[uid].digest not in self.doubled]
             if uids:
                 self.provider.delete(mailbox, uids)
-                self.note(f"delete UIDs {uids} of {mailbox!r} at the provider")
             for uid in uids:
+                self.note(f"delete {self.named(held[uid])} from {mailbox!r} at the provider")
                 self.letters.pop(held[uid].digest, None)
                 self.model.delete(mailbox, uid)
 
@@ -230,7 +246,9 @@ class Rounds:
             (mailbox, (uid,)), flags = chosen, some_flags(self.chance)
             self.provider.flag(mailbox, uid, flags)
             self.model.flag(mailbox, uid, flags)
-            self.note(f"flag UID {uid} of {mailbox!r} at the provider {shown(flags)}")
+            self.note(
+                f"flag {self.named(self.there[mailbox][uid])} of {mailbox!r} at the provider {shown(flags)}"
+            )
 
     def move_at_provider(self) -> None:
         if chosen := self.chosen(self.there, 1):
@@ -241,7 +259,8 @@ class Rounds:
                 target = self.chance.choice([name for name in (*LANDS, NOT_FETCHED) if name != mailbox])
                 new = self.provider.move(mailbox, uid, target)
                 self.model.move(mailbox, uid, target, new)
-                self.note(f"move UID {uid} of {mailbox!r} to {target!r} at the provider, UID {new} there")
+                name = self.model.names[one]
+                self.note(f"move {name} from {mailbox!r} to {target!r} at the provider, UID {new} there")
 
     def renumber(self) -> None:
         mailbox = self.chance.choice(["INBOX", "Sent", "Work"])
@@ -260,8 +279,8 @@ class Rounds:
             folder, uids = chosen
             self.house.delete(folder, uids)
             for uid in uids:
+                self.note(f"delete {self.named(self.model.house[folder][uid])} from {folder!r} in the house")
                 self.model.house_delete(folder, uid)
-            self.note(f"delete UIDs {uids} of {folder!r} in the house")
 
     def move_in_house(self) -> None:
         if chosen := self.chosen(self.model.house, 1):
@@ -269,14 +288,17 @@ class Rounds:
             target = self.chance.choice([name for name in (KEPT, *self.model.house) if name != folder])
             new = self.house.move(folder, uid, target)
             self.model.house_move(folder, uid, target, new)
-            self.note(f"move UID {uid} of {folder!r} to {target!r} in the house, UID {new} there")
+            name = self.named(self.model.house[target][new])
+            self.note(f"move {name} from {folder!r} to {target!r} in the house, UID {new} there")
 
     def flag_in_house(self) -> None:
         if chosen := self.chosen(self.model.house, 1):
             (folder, (uid,)), flags = chosen, some_flags(self.chance)
             self.house.flag(folder, uid, flags)
             self.model.house_flag(folder, uid, flags)
-            self.note(f"flag UID {uid} of {folder!r} in the house {shown(flags)}")
+            self.note(
+                f"flag {self.named(self.model.house[folder][uid])} of {folder!r} in the house {shown(flags)}"
+            )
 
     # --- fetches
 
@@ -361,9 +383,7 @@ def test_the_provider_stays_as_it_was_and_nothing_is_lost_or_doubled(rounds: Rou
     print(f"{ROUNDS} rounds; FETCH_SEED={SEED} repeats them")
     rounds.chance.seed(SEED)
     began = time.time()
-    for number in range(1, ROUNDS + 1):
+    for _ in range(ROUNDS):
         wrong = rounds.run()
-        assert not wrong, "\n".join(
-            [f"in round {number} (FETCH_SEED={SEED}):", *rounds.history, "then:", *wrong]
-        )
+        assert not wrong, rounds.report(wrong)
     assert [command for command in commands(rounds.provider_host, ADDRESS, began) if command.changes] == []
