@@ -449,6 +449,22 @@ def test_a_mailbox_that_is_gone_stays_in_the_house(world: World) -> None:
     assert world.inside()["Google/Work"] == ["d"]
 
 
+def test_another_folder_in_the_settings_renames_what_there_is(world: World) -> None:
+    world.fetch()
+    world.account = replace(ACCOUNT, folder="Mail")
+    world.provider.boxes["INBOX"].add("e")
+    world.fetch()
+    assert world.inside() == {"Mail/INBOX": ["a", "b", "c", "e"], "Mail/Work": ["d"]}
+
+
+def test_an_inbox_of_its_own_becomes_the_owners(world: World) -> None:
+    world.fetch()
+    world.account = replace(ACCOUNT, inbox=True)
+    world.provider.boxes["INBOX"].add("e")
+    world.fetch()
+    assert world.inside() == {"Google/INBOX": ["a", "b", "c"], "INBOX": ["e"], "Google/Work": ["d"]}
+
+
 def test_what_lies_in_the_house_before_is_not_fetched_again(world: World) -> None:
     world.house.ensure("Google/INBOX")
     world.house.boxes["Google/INBOX"].add("b")

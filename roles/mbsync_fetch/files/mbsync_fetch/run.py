@@ -21,12 +21,11 @@ from .account import Account
 from .fetch import Fetch, HouseFullError, say
 from .host import ElsewhereError, claim
 from .house import House, HouseError
-from .ledger import FolderRecord, Ledger
+from .layout import Layout
+from .ledger import Ledger
 from .names import decode
-from .plan import plan
 from .provider import Provider, ProviderError
-from .recognise import renamed
-from .status import Kind, Refused, Report, Status, metrics, owner_message, write_file
+from .status import Kind, Refused, Status, metrics, owner_message, write_file
 from .sync_state import SyncStateError
 
 ACCOUNTS = Path("/etc/mbsync-fetch/accounts")
@@ -56,7 +55,9 @@ class Run:
 
     def all(self) -> None:
         """Fetch each mailbox that is planned; one that cannot be fetched holds up no other."""
-        records = self._assign()
+        layout = Layout(self.fetch)
+        records = layout.update()
+        self.unmatched = layout.unmatched
         failed: list[ProviderError] = []
         for record in records:
             try:
@@ -75,55 +76,7 @@ class Run:
         if self.fetch.account.mirror:
             for record in records:
                 self.fetch.mirror(record)
-        self.fetch.reports += self._gone()
-
-    def _assign(self) -> list[FolderRecord]:
-        """Plan what is fetched, and record what has appeared, disappeared or got another name."""
-        mailboxes = self.provider.mailboxes()
-        known = self.ledger.folders()
-        planned = plan(self.fetch.account, mailboxes, {record.raw: record.house for record in known})
-        self.unmatched = planned.unmatched
-        for pattern in planned.unmatched:
-            say(f"warning: no mailbox of the account matches '{pattern}' in mailboxes")
-        listed = {mailbox.raw for mailbox in mailboxes}
-        vanished = [record for record in known if record.raw not in listed]
-        for folder in planned.folders:
-            if folder.raw not in {record.raw for record in known}:
-                self._follow(
-                    folder.raw, folder.house, [record for record in vanished if record.role != "inbox"]
-                )
-        for record in vanished:
-            still = next((entry for entry in self.ledger.folders() if entry.alias == record.alias), None)
-            if still is not None and still.raw == record.raw and not record.gone:
-                self.ledger.update(record.alias, gone=True)
-                self.fetch.note(
-                    f"{decode(record.raw)} is no longer there at the provider; what was fetched stays in {record.house}"
-                )
-        records = []
-        for folder in planned.folders:
-            record = self.ledger.assign(folder.raw, folder.house)
-            self.ledger.update(record.alias, role=folder.role)
-            records.append(record)
-        current = {record.alias: record for record in self.ledger.folders()}
-        return [current[record.alias] for record in records]
-
-    def _follow(self, raw: str, house: str, vanished: list[FolderRecord]) -> None:
-        """Rename the house's folder if a new mailbox is one that has disappeared."""
-        far = self.provider.status(raw)
-        same = {record.alias: record for record in vanished if far and record.uidvalidity == far.uidvalidity}
-        if not same:
-            return
-        self.provider.examine(raw)
-        new = {message.uid: message.fingerprint for message in self.provider.survey(self.provider.uids())}
-        alias = renamed({alias: self.ledger.taken(alias) for alias in same}, new)
-        if alias is None:
-            return
-        old = same[alias]
-        self.ledger.update(alias, raw=raw, gone=False)
-        if self.fetch.house.status(old.house) and not self.fetch.house.status(house):
-            self.fetch.house.rename(old.house, house)
-            self.ledger.update(alias, house=house)
-        self.fetch.note(f"{decode(old.raw)} is called {decode(raw)} at the provider now")
+        self.fetch.reports += layout.gone()
 
     def shortage(self) -> tuple[Kind, str] | None:
         """Say what kept the fetch from being complete, if anything did."""
@@ -140,15 +93,6 @@ class Run:
         for text in self.fetch.notes:
             status = status.noted(now, text)
         return status
-
-    def _gone(self) -> list[Report]:
-        """Report the mailboxes that the provider no longer has."""
-        reports = []
-        for record in self.ledger.folders():
-            near = self.fetch.house.status(record.house) if record.gone else None
-            if near:
-                reports.append(Report(decode(record.raw), record.house, 0, near.messages, gone=True))
-        return reports
 
 
 FAILURES: dict[type[Exception], Kind] = {
