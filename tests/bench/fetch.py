@@ -17,8 +17,8 @@ files it through Dovecot and records it. An unchanged check is a whole run after
 on the provider's network interface, both ways, with TLS and TCP.
 
 Memory: of the processes that wait while nothing happens. Their own: the pages that no other process has (smaps_rollup:
-Private_*), which is what one more account takes. Beside it their PSS, where pages that several share count in part, and
-what the kernel charges to the unit (memory.current).
+Private_*), which is what one more account takes. Beside it all that is resident: the rest is the text of Python and its
+libraries, which the kernel holds once, and drops where memory is short.
 """
 
 from __future__ import annotations
@@ -212,15 +212,16 @@ def plain(user: str) -> str:
 def arrival_lines(house: postfix.Server, provider: postfix.Server, number: int) -> Iterator[str]:
     """Measure how long a message takes to be told of in the house."""
     machines.say(f"letting {number} messages arrive, one after the other")
-    house.run("systemctl start mbsync-fetch.target")
+    since = time.time()
+    house.run("systemctl restart mbsync-fetch.target")
     house.run(fetch("arrival"))
     # The watcher begins once a fetch has worked; then it fetches once more.
-    waiting = "journalctl --quiet --unit=mbsync-fetch-watch@arrival | grep -q 'waiting for new mail'"
-    house.wait(f"{{ {waiting}; }} && [ ! -e /run/mbsync-fetch/arrival/news ]")
+    house.wait(f"{waiting('arrival', since)} && [ ! -e /run/mbsync-fetch/arrival/news ]")
     house.rest()
     far = Listener(provider, "arrival@alive.test", "INBOX")
     near = Listener(house, house.login_name("arrival"), "Alive/INBOX")
     writer = provider.login("arrival@alive.test", PASSWORD)
+    used = house.rest()
     announced, arrived = [], []
     for turn in range(number):
         time.sleep(random.uniform(0.2, 1.2))
@@ -229,6 +230,7 @@ def arrival_lines(house: postfix.Server, provider: postfix.Server, number: int) 
         writer.append("INBOX", "", "", text.encode())
         announced.append(far.wait(far.messages + turn + 1) - start)
         arrived.append(near.wait(near.messages + turn + 1) - start)
+    used = (house.rest() - used) / number
     beyond = [mine - theirs for mine, theirs in zip(arrived, announced, strict=True)]
     for what, found, aim in (
         ("arrival to EXISTS", arrived, "aim: p99 under 2"),
@@ -238,6 +240,14 @@ def arrival_lines(house: postfix.Server, provider: postfix.Server, number: int) 
         found = sorted(found)
         p50, p99 = (f"{machines.percentile(found, share):.2f}" for share in (0.5, 0.99))
         yield machines.line(what, p50, f"p99 {p99}, at most {found[-1]:.2f}, of {len(found)}", "", aim)
+    yield machines.line("  of the processor", f"{used:.2f}", "all that the mail host did for one of them")
+
+
+def waiting(name: str, since: float) -> str:
+    """Return the command that tells whether an account is watched, and was connected since a time."""
+    unit = f"mbsync-fetch-watch@{name}.service"
+    said = f"journalctl --quiet --since=@{since:.0f} --unit={unit} | grep -q 'waiting for new mail'"
+    return f"systemctl --quiet is-active {unit} && {said}"
 
 
 def first_lines(house: postfix.Server, provider: postfix.Server, number: int, rounds: int) -> Iterator[str]:
@@ -305,32 +315,34 @@ def check(house: postfix.Server, provider: postfix.Server, command: str) -> Cost
 
 def memory_lines(house: postfix.Server) -> Iterator[str]:
     """Measure what the processes of each account hold while nothing happens."""
+    machines.say("weighing what waits")
+    since = time.time()
     house.run("systemctl restart mbsync-fetch.target")
     for name in ACCOUNTS:
-        house.wait(f"journalctl --quiet --unit=mbsync-fetch-watch@{name} | grep -q 'waiting for new mail'")
-        house.wait(f"! systemctl --quiet is-active mbsync-fetch@{name}.service")
+        house.wait(waiting(name, since))
+        house.wait(f"[ $(systemctl show -P ActiveState mbsync-fetch@{name}.service) = inactive ]")
     house.rest()
-    found = [memory(house, name) for name in ACCOUNTS]
-    own, shared, charged = (statistics.mean(values) / machines.MIB for values in zip(*found, strict=True))
+    own, resident = (
+        statistics.mean(found) for found in zip(*(memory(house, name) for name in ACCOUNTS), strict=True)
+    )
     yield machines.line(
         "MiB idle per account",
         f"{own:.1f}",
-        f"{shared:.1f} with its part of what {len(found)} share; {charged:.1f} charged",
+        f"{resident:.1f} resident, with what others share",
         "",
         "aim: under 15",
     )
 
 
-def memory(house: postfix.Server, name: str) -> tuple[int, int, int]:
-    """Return KiB of an account's watcher: its own, its PSS, and what is charged to its unit."""
+def memory(house: postfix.Server, name: str) -> tuple[float, float]:
+    """Return MiB of an account's watcher: its own, and all that is resident."""
     listing = house.run(
-        f"group=/sys/fs/cgroup$(systemctl show -P ControlGroup mbsync-fetch-watch@{name}.service)\n"
-        'cat $(sed "s,.*,/proc/&/smaps_rollup," "$group/cgroup.procs"); echo "Charged: $(cat "$group/memory.current")"'
+        f"group=$(systemctl show -P ControlGroup mbsync-fetch-watch@{name}.service)\n"
+        'sed "s,.*,/proc/&/smaps_rollup," "/sys/fs/cgroup$group/cgroup.procs" | xargs cat'
     )
-    sizes: dict[str, int] = {}
-    for what, size in re.findall(r"^(\w+): +(\d+)", listing, re.MULTILINE):
-        sizes[what] = sizes.get(what, 0) + int(size)
-    return sizes["Private_Clean"] + sizes["Private_Dirty"], sizes["Pss"], sizes["Charged"] // 1024
+    own = map(int, re.findall(r"^Private_\w+: +(\d+)", listing, re.MULTILINE))
+    resident = map(int, re.findall(r"^Rss: +(\d+)", listing, re.MULTILINE))
+    return sum(own) / machines.MIB, sum(resident) / machines.MIB
 
 
 def make_machines(number: int) -> tuple[postfix.Server, postfix.Server]:
