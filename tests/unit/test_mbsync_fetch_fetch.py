@@ -424,6 +424,25 @@ def test_a_message_moved_at_the_provider_moves_in_the_house(world: World) -> Non
     assert world.inside() == {"Google/INBOX": ["a", "c"], "Google/Work": ["b", "d"]}
 
 
+def test_a_message_that_comes_back_to_its_mailbox_is_the_same(world: World) -> None:
+    world.account = replace(ACCOUNT, mirror=True)
+    world.fetch()
+    del world.provider.boxes["INBOX"].messages[2]  # deleted, and taken out of the trash again
+    world.provider.boxes["INBOX"].add("b")
+    world.fetch()
+    assert world.pulled == []
+    assert world.inside() == {"Google/INBOX": ["a", "b", "c"], "Google/Work": ["d"]}
+
+
+def test_a_message_that_comes_back_stays_deleted_in_the_house(world: World) -> None:
+    world.fetch()
+    world.house.remove("Google/INBOX", [2])
+    del world.provider.boxes["INBOX"].messages[2]
+    world.provider.boxes["INBOX"].add("b")
+    world.fetch()
+    assert world.inside()["Google/INBOX"] == ["a", "c"]
+
+
 def test_a_message_copied_at_the_provider_is_two(world: World) -> None:
     world.fetch()
     world.provider.boxes["Work"].add("b")

@@ -115,6 +115,7 @@ class Fetch:
         if record.uidvalidity == 0:
             new = self._settle_adopted(record, opened, new)
             self.ledger.update(alias, uidvalidity=far.uidvalidity)
+        new = self._settle_returned(record, new)
         new = self._settle_known(record, new)
         refused = {entry.uid: entry for entry in self.refused.pop(alias, ()) if entry.uid in new}
         self._keep_refused(alias, refused)
@@ -278,6 +279,25 @@ class Fetch:
             "and were not fetched again"
         )
         return self._settle(record, new, pairs)
+
+    def _settle_returned(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
+        """Recognise what has left this mailbox, which is open, and come back, as out of the trash; return the rest."""
+        places = self.ledger.places({message.fingerprint for message in new.values()})
+        before = {
+            uid: fingerprint
+            for fingerprint, found in places.items()
+            for alias, uid in found
+            if alias == record.alias
+        }
+        if not before:
+            return new
+        present = self.provider.present(before)
+        left = {uid: fingerprint for uid, fingerprint in before.items() if uid not in present}
+        returned = recognise(left, {uid: message.fingerprint for uid, message in new.items()})
+        state = SyncState.read(self.state_path(record.alias)) or SyncState()
+        new = self._settle(record, new, {uid: state.pairs.get(old, 0) for uid, old in returned.items()})
+        self.ledger.forget(record.alias, returned.values())
+        return new
 
     def _settle_known(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
         """Recognise what the house has from another mailbox of the account; return what it has not.
