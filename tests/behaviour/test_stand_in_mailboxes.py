@@ -248,7 +248,7 @@ def test_every_command_is_written_down(provider: Host, provider_ca: str, account
     def said() -> list[Command]:
         return at_provider.commands(provider, account, start)
 
-    wait_for(lambda: "LOGOUT" in [command.name for command in said()], "they are written down")
+    wait_for(lambda: "EXPUNGE" in [command.name for command in said()], "they are written down")
     assert [
         f"{command.name} {command.arguments}".strip() for command in said() if command.changes
     ] == changing
