@@ -8,8 +8,9 @@ from typing import Any
 
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
+from ansible_collections.ilnmors.mail.tests.behaviour.provider_mailboxes import deliver
+from ansible_collections.ilnmors.mail.tests.behaviour.providers import fetch_now
 from ansible_collections.ilnmors.mail.tests.behaviour.sieve_client import ManageSieve
-from ansible_collections.ilnmors.mail.tests.behaviour.test_fetch import deliver, fetch_now
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
 from ansible_collections.ilnmors.mail.tests.upgrade import state
 from testinfra.host import Host
@@ -87,7 +88,7 @@ def test_a_limit_of_its_own(house: House) -> None:
 
 
 def test_fetched_mail(house: House, mail: Host, provider: Host, known: dict[str, Any]) -> None:
-    known["fetched"] = deliver(provider)
+    known["fetched"] = str(deliver(provider, "il@gmail.test")["Message-ID"])
     fetch_now(mail)
     with state.imap(house, "il") as client:
         assert clients.find(client, known["fetched"], "Google/INBOX")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
-from ansible_collections.ilnmors.mail.tests.behaviour.test_fetch import deliver
+from ansible_collections.ilnmors.mail.tests.behaviour.provider_mailboxes import deliver
 from testinfra.host import Host
 
 
@@ -47,4 +47,4 @@ def test_what_waited_before_still_waits(mail: Host) -> None:
 
 
 def test_mail_arrives_at_a_provider(provider: Host, known: dict[str, Any]) -> None:
-    known["arrived"] = deliver(provider)
+    known["arrived"] = str(deliver(provider, "il@gmail.test")["Message-ID"])
