@@ -58,7 +58,7 @@ def opened(
     with mbsync, server, inside, client:
         assert mbsync.recv(100) == b"* PREAUTH ready\r\n"
         yield Ends(door, mbsync, server)
-        door.stop()
+        mbsync.close()
         thread.join(DEADLINE)
         assert not thread.is_alive()
 

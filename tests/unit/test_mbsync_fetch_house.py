@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
@@ -47,7 +48,7 @@ class Dovecot:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rwb") as file:
+        with contextlib.suppress(BrokenPipeError), connection, connection.makefile("rwb") as file:
             file.write(f"{self.greeting}\r\n".encode())
             file.flush()
             for line in iter(file.readline, b""):
