@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from mbsync_fetch.doors import (
@@ -20,6 +21,7 @@ from mbsync_fetch.doors import (
     in_set,
     uid_set,
 )
+from mbsync_fetch.near_door import NearDoor
 from mbsync_fetch.stream import Stream
 
 DEADLINE = 5.0
@@ -29,7 +31,7 @@ DEADLINE = 5.0
 class Ends:
     """Both ends of a door in use: mbsync's and the server's."""
 
-    door: Door
+    door: Any
     mbsync: socket.socket
     server: socket.socket
 
@@ -42,6 +44,19 @@ class Ends:
     def at_mbsync(self) -> bytes:
         return self.mbsync.recv(65536)
 
+    def at_server_until(self, end: bytes) -> bytes:
+        return _until(self.server, end)
+
+    def at_mbsync_until(self, end: bytes) -> bytes:
+        return _until(self.mbsync, end)
+
+
+def _until(sock: socket.socket, end: bytes) -> bytes:
+    received = b""
+    while not received.endswith(end):
+        received += sock.recv(65536)
+    return received
+
 
 @contextmanager
 def opened(
@@ -50,7 +65,8 @@ def opened(
     """Serve a door, past its greeting."""
     (client, mbsync), (inside, server) = socket.socketpair(), socket.socketpair()
     commands, capabilities = (FAR_COMMANDS, FAR_CAPABILITIES) if far else (NEAR_COMMANDS, NEAR_CAPABILITIES)
-    door = Door(Stream(inside), b'"&vPTAtA-/a"', commands, capabilities, wanted, timeout)
+    kind = Door if far else NearDoor
+    door = kind(Stream(inside), b'"&vPTAtA-/a"', commands, capabilities, wanted, timeout)
     thread = threading.Thread(target=door.serve, args=(client,))
     for end in (mbsync, server):
         end.settimeout(DEADLINE)
@@ -143,22 +159,58 @@ def test_only_wanted_messages_are_seen(asked: bytes, passed: bytes | None) -> No
 @pytest.mark.parametrize("size", [1, 7, 4096])
 def test_a_message_passes_to_the_house_as_it_is(size: int) -> None:
     message = b"Subject: x\r\n\r\n5 EXPUNGE\r\n{3+}\r\n\r\n"
-    sent = b'2 APPEND "f0001" (\\Seen) "23-Nov-2026 10:00:00 +0000" {%d+}\r\n%s\r\n3 CHECK\r\n' % (
-        len(message),
-        message,
-    )
+    sent = b'2 APPEND "f0001" (\\Seen) "23-Nov-2026 10:00:00 +0000" {%d+}\r\n%s\r\n' % (len(message), message)
     with opened(far=False) as ends:
         for start in range(0, len(sent), size):
             ends.send(sent[start : start + size])
-        received = b""
-        while not received.endswith(b"3 CHECK\r\n"):
-            received += ends.at_server()
-        assert received == sent.replace(b'"f0001"', b'"&vPTAtA-/a"')
-        ends.server.sendall(b"* 1 EXISTS\r\n2 OK [APPENDUID 1 9] done\r\n3 OK done\r\n")
-        while not ends.at_mbsync().endswith(b"3 OK done\r\n"):
-            pass
+        assert ends.at_server_until(b"\r\n\r\n\r\n") == sent.replace(b'"f0001"', b'"&vPTAtA-/a"')
+        ends.server.sendall(b"* 1 EXISTS\r\n2 OK [APPENDUID 1 9] done\r\n")
+        assert ends.at_mbsync_until(b"stored\r\n") == b"* 1 EXISTS\r\n2 OK [APPENDUID 1 9] stored\r\n"
+        ends.send(b"3 CHECK\r\n")
+        assert ends.at_server() == b"3 CHECK\r\n"
     assert ends.door.stored == 1
-    assert ends.door.unanswered == []
+
+
+def test_what_comes_while_the_house_is_at_work_goes_on_as_one_command() -> None:
+    with opened(far=False) as ends:
+        ends.send(b'1 APPEND "f0001" {1+}\r\na\r\n')
+        ends.at_server_until(b"a\r\n")
+        ends.send(b'2 APPEND "f0001" (\\Seen) {1+}\r\nb\r\n3 APPEND "f0001" {1+}\r\nc\r\n')
+        ends.server.sendall(b"1 OK [APPENDUID 7 4] done\r\n")
+        assert ends.at_mbsync_until(b"stored\r\n") == b"1 OK [APPENDUID 7 4] stored\r\n"
+        assert ends.at_server_until(b"c\r\n") == b'2 APPEND "&vPTAtA-/a" (\\Seen) {1+}\r\nb {1+}\r\nc\r\n'
+        ends.server.sendall(b"2 OK [APPENDUID 7 5:6] done\r\n")
+        assert (
+            ends.at_mbsync_until(b"6] stored\r\n")
+            == b"2 OK [APPENDUID 7 5] stored\r\n3 OK [APPENDUID 7 6] stored\r\n"
+        )
+    assert ends.door.stored == 3
+
+
+def test_a_message_that_the_house_refuses_does_not_keep_those_beside_it_out() -> None:
+    messages = [b"a", b"b", b"c", b"d"]
+    with opened(far=False) as ends:
+        for tag, message in enumerate(messages, 1):
+            ends.send(b'%d APPEND "f0001" {1+}\r\n%s\r\n' % (tag, message))
+            if tag == 1:
+                ends.at_server_until(b"a\r\n")
+        ends.server.sendall(b"1 OK [APPENDUID 7 4] done\r\n")
+        ends.at_server_until(b"d\r\n")
+        ends.server.sendall(b"2 NO [OVERQUOTA] full\r\n")
+        answers = {
+            b"b": b"OK [APPENDUID 7 5] done",
+            b"c": b"NO [OVERQUOTA] full",
+            b"d": b"OK [APPENDUID 7 6] done",
+        }
+        for tag, message in enumerate(messages[1:], 2):
+            assert ends.at_server_until(message + b"\r\n") == b'%d APPEND "&vPTAtA-/a" {1+}\r\n%s\r\n' % (
+                tag,
+                message,
+            )
+            ends.server.sendall(b"%d %s\r\n" % (tag, answers[message]))
+        assert ends.at_mbsync_until(b"4 OK [APPENDUID 7 6] stored\r\n").count(b"OK") == 3
+    assert ends.door.stored == 3
+    assert [refusal.text for refusal in ends.door.refusals] == ["NO [OVERQUOTA] full"]
 
 
 @pytest.mark.parametrize("size", [1, 10, 4096])

@@ -13,13 +13,13 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from .stream import CHUNK, Stream
 
 FAR_COMMANDS = {"SELECT": "EXAMINE", "UID FETCH": "UID FETCH"}
-NEAR_COMMANDS = {"SELECT": "SELECT", "UID FETCH": "UID FETCH", "APPEND": "APPEND", "CHECK": "CHECK"}
+NEAR_COMMANDS = {"SELECT": "SELECT", "UID FETCH": "UID FETCH", "CHECK": "CHECK"}
 # What mbsync may know of a server; it uses no extension that it does not hear of.
 FAR_CAPABILITIES = "IMAP4rev1"
 NEAR_CAPABILITIES = "IMAP4rev1 LITERAL+ UIDPLUS"
@@ -28,8 +28,8 @@ NEAR_CAPABILITIES = "IMAP4rev1 LITERAL+ UIDPLUS"
 _COMMAND = re.compile(
     rb"(?P<tag>[!-~]+) (?P<name>UID [A-Za-z]+|[A-Za-z]+)(?P<arguments>(?: [^\x00-\x1f\x7f]*)?)"
 )
-_LITERAL = re.compile(rb"\{(\d+)\+?\}$")
-_MAILBOX = re.compile(rb' "[^"]*"')
+LITERAL = re.compile(rb"\{(\d+)\+?\}$")
+MAILBOX = re.compile(rb' "[^"]*"')
 _SET = re.compile(rb" (?P<set>[0-9:,*]+) (?P<items>\(.*\))$")
 _READS_WITHOUT_PEEK = re.compile(rb"BODY\[|BINARY\[|RFC822(?!\.SIZE|\.HEADER)", re.IGNORECASE)
 
@@ -76,8 +76,8 @@ class Door:
     commands: the commands that pass, and what they become.
     wanted: the only UIDs that mbsync may see there, or None for all.
     timeout: how long the server may owe an answer, in seconds.
-    After the run: stored (messages that the server took), refusals, unanswered (commands without an answer), and
-    error (why the connection to the server ended).
+    After the run: refusals, unanswered (commands without an answer), and error (why the connection to the server
+    ended).
     """
 
     server: Stream
@@ -86,12 +86,10 @@ class Door:
     capabilities: str
     wanted: frozenset[int] | None
     timeout: float
-    stored: int = 0
     refusals: list[Refusal] = field(default_factory=list)
     error: OSError | None = None
     _owed: dict[bytes, tuple[str, int]] = field(default_factory=dict)
     _from_client: bytearray = field(default_factory=bytearray)
-    _client_literal: int = 0
     _line: bytearray = field(default_factory=bytearray)
     _server_literal: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -133,43 +131,41 @@ class Door:
 
     def _from_server(self) -> bool:
         data = self.server.read_some()
-        if data:
-            self._note(data)
+        if onward := b"".join(self._replies(data)):
             try:
-                self._client.sendall(data)
+                self._client.sendall(onward)
             except OSError:
                 self._stop.set()  # mbsync has left
         return bool(data)
 
-    def _note(self, data: bytes) -> None:
-        """Follow the server's replies; data may begin and end anywhere in them."""
+    def _replies(self, data: bytes) -> Iterator[bytes]:
+        """Yield what mbsync gets of the server's replies; data may begin and end anywhere in them."""
         position = 0
         while position < len(data):
             if self._server_literal:
-                skipped = min(self._server_literal, len(data) - position)
-                self._server_literal -= skipped
-                position += skipped
+                part = data[position : position + self._server_literal]
+                self._server_literal -= len(part)
+                position += len(part)
+                yield part
                 continue
             end = data.find(b"\n", position)
+            self._line += data[position:] if end < 0 else data[position : end + 1]
             if end < 0:
-                self._line += data[position:]
                 return
-            self._line += data[position : end + 1]
             position = end + 1
-            line = bytes(self._line).rstrip(b"\r\n")
+            line = bytes(self._line)
             self._line.clear()
-            if literal := _LITERAL.search(line):
+            if literal := LITERAL.search(line.rstrip(b"\r\n")):
                 self._server_literal = int(literal[1])
-            elif not line.startswith((b"* ", b"+ ")):
-                self._note_answer(line)
+            yield line if literal or line.startswith((b"* ", b"+ ")) else self._answered(line)
 
-    def _note_answer(self, line: bytes) -> None:
+    def _answered(self, line: bytes) -> bytes:
+        """Take note of the answer to a command; return what mbsync gets."""
         tag, _, answer = line.partition(b" ")
         command, uid = self._owed.pop(tag, ("", 0))
-        if command == "APPEND" and answer[:2].upper() == b"OK":
-            self.stored += 1
-        elif command and answer[:2].upper() != b"OK":
-            self.refusals.append(Refusal(command, uid, answer.decode("utf-8", "replace")))
+        if command and answer[:2].upper() != b"OK":
+            self.refusals.append(Refusal(command, uid, answer.decode("utf-8", "replace").strip()))
+        return line
 
     # --- from mbsync to the server
 
@@ -180,23 +176,23 @@ class Door:
             return False
         self._from_client += data
         onward = bytearray()
-        while self._from_client:
-            if self._client_literal:
-                part = self._from_client[: self._client_literal]
-                del self._from_client[: len(part)]
-                self._client_literal -= len(part)
-                onward += part
-                continue
-            end = self._from_client.find(b"\n")
-            if end < 0:
-                break
-            line = bytes(self._from_client[: end + 1]).rstrip(b"\r\n")
-            del self._from_client[: end + 1]
-            # An empty line is the end of a command with a literal.
-            onward += self._command(line) if line else b"\r\n"
+        while (line := self._next_line()) is not None:
+            onward += self._command(line)
+        self._send(onward)
+        return bool(data) and not self._stop.is_set()
+
+    def _next_line(self) -> bytes | None:
+        """Take mbsync's next line without its end, if it is here as a whole."""
+        end = self._from_client.find(b"\n")
+        if end < 0:
+            return None
+        line = bytes(self._from_client[: end + 1]).rstrip(b"\r\n")
+        del self._from_client[: end + 1]
+        return line
+
+    def _send(self, onward: bytes | bytearray) -> None:
         if onward:
             self.server.sock.sendall(onward)
-        return bool(data) and not self._stop.is_set()
 
     def _command(self, line: bytes) -> bytes:
         """Return what the server gets for a line of mbsync's."""
@@ -213,11 +209,11 @@ class Door:
         if name == "LOGOUT":
             self._stop.set()
             return self._answer(b"* BYE\r\n%s OK done\r\n" % tag)
-        if name not in self.commands or (_LITERAL.search(line) and name != "APPEND"):
+        if name not in self.commands or LITERAL.search(line):
             return self._refuse(tag, line)
         if name == "UID FETCH":
             return self._fetch(tag, command["arguments"], line)
-        return self._forward(tag, name, _MAILBOX.sub(self._own_mailbox, command["arguments"], count=1))
+        return self._forward(tag, name, MAILBOX.sub(self._own_mailbox, command["arguments"], count=1))
 
     def _fetch(self, tag: bytes, arguments: bytes, line: bytes) -> bytes:
         parts = _SET.match(arguments)
@@ -230,8 +226,6 @@ class Door:
         return self._forward(tag, "UID FETCH", b" %s %s" % (uids.encode("ascii"), parts["items"]), uid)
 
     def _forward(self, tag: bytes, name: str, arguments: bytes, uid: int = 0) -> bytes:
-        if literal := _LITERAL.search(arguments):
-            self._client_literal = int(literal[1])
         self._owed[tag] = (name, uid)
         return b"%s %s%s\r\n" % (tag, self.commands[name].encode("ascii"), arguments)
 

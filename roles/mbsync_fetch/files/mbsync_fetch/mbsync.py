@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .doors import FAR_CAPABILITIES, FAR_COMMANDS, NEAR_CAPABILITIES, NEAR_COMMANDS, Door
+from .near_door import NearDoor
 from .stream import Stream
 
 HAND_OVER = Path(__file__).with_name("hand_over.py")
@@ -65,7 +66,7 @@ class Outcome:
     succeeded: bool
     output: str
     far: Door
-    near: Door
+    near: NearDoor
 
 
 @contextmanager
@@ -92,7 +93,7 @@ def pull(
     wanted: frozenset[int],
     timeout: float,
     progress: Callable[[int], None],
-    enough: Callable[[Door, Door], bool],
+    enough: Callable[[Door, NearDoor], bool],
 ) -> Outcome:
     """Let mbsync pull the wanted UIDs of one mailbox.
 
@@ -102,7 +103,7 @@ def pull(
     """
     doors = (
         Door(far.server, far.mailbox, FAR_COMMANDS, FAR_CAPABILITIES, wanted, timeout),
-        Door(near.server, near.mailbox, NEAR_COMMANDS, NEAR_CAPABILITIES, None, timeout),
+        NearDoor(near.server, near.mailbox, NEAR_COMMANDS, NEAR_CAPABILITIES, None, timeout),
     )
     with ExitStack() as stack:
         with _tunnel(stack) as (far_parent, far_number), _tunnel(stack) as (near_parent, near_number):
@@ -157,9 +158,9 @@ def _serve(parent: socket.socket, door: Door) -> None:
 
 def _watch(
     mbsync: subprocess.Popen[str],
-    doors: tuple[Door, Door],
+    doors: tuple[Door, NearDoor],
     progress: Callable[[int], None],
-    enough: Callable[[Door, Door], bool],
+    enough: Callable[[Door, NearDoor], bool],
 ) -> None:
     """Wait for mbsync's end; stop it when it is enough."""
     told = time.monotonic()
