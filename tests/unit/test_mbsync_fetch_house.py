@@ -48,7 +48,7 @@ class Dovecot:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with contextlib.suppress(BrokenPipeError), connection, connection.makefile("rwb") as file:
+        with contextlib.suppress(ConnectionError), connection, connection.makefile("rwb") as file:
             file.write(f"{self.greeting}\r\n".encode())
             file.flush()
             for line in iter(file.readline, b""):

@@ -13,14 +13,13 @@ from pathlib import Path
 
 from .account import Account
 from .doors import Door
-from .house import House, connect, mailbox_name
+from .house import House, mailbox_name
 from .ledger import FINGERPRINT_SIZE, FolderRecord, Ledger
 from .mbsync import Outcome, Side, pull
 from .names import decode
 from .provider import MailboxStatus, Message, Provider, ProviderError, quoted
 from .recognise import recognise
 from .status import DAY, Refused, Report, kind_of
-from .stream import Stream
 from .sync_state import UNKNOWN, SyncState, interrupted, mend
 
 # Scripts may answer and forward mail: what is older than this, in seconds, is filed without them.
@@ -164,22 +163,20 @@ class Fetch:
 
     def _mbsync(self, record: FolderRecord, wanted: frozenset[int], total: int) -> Outcome:
         name = decode(record.raw)
-        with connect(self.account.door) as sock:
-            near = Stream(sock)
-            greeting = near.readline()
-            if not greeting.startswith(b"* PREAUTH"):
-                raise ProviderError("house unavailable", greeting.decode("utf-8", "replace").strip())
-            return pull(
-                record.alias,
-                self.state_path(record.alias).parent,
-                self.directory,
-                Side(self.provider.stream, quoted(record.raw)),
-                Side(near, mailbox_name(record.house)),
-                wanted,
-                self.account.timeout,
-                lambda stored: say(f"{name}: {stored} of {total} messages have arrived"),
-                lambda _far, near: _is_full(near),
-            )
+        outcome = pull(
+            record.alias,
+            self.state_path(record.alias).parent,
+            self.directory,
+            Side(self.provider.stream, quoted(record.raw)),
+            Side(self.house.lend(), mailbox_name(record.house)),
+            wanted,
+            self.account.timeout,
+            lambda stored: say(f"{name}: {stored} of {total} messages have arrived"),
+            lambda _far, near: _is_full(near),
+        )
+        if outcome.near.unanswered or outcome.near.error:
+            self.house.open()
+        return outcome
 
     def _judge(self, record: FolderRecord, outcome: Outcome, left: frozenset[int]) -> None:
         """Say what mbsync's run means for the wanted messages that it did not bring."""

@@ -16,6 +16,7 @@ from typing import Any
 from .doors import uid_set
 from .ledger import fingerprint
 from .names import encode
+from .stream import Stream
 
 # A script may have to wait for the queue that takes what it redirects.
 TIMEOUT = 120.0
@@ -66,7 +67,8 @@ class _Session(imaplib.IMAP4):
         """Connect; the host is the path of the socket."""
         del port, timeout
         self.sock = connect(host)
-        self.file = self.sock.makefile("rb")
+        self.stream = Stream(self.sock)
+        self.file: Any = self.stream
 
 
 class House:
@@ -77,6 +79,12 @@ class House:
         self._selected: str | None = None
 
     def __enter__(self) -> House:
+        self.open()
+        return self
+
+    def open(self) -> None:
+        """Begin a session, a new one if there was one before."""
+        self._selected = None
         try:
             self._session: Any = _Session(self._door)  # whose methods are declared too narrowly
         except imaplib.IMAP4.error as error:
@@ -84,7 +92,12 @@ class House:
             raise HouseError(_text(error.args[0])) from error
         except OSError as error:
             raise HouseError(f"{self._door}: {error}") from error
-        return self
+
+    def lend(self) -> Stream:
+        """Return the connection itself, for a door; `open` again if commands were left without an answer there."""
+        self._selected = None
+        stream: Stream = self._session.stream
+        return stream
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -17,9 +17,6 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
-from email import policy
-from email.message import EmailMessage
-from email.utils import format_datetime, make_msgid
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -404,6 +401,11 @@ STEPS = {
 
 def owner_message(account: Account, status: Status, now: float) -> bytes:
     """Return the message (RFC 5322) that tells the owner that the fetch of the account has stopped."""
+    # A fetch that works does without these, which take long to load.
+    from email import policy
+    from email.message import EmailMessage
+    from email.utils import format_datetime, make_msgid
+
     domain = account.owner.rpartition("@")[2]
     message = EmailMessage(policy=policy.SMTP)
     message["From"] = f"Mail at {domain} <postmaster@{domain}>"
