@@ -8,16 +8,19 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from mbsync_fetch import fetch, run
+from mbsync_fetch import arrivals, fetch, run
 from mbsync_fetch.account import Account
 from mbsync_fetch.doors import Door, Refusal
 from mbsync_fetch.house import FolderStatus
 from mbsync_fetch.ledger import Ledger
 from mbsync_fetch.mbsync import Outcome
+from mbsync_fetch.mirror import Mirror
 from mbsync_fetch.names import Mailbox
 from mbsync_fetch.provider import MailboxStatus, Message, ProviderError
+from mbsync_fetch.session import Session
 from mbsync_fetch.status import Refused
 from mbsync_fetch.sync_state import SyncState
 
@@ -185,9 +188,8 @@ class World:
         with Ledger(self.directory / "ledger.sqlite") as ledger:
             provider: Any = self.provider
             house: Any = self.house
-            one: Any = fetch.Fetch(
-                self.account, provider, house, ledger, self.directory, self.budget, self.refused
-            )
+            session = Session(self.account, provider, house, ledger, self.directory)
+            one: Any = fetch.Fetch(session, self.budget, self.refused)
             one._mbsync = self.mbsync
             self.last = one
             now = run.Run(one)
@@ -261,10 +263,27 @@ def test_a_renumbered_mailbox_is_recognised(world: World) -> None:
     assert world.pulled == ["e"]
     assert world.inside()["Google/INBOX"] == ["a", "c", "e"]
     assert world.last is not None
-    assert world.last.notes == [
+    assert world.last.session.notes == [
         "INBOX was renumbered by the provider (UIDVALIDITY 1, now 77): 3 of 4 messages are known, and were not fetched "
         "again"
     ]
+
+
+def test_a_renumbering_that_was_stopped_is_gone_on_with(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.fetch()
+    world.provider.boxes["INBOX"] = Box(uidvalidity=77)
+    for text in ["b", "c", "a"]:
+        world.provider.boxes["INBOX"].add(text)
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Ledger, "replace", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            world.fetch()
+    world.fetch()
+    state = SyncState.read(world.directory / "sync" / "f0001")
+    assert state is not None
+    assert state.pairs == {1: 2, 2: 3, 3: 1}
 
 
 def test_equal_messages_all_come(world: World) -> None:
@@ -389,7 +408,7 @@ def test_a_label_given_later_is_a_copy_more(gmail: World) -> None:
 def test_what_comes_back_to_the_inbox_passes_the_scripts(
     gmail: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "SIEVE_AGE", 10.0**12)
+    monkeypatch.setattr(arrivals, "SIEVE_AGE", 10.0**12)
     gmail.account = replace(gmail.account, inbox=True)
     gmail.fetch()
     gmail.house.filtered.clear()
@@ -528,10 +547,10 @@ def test_mirroring_waits_where_a_mailbox_was_renumbered_meanwhile(world: World) 
     world.fetch()
     with Ledger(world.directory / "ledger.sqlite") as ledger:
         assert world.last is not None
-        world.last.ledger = ledger
+        world.last.session.ledger = ledger
         box = world.provider.boxes["INBOX"]
         box.uidvalidity, box.messages = 7, {uid + 2: text for uid, text in box.messages.items()}
-        world.last.mirror(ledger.folders()[0])
+        Mirror(world.last.session).mailbox(ledger.folders()[0])
     assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
 
 
@@ -544,7 +563,7 @@ def test_mirroring_does_not_empty_a_folder(world: World) -> None:
     world.fetch()
     assert len(world.inside()["Google/INBOX"]) == 23
     assert world.last is not None
-    assert "23 of 23 messages have gone at once" in world.last.notes[0]
+    assert "23 of 23 messages have gone at once" in world.last.session.notes[0]
 
 
 def test_deleted_marks_do_not_cross(world: World) -> None:
@@ -554,7 +573,7 @@ def test_deleted_marks_do_not_cross(world: World) -> None:
 
 
 def test_inbox_mail_passes_the_scripts_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "SIEVE_AGE", 10.0**12)
+    monkeypatch.setattr(arrivals, "SIEVE_AGE", 10.0**12)
     world.account = replace(ACCOUNT, inbox=True)
     world.fetch()
     world.fetch()

@@ -7,30 +7,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .account import Account
-from .fetch import Fetch, say
 from .ledger import FolderRecord
 from .names import decode
 from .plan import INBOX, Folder, plan
 from .recognise import renamed
+from .session import Session, say
 from .status import Report
 
 
 class Layout:
     """The mailboxes of an account. unmatched: patterns that nothing is fetched for, after an update."""
 
-    def __init__(self, fetch: Fetch) -> None:
-        self.fetch = fetch
-        self.ledger = fetch.ledger
-        self.provider = fetch.provider
-        self.house = fetch.house
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.ledger = session.ledger
+        self.provider = session.provider
+        self.house = session.house
         self.unmatched: list[str] = []
 
     def update(self) -> list[FolderRecord]:
         """Return what is fetched, after following what has appeared, disappeared or got another name."""
         mailboxes = self.provider.mailboxes()
         known = self.ledger.folders()
-        settled = {record.raw: record.house for record in known if _lies_there(record, self.fetch.account)}
-        planned = plan(self.fetch.account, mailboxes, settled)
+        settled = {record.raw: record.house for record in known if _lies_there(record, self.session.account)}
+        planned = plan(self.session.account, mailboxes, settled)
         self.unmatched = planned.unmatched
         for pattern in planned.unmatched:
             say(f"warning: {_unmatched(pattern)}")
@@ -39,7 +39,7 @@ class Layout:
         for record in self.ledger.folders():
             if record.raw not in listed and not record.gone:
                 self.ledger.update(record.alias, gone=True)
-                self.fetch.note(
+                self.session.note(
                     f"{decode(record.raw)} is no longer there at the provider; what was fetched stays in {record.house}"
                 )
         return [self._assign(folder) for folder in planned.folders]
@@ -72,7 +72,7 @@ class Layout:
             if alias is not None:
                 old = left.pop(alias)
                 self.ledger.update(alias, raw=folder.raw, gone=False)
-                self.fetch.note(f"{decode(old.raw)} is called {decode(folder.raw)} at the provider now")
+                self.session.note(f"{decode(old.raw)} is called {decode(folder.raw)} at the provider now")
 
     def _formerly(self, raw: str, vanished: dict[str, FolderRecord]) -> str | None:
         """Tell which of the mailboxes that have disappeared a new one is."""
@@ -92,7 +92,7 @@ class Layout:
             and not self.house.status(house)
         ):
             self.house.rename(record.house, house)
-            self.fetch.note(f"{record.house} is called {house} now")
+            self.session.note(f"{record.house} is called {house} now")
 
 
 def _lies_there(record: FolderRecord, account: Account) -> bool:

@@ -21,7 +21,7 @@ from .names import Mailbox, parse_list
 from .status import Kind, kind_of
 from .stream import Stream
 
-# How many messages' headers are asked for at once.
+# How many messages are asked for at once.
 SURVEY_SIZE = 1000
 SURVEYED = "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)])"
 
@@ -195,10 +195,13 @@ class Provider:
 
     def present(self, uids: Iterable[int]) -> set[int]:
         """Tell which of these UIDs the open mailbox still has."""
-        with _failures():
-            kind, answer = self._client.uid("SEARCH", "UID", uid_set(uids))
-            _check(kind, answer)
-        return {int(uid) for line in answer if line for uid in line.split()}
+        rest, found = sorted(uids), set[int]()
+        for start in range(0, len(rest), SURVEY_SIZE):
+            with _failures():
+                kind, answer = self._client.uid("SEARCH", "UID", uid_set(rest[start : start + SURVEY_SIZE]))
+                _check(kind, answer)
+            found |= {int(uid) for line in answer if line for uid in line.split()}
+        return found
 
     def survey(self, uids: Sequence[int]) -> list[Message]:
         """Ask for the flags, size and fingerprint of these messages of the open mailbox; some may be gone."""

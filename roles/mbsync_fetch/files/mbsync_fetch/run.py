@@ -18,13 +18,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .account import Account
-from .fetch import Fetch, HouseFullError, say
+from .fetch import Fetch, HouseFullError
 from .host import ElsewhereError, claim
 from .house import House, HouseError
 from .layout import Layout
 from .ledger import Ledger
+from .mirror import Mirror
 from .names import decode
 from .provider import Provider, ProviderError
+from .session import Session, say
 from .status import Kind, Refused, Status, metrics, owner_message, write_file
 from .sync_state import SyncStateError
 
@@ -36,32 +38,33 @@ class Run:
 
     def __init__(self, fetch: Fetch) -> None:
         self.fetch = fetch
-        self.ledger = fetch.ledger
-        self.provider = fetch.provider
+        self.session = fetch.session
         self.unmatched: list[str] = []
 
     def inbox(self) -> bool:
         """Fetch INBOX; False if it takes a fetch of all mailboxes first."""
-        records = [record for record in self.ledger.folders() if record.role == "inbox" and not record.gone]
+        records = [
+            record for record in self.session.ledger.folders() if record.role == "inbox" and not record.gone
+        ]
         if not records:
             return False
-        far = self.provider.status(records[0].raw)
+        far = self.session.provider.status(records[0].raw)
         if far is None or far.uidvalidity != records[0].uidvalidity:
             return False
         self.fetch.mailbox(records[0], far, again=False)
-        if self.fetch.account.mirror:
-            self.fetch.mirror(records[0])
+        if self.session.account.mirror:
+            Mirror(self.session).mailbox(records[0])
         return True
 
     def all(self) -> None:
         """Fetch each mailbox that is planned; one that cannot be fetched holds up no other."""
-        layout = Layout(self.fetch)
+        layout = Layout(self.session)
         records = layout.update()
         self.unmatched = layout.unmatched
         failed: list[ProviderError] = []
         for record in records:
             try:
-                far = self.provider.status(record.raw)
+                far = self.session.provider.status(record.raw)
                 if far is None:
                     say(f"{decode(record.raw)}: the provider does not open it")
                     continue
@@ -73,9 +76,9 @@ class Run:
                 failed.append(ProviderError("error", f"{decode(record.raw)}: {error}"))
         if failed:
             raise failed[0]
-        if self.fetch.account.mirror:
+        if self.session.account.mirror:
             for record in records:
-                self.fetch.mirror(record)
+                Mirror(self.session).mailbox(record)
         self.fetch.reports += layout.gone()
 
     def shortage(self) -> tuple[Kind, str] | None:
@@ -89,8 +92,8 @@ class Run:
     def kept(self, status: Status) -> Status:
         """Return the status with what this run has seen, whether it succeeded or not."""
         now = time.time()
-        status = status.counted(now, self.provider.stream.received).reported(self.fetch.reports)
-        for text in self.fetch.notes:
+        status = status.counted(now, self.session.provider.stream.received).reported(self.fetch.reports)
+        for text in self.session.notes:
             status = status.noted(now, text)
         return status
 
@@ -116,9 +119,8 @@ def attempt(account: Account, secret: str, directory: Path, status: Status, *, q
             if ledger.damaged:
                 say(ledger.damaged)
             budget = status.budget_left(time.time(), account.daily_megabytes)
-            run = Run(
-                Fetch(account, provider, house, ledger, directory, budget, _refused_before(status, ledger))
-            )
+            session = Session(account, provider, house, ledger, directory)
+            run = Run(Fetch(session, budget, _refused_before(status, ledger)))
             if not (quick and run.inbox()):
                 quick = False
                 run.all()

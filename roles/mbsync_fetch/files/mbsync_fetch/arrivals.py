@@ -1,0 +1,43 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is done with messages once they are in the house."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from .ledger import FolderRecord
+from .names import decode
+from .provider import Message
+from .session import Session, say
+from .status import DAY
+from .sync_state import SyncState
+
+# Scripts may answer and forward mail: what is older than this, in seconds, is filed without them.
+SIEVE_AGE = 7 * DAY
+
+
+class Arrivals:
+    """The messages that have arrived in a mailbox of an account."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def record(self, record: FolderRecord, new: Mapping[int, Message]) -> set[int]:
+        """Take into the ledger what mbsync has paired, once it has passed the owner's scripts."""
+        state = SyncState.read(self.session.state_path(record.alias)) or SyncState()
+        arrived = {uid: state.pairs[uid] for uid in new if state.pairs.get(uid)}
+        if self.session.account.inbox and record.role == "inbox":
+            self.filter(record, new, arrived)
+        deleted = [near for uid, near in arrived.items() if r"\deleted" in new[uid].flags]
+        self.session.house.remove_flags(record.house, deleted, [r"\Deleted"])
+        self.session.ledger.take(record.alias, {uid: new[uid].fingerprint for uid in arrived})
+        return set(arrived)
+
+    def filter(self, record: FolderRecord, new: Mapping[int, Message], pairs: Mapping[int, int]) -> None:
+        """Let what has arrived lately pass the scripts of the house and of the owner."""
+        recent = time.time() - SIEVE_AGE
+        lately = [near for uid, near in pairs.items() if near and new[uid].arrived > recent]
+        for complaint in self.session.house.sieve(record.house, lately):
+            say(f"{decode(record.raw)}: the owner's scripts: {complaint}")

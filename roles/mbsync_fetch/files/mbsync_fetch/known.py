@@ -1,0 +1,192 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the house has of a mailbox already, and need not be pulled: by another number, name, label or fetch."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from .arrivals import Arrivals
+from .ledger import FINGERPRINT_SIZE, FolderRecord
+from .names import decode
+from .provider import MailboxStatus, Message
+from .recognise import recognise
+from .session import Session, say
+from .sync_state import UNKNOWN, SyncState, interrupted
+
+# The fingerprint of what is not to be recognised.
+NOTHING = bytes(FINGERPRINT_SIZE)
+
+
+class Known:
+    """Recognises messages. Each method that takes new ones records those that are known, and returns the rest."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._arrivals = Arrivals(session)
+
+    def paired(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
+        """Record what an earlier fetch brought but was kept from recording; return the rest."""
+        state = SyncState.read(self.session.state_path(record.alias)) or SyncState()
+        paired = {uid: message for uid, message in new.items() if uid in state.pairs}
+        self._arrivals.record(record, paired)
+        return self._settle(record, new, dict.fromkeys(paired, 0))
+
+    def adopted(
+        self, record: FolderRecord, far: MailboxStatus, new: dict[int, Message]
+    ) -> dict[int, Message]:
+        """Recognise what lies in the house's folder before the first fetch: nothing is fetched twice."""
+        near = self.session.house.fingerprints(record.house)
+        pairs = recognise(near, {uid: message.fingerprint for uid, message in new.items()})
+        if not pairs:
+            return new
+        self.session.note(
+            f"{decode(record.raw)}: {len(pairs)} of {far.messages} messages are in {record.house} already, "
+            "and were not fetched again"
+        )
+        return self._settle(record, new, pairs)
+
+    def returned(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
+        """Recognise what has left this mailbox, which is open, and come back, as out of the trash; return the rest."""
+        places = self.session.ledger.places({message.fingerprint for message in new.values()})
+        before = {
+            uid: fingerprint
+            for fingerprint, found in places.items()
+            for alias, uid in found
+            if alias == record.alias
+        }
+        if not before:
+            return new
+        present = self.session.provider.present(before)
+        left = {uid: fingerprint for uid, fingerprint in before.items() if uid not in present}
+        returned = recognise(left, {uid: message.fingerprint for uid, message in new.items()})
+        state = SyncState.read(self.session.state_path(record.alias)) or SyncState()
+        new = self._settle(record, new, {uid: state.pairs.get(old, 0) for uid, old in returned.items()})
+        self.session.ledger.forget(record.alias, returned.values())
+        return new
+
+    def elsewhere(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
+        """Recognise what the house has from another mailbox of the account; return what it has not.
+
+        A message that all mail (RFC 6154) brought, or that has left another mailbox, was moved at the provider: it
+        moves in the house as well.
+        """
+        if record.role != "all":
+            pairs: dict[int, int] = {}
+            for alias, uids in self._moved(record, new).items():
+                pairs |= self._move(record, alias, uids)
+            if self.session.account.inbox and record.role == "inbox":
+                self._arrivals.filter(record, new, pairs)
+            new = self._settle(record, new, pairs)
+        if record.role == "all":
+            # What becomes of a draft is another message, though it may look the same.
+            drafts = {uid: NOTHING for uid, message in new.items() if r"\draft" in message.flags}
+            self.session.ledger.take(record.alias, drafts)
+            new = {uid: message for uid, message in new.items() if uid not in drafts}
+        if record.role == "all" or (self.session.account.labelled and not self.session.account.labels):
+            new = self._settle(record, new, dict.fromkeys(self._copies(record, new), 0))
+        return new
+
+    def renumber(self, record: FolderRecord, far: MailboxStatus) -> None:
+        """Go on after the provider has numbered a mailbox anew (RFC 9051 section 2.3.1.1)."""
+        self.session.provider.examine(record.raw)
+        now = {
+            message.uid: message.fingerprint
+            for message in self.session.provider.survey(self.session.provider.uids())
+        }
+        same = recognise(self.session.ledger.taken(record.alias), now)
+        path = self.session.state_path(record.alias)
+        state = SyncState.read(path)
+        # It has been done already if a fetch was stopped after this.
+        if state is not None and state.far_validity != far.uidvalidity:
+            state.pairs = {uid: state.pairs[old] for uid, old in same.items() if state.pairs.get(old)}
+            state.far_validity, state.max_pulled = far.uidvalidity, 0
+            state.write(path)
+        with self.session.ledger.transaction():
+            self.session.ledger.replace(record.alias, {uid: now[uid] for uid in same})
+            self.session.ledger.update(record.alias, uidvalidity=far.uidvalidity, next_uid=1)
+        self.session.note(
+            f"{decode(record.raw)} was renumbered by the provider (UIDVALIDITY {record.uidvalidity}, now "
+            f"{far.uidvalidity}): {len(same)} of {len(now)} messages are known, and were not fetched again"
+        )
+
+    def check_near(self, record: FolderRecord, uidvalidity: int) -> None:
+        """Go on after the owner has removed the folder in the house: what was in it does not come back."""
+        path = self.session.state_path(record.alias)
+        state = SyncState.read(path)
+        if state is None or state.near_validity in (UNKNOWN, uidvalidity):
+            return
+        state.pairs = dict.fromkeys(state.pairs, 0)
+        state.near_validity = uidvalidity
+        state.write(path)
+        self.session.note(
+            f"{record.house} is not the folder that it was: what was fetched before is not fetched again"
+        )
+
+    # --- how
+
+    def _settle(
+        self, record: FolderRecord, new: Mapping[int, Message], pairs: Mapping[int, int]
+    ) -> dict[int, Message]:
+        """Record messages (UID at the provider, in the house or 0) that need not be pulled; return the rest."""
+        if any(pairs.values()):
+            path = self.session.state_path(record.alias)
+            state = SyncState.read(path) or SyncState()
+            if not interrupted(path):
+                state.pairs |= {far: near for far, near in pairs.items() if near}
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                state.write(path)
+        self.session.ledger.take(record.alias, {uid: new[uid].fingerprint for uid in pairs})
+        return {uid: message for uid, message in new.items() if uid not in pairs}
+
+    def _copies(self, record: FolderRecord, new: Mapping[int, Message]) -> list[int]:
+        """Find which new messages are another label's copy."""
+        places = self.session.ledger.places({message.fingerprint for message in new.values()})
+        return [
+            uid
+            for uid, message in new.items()
+            if any(alias != record.alias for alias, _ in places.get(message.fingerprint, ()))
+        ]
+
+    def _moved(self, record: FolderRecord, new: Mapping[int, Message]) -> dict[str, dict[int, int]]:
+        """Find which new messages come from another mailbox: alias -> new UID -> UID there."""
+        places = self.session.ledger.places({message.fingerprint for message in new.values()})
+        records = {other.alias: other for other in self.session.ledger.folders()}
+        candidates: dict[str, dict[int, int]] = defaultdict(dict)
+        for uid in sorted(new):
+            for place in places.get(new[uid].fingerprint, ()):
+                if place[0] != record.alias and place[1] not in candidates[place[0]].values():
+                    candidates[place[0]][uid] = place[1]
+        found: dict[str, dict[int, int]] = {}
+        claimed: set[int] = set()
+        for alias, uids in candidates.items():
+            left = {uid: there for uid, there in uids.items() if uid not in claimed}
+            if left:
+                absent = self._absent(records[alias], set(left.values()))
+                found[alias] = {uid: there for uid, there in left.items() if there in absent}
+                claimed |= found[alias].keys()
+        if candidates:
+            self.session.provider.examine(record.raw)
+        return found
+
+    def _absent(self, other: FolderRecord, uids: set[int]) -> set[int]:
+        """Tell which of these UIDs another mailbox no longer has, or brought as messages that are in all mail alone."""
+        if other.role == "all":
+            state = SyncState.read(self.session.state_path(other.alias)) or SyncState()
+            return {uid for uid in uids if state.pairs.get(uid)}
+        return uids - self.session.present(other, uids)
+
+    def _move(self, record: FolderRecord, alias: str, uids: Mapping[int, int]) -> dict[int, int]:
+        """Move messages in the house as they were at the provider; return the pairs."""
+        other = next(entry for entry in self.session.ledger.folders() if entry.alias == alias)
+        state = SyncState.read(self.session.state_path(alias)) or SyncState()
+        near = {uid: state.pairs.get(there, 0) for uid, there in uids.items()}
+        here = [number for number in near.values() if number]
+        status = self.session.house.status(other.house)
+        if status is None or status.uidvalidity != state.near_validity:
+            here = []
+        moved = self.session.house.move(other.house, here, record.house) if here else {}
+        if moved:
+            say(f"{decode(record.raw)}: {len(moved)} messages have moved here from {decode(other.raw)}")
+        return {uid: moved.get(number, 0) for uid, number in near.items()}

@@ -1,0 +1,53 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a fetch works with: the account, both of its sides, and what is kept of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .account import Account
+from .house import House
+from .ledger import FolderRecord, Ledger
+from .provider import Provider
+
+
+def say(text: str) -> None:
+    """Write a line to the journal."""
+    print(text, flush=True)
+
+
+@dataclass
+class Session:
+    """An account that is being fetched.
+
+    directory: the account's own (systemd.exec(5), StateDirectory). notes: what was done that the owner might wonder
+    about.
+    """
+
+    account: Account
+    provider: Provider
+    house: House
+    ledger: Ledger
+    directory: Path
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        """Say what was done that the owner might wonder about, and keep it."""
+        say(text)
+        self.notes.append(text)
+
+    def state_path(self, alias: str) -> Path:
+        """Return mbsync's state file of a mailbox."""
+        return self.directory / "sync" / alias
+
+    def present(self, other: FolderRecord, uids: set[int]) -> set[int]:
+        """Tell which of these UIDs a mailbox still has: all, where that cannot be seen now. It is open then."""
+        if other.gone:
+            return set()
+        status = self.provider.status(other.raw)
+        if status is None or status.uidvalidity != other.uidvalidity:
+            return uids
+        self.provider.examine(other.raw)
+        return self.provider.present(uids)
