@@ -164,7 +164,7 @@ class World:
         path = self.directory / "sync" / record.alias
         far, near = self.provider.boxes[record.raw], self.house.boxes[record.house]
         state = SyncState.read(path) or SyncState()
-        doors = [Door(None, b"", {}, "", None, 1.0) for _ in range(2)]  # type: ignore[arg-type]
+        doors: Any = [Door(None, b"", {}, "", None, 1.0) for _ in range(2)]  # type: ignore[arg-type]
         for uid in sorted(wanted):
             assert uid > state.max_pulled
             assert uid not in state.pairs
