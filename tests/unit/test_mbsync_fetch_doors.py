@@ -171,6 +171,14 @@ def test_a_message_passes_to_the_house_as_it_is(size: int) -> None:
     assert ends.door.stored == 1
 
 
+def test_a_large_message_is_asked_for() -> None:
+    with opened(far=False) as ends:
+        ends.send(b'1 APPEND "f0001" (\\Seen) {1}\r\n')
+        assert ends.at_mbsync() == b"+ go on\r\n"
+        ends.send(b"a\r\n")
+        assert ends.at_server_until(b"a\r\n") == b'1 APPEND "&vPTAtA-/a" (\\Seen) {1+}\r\na\r\n'
+
+
 def test_what_comes_while_the_house_is_at_work_goes_on_as_one_command() -> None:
     with opened(far=False) as ends:
         ends.send(b'1 APPEND "f0001" {1+}\r\na\r\n')

@@ -52,7 +52,11 @@ class NearDoor(Door):
                 literal = LITERAL.search(line)
                 if literal is None:
                     return line
+                if not line.endswith(b"+}"):
+                    # A large message waits for this (RFC 9051 section 4.3).
+                    self._answer(b"+ go on\r\n")
                 options = MAILBOX.sub(b"", append["arguments"], count=1)
+                options = LITERAL.sub(rb"{\1+}", options)
                 self._head = (append["tag"], options, int(literal[1]))
             tag, options, size = self._head
             # The command ends with the line after the message.
