@@ -14,7 +14,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from .account import Account
@@ -179,10 +179,8 @@ def main(name: str) -> int:
     account = Account.read(ACCOUNTS / f"{name}.json")
     kind = "token" if account.mechanism == "xoauth2" else "password"
     secret = (Path(os.environ["CREDENTIALS_DIRECTORY"]) / kind).read_text("utf-8").strip("\r\n")
-    # What has started the unit (systemd.exec(5)); nothing where a person has.
-    trigger = os.environ.get("TRIGGER_UNIT", "")
     news = runtime / "news"
-    quick = news.exists() and trigger.endswith(".path")
+    quick = news.exists() and os.environ.get("TRIGGER_UNIT", "").endswith(".path")
     news.unlink(missing_ok=True)
     if (hold := ACCOUNTS / f"{name}.hold").exists():
         say(f"nothing is fetched while {hold} exists")
@@ -194,7 +192,7 @@ def main(name: str) -> int:
         status = Status.read(directory / "status.json")
         publish(account, runtime, status)
         # Where there is news, the provider can be reached again.
-        wait = status.may_try(time.time(), secret, asked=not trigger.endswith(".timer"))
+        wait = status.may_try(time.time(), secret, asked=not by_timer(runtime / "timer"))
         if wait:
             say(f"no attempt now: {wait}")
         else:
@@ -207,6 +205,17 @@ def main(name: str) -> int:
         return 0
     print(status.describe(), file=sys.stderr)
     return 0 if status.state == "limit" else 1
+
+
+def by_timer(seen: Path, environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether the timer has started this (systemd.exec(5)). seen: when it has started one before.
+
+    systemd 252 says of each later start as well what it said of the last one by a timer.
+    """
+    moment = environment.get("TRIGGER_TIMER_MONOTONIC_USEC", "")
+    before = seen.read_text("ascii") if seen.exists() else ""
+    seen.write_text(moment, "ascii")
+    return moment not in ("", before)
 
 
 def publish(account: Account, runtime: Path, status: Status) -> None:
