@@ -318,8 +318,10 @@ class Rounds:
     def kill(self) -> None:
         after = self.chance.uniform(0, LONGEST)
         self.note(f"kill the fetch after {after:.2f} s")
+        # The stop waits for the end: a start before it would join the fetch that was killed.
         self.mail.check_output(
-            f"systemctl start --no-block {UNIT}; sleep {after:.3f}; systemctl kill --signal=KILL {UNIT}; true"
+            f"systemctl start --no-block {UNIT}; sleep {after:.3f}; systemctl kill --signal=KILL {UNIT}; "
+            f"systemctl stop {UNIT}"
         )
         self.fetch()
 

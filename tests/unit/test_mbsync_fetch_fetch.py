@@ -19,7 +19,7 @@ from mbsync_fetch.ledger import Ledger
 from mbsync_fetch.mbsync import Outcome
 from mbsync_fetch.mirror import Mirror
 from mbsync_fetch.names import Mailbox
-from mbsync_fetch.provider import MailboxStatus, Message, ProviderError
+from mbsync_fetch.provider import Content, MailboxStatus, Message, ProviderError
 from mbsync_fetch.session import Session
 from mbsync_fetch.status import Refused
 from mbsync_fetch.sync_state import SyncState
@@ -74,6 +74,7 @@ class FakeProvider:
     special: dict[str, str] = field(default_factory=dict)
     refused: set[int] = field(default_factory=set)
     cut: set[int] = field(default_factory=set)
+    passed_over: set[int] = field(default_factory=set)
     stream: Any = None
     open: str = ""
 
@@ -95,6 +96,10 @@ class FakeProvider:
 
     def present(self, uids: Iterable[int]) -> set[int]:
         return set(uids) & set(self.boxes[self.open].messages)
+
+    def content(self, uid: int) -> Content:
+        box = self.boxes[self.open]
+        return Content(box.messages[uid].encode(), tuple(box.flags[uid]), "")
 
     def survey(self, uids: Collection[int]) -> list[Message]:
         box = self.boxes[self.open]
@@ -127,6 +132,9 @@ class FakeHouse:
 
     def fingerprints(self, folder: str) -> dict[int, bytes]:
         return {uid: fp(text) for uid, text in self.boxes[folder].messages.items()}
+
+    def append(self, folder: str, message: bytes, flags: Iterable[str], _date: str) -> int:
+        return self.boxes[folder].add(message.decode(), *flags)
 
     def remove_flags(self, folder: str, uids: Collection[int], flags: Iterable[str]) -> None:
         for uid in uids:
@@ -172,6 +180,8 @@ class World:
                 doors[0]._owed[b"1"] = ("UID FETCH", uid)
                 doors[0].error = OSError("cut")
                 break
+            if uid in self.provider.passed_over:
+                continue
             if uid in self.provider.refused:
                 doors[0].refusals.append(Refusal("UID FETCH", uid, "NO cannot"))
                 continue
@@ -324,6 +334,16 @@ def test_a_message_that_ends_the_connection_is_asked_for_last(world: World) -> N
     world.provider.cut.clear()
     world.fetch()
     assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
+
+
+def test_what_mbsync_passes_over_comes_all_the_same(world: World) -> None:
+    world.provider.passed_over = {2}
+    report = world.fetch().fetch.reports[0]
+    assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
+    assert (report.missing, report.refused) == (0, ())
+    world.provider.passed_over.clear()
+    world.fetch()
+    assert world.pulled == []
 
 
 def test_the_daily_limit_is_kept(world: World) -> None:

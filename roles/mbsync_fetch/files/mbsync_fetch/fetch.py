@@ -138,6 +138,24 @@ class Fetch:
         if unfinished:
             # What is below the highest message of the run before is not looked at while that is completed.
             self._pull(record, {uid: message for uid, message in new.items() if uid not in arrived})
+        elif not outcome.near.refusals:
+            refused = {entry.uid for entry in self.refused[record.alias]}
+            passed_over = frozenset(wanted) - arrived - refused
+            self._store(record, {uid: new[uid] for uid in sorted(passed_over)})
+
+    def _store(self, record: FolderRecord, messages: Mapping[int, Message]) -> None:
+        """Store what mbsync passes over: mbsync 1.4 takes no message without an empty line after its header."""
+        path = self.session.state_path(record.alias)
+        state = SyncState.read(path) or SyncState()
+        if messages:
+            self.session.provider.examine(record.raw)
+        for uid in messages:
+            content = self.session.provider.content(uid)
+            if content is not None:
+                near = self.session.house.append(record.house, content.text, content.flags, content.date)
+                state.pairs[uid] = near
+                state.write(path)
+        self._arrivals.record(record, messages)
 
     def _mbsync(self, record: FolderRecord, wanted: frozenset[int], total: int) -> Outcome:
         name = decode(record.raw)

@@ -26,6 +26,8 @@ SURVEY_SIZE = 1000
 SURVEYED = "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)])"
 
 _STATUS = re.compile(rb"(MESSAGES|UIDNEXT|UIDVALIDITY) (\d+)", re.IGNORECASE)
+# Flags of a session, and what must not cross.
+_NOT_STORED = (r"\recent", r"\deleted")
 _UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)", re.IGNORECASE)
 _FLAGS = re.compile(rb"\bFLAGS \(([^)]*)\)", re.IGNORECASE)
@@ -64,6 +66,15 @@ class Message:
     size: int
     arrived: float
     fingerprint: bytes
+
+
+@dataclass(frozen=True)
+class Content:
+    """A message as it is: its text, its system flags, and its INTERNALDATE as IMAP writes it."""
+
+    text: bytes
+    flags: tuple[str, ...]
+    date: str
 
 
 class _Connection(imaplib.IMAP4):
@@ -212,6 +223,21 @@ class Provider:
                 _check(kind, answer)
             messages += [message for part in _fetched(answer) if (message := _message(*part)) is not None]
         return messages
+
+    def content(self, uid: int) -> Content | None:
+        """Read a message of the open mailbox; None if it is gone."""
+        with _failures():
+            kind, answer = self._client.uid("FETCH", str(uid), "(UID FLAGS INTERNALDATE BODY.PEEK[])")
+            _check(kind, answer)
+        for attributes, text in _fetched(answer):
+            flags, date = _FLAGS.search(attributes), _DATE.search(attributes)
+            names = flags[1].decode("ascii", "replace").split() if flags else []
+            return Content(
+                text,
+                tuple(name for name in names if name.startswith("\\") and name.lower() not in _NOT_STORED),
+                date[1].decode("ascii", "replace") if date else "",
+            )
+        return None
 
 
 def _fetched(answer: Sequence[Any]) -> Iterator[tuple[bytes, bytes]]:
