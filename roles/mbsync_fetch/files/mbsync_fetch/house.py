@@ -28,7 +28,6 @@ BATCH = 2000
 # run that is killed leaves few messages in both.
 SIEVE_BATCH = 50
 
-_FLAGS = re.compile(rb"UID (?P<uid>\d+) FLAGS \((?P<flags>[^)]*)\)")
 _DATED = re.compile(rb'UID (?P<uid>\d+) INTERNALDATE "(?P<date>[^"]*)"')
 FINGERPRINTED = "(UID INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)])"
 _STATUS = re.compile(rb"\((?P<items>[^()]*)\)\s*$")
@@ -176,21 +175,6 @@ class House:
         if found is None:
             raise _refused("APPEND", folder, data)
         return int(found[1])
-
-    def flags(self, folder: str, uids: Collection[int]) -> dict[int, frozenset[str]]:
-        """Return the flags of those messages that are there, by UID."""
-        found = {}
-        for batch in self._batches(folder, uids, BATCH):
-            for item in self._uid("FETCH", folder, batch, "(UID FLAGS)"):
-                if match := _FLAGS.search(item or b""):
-                    found[int(match["uid"])] = frozenset(match["flags"].decode("ascii").split())
-        return {uid: flags for uid, flags in found.items() if uid in set(uids)}
-
-    def add_flags(self, folder: str, uids: Collection[int], flags: Iterable[str]) -> None:
-        """Set flags of messages beside those that they have."""
-        wanted = f"({' '.join(flags)})"
-        for batch in self._batches(folder, uids, BATCH):
-            self._uid("STORE", folder, batch, "+FLAGS.SILENT", wanted)
 
     def remove_flags(self, folder: str, uids: Collection[int], flags: Iterable[str]) -> None:
         """Take flags away from messages."""

@@ -115,7 +115,6 @@ class Provider:
         # Servers tell more of themselves after the login.
         with _failures():
             self._client._get_capabilities()
-        self.selected = ""
 
     @property
     def stream(self) -> Stream:
@@ -185,7 +184,6 @@ class Provider:
                 name: int((self._client.response(name)[1] or [b"0"])[-1] or 0)
                 for name in ("UIDNEXT", "UIDVALIDITY")
             }
-        self.selected = raw
         return MailboxStatus(int(answer[0] or 0), numbers["UIDNEXT"], numbers["UIDVALIDITY"])
 
     def uids(self, first: int = 1) -> list[int]:

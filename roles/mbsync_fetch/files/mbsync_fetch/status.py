@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from mbsync_fetch.account import Account
+from .account import Account
 
 State = Literal["new", "ok", "retrying", "refused", "stopped", "house full", "limit"]
 Kind = Literal[
