@@ -18,6 +18,7 @@ from mbsync_fetch.doors import (
     NEAR_CAPABILITIES,
     NEAR_COMMANDS,
     Door,
+    in_lines,
     in_set,
     uid_set,
 )
@@ -270,6 +271,16 @@ def test_what_mbsync_asks_of_the_server_itself_is_answered_here() -> None:
 def test_sets_of_uids(uids: list[int], text: str) -> None:
     assert uid_set(uids) == text
     assert all(in_set(uid, text) for uid in uids)
+
+
+@pytest.mark.parametrize(
+    ("uids", "count"), [(range(1, 100_001), 1), (range(1, 100_001, 2), 87), (range(5, 6), 1), (range(0), 0)]
+)
+def test_many_uids_are_divided_into_lines(uids: range, count: int) -> None:
+    parts = in_lines(uids)
+    assert [uid for part in parts for uid in part] == list(uids)
+    assert all(len(uid_set(part)) <= 8000 for part in parts)
+    assert len(parts) == count
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from mbsync_fetch import arrivals, fetch, run
+from mbsync_fetch import arrivals, doors, fetch, run
 from mbsync_fetch.account import Account
 from mbsync_fetch.doors import Door, Refusal
 from mbsync_fetch.house import FolderStatus
@@ -344,6 +344,17 @@ def test_what_mbsync_passes_over_comes_all_the_same(world: World) -> None:
     world.provider.passed_over.clear()
     world.fetch()
     assert world.pulled == []
+
+
+def test_more_than_a_command_can_name_come_in_several_runs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doors, "LINE", 20)
+    for uid in (2, 4, 6, 8):
+        world.provider.boxes["INBOX"].add(f"m{uid}")
+        world.provider.boxes["INBOX"].messages.pop(uid, None)
+    world.fetch()
+    assert sorted(world.inside()["Google/INBOX"]) == sorted(world.provider.boxes["INBOX"].messages.values())
 
 
 def test_the_daily_limit_is_kept(world: World) -> None:

@@ -25,6 +25,8 @@ FAR_CAPABILITIES = "IMAP4rev1"
 NEAR_CAPABILITIES = "IMAP4rev1 LITERAL+ UIDPLUS"
 
 # No control characters: a lone CR may begin a new line to some server.
+# What a server takes as a command is 8192 bytes at least; the rest of it is short.
+LINE = 7500
 _COMMAND = re.compile(
     rb"(?P<tag>[!-~]+) (?P<name>UID [A-Za-z]+|[A-Za-z]+)(?P<arguments>(?: [^\x00-\x1f\x7f]*)?)"
 )
@@ -56,6 +58,24 @@ def uid_set(uids: Iterable[int]) -> str:
         else:
             ranges.append([uid, uid])
     return ",".join(str(first) if first == last else f"{first}:{last}" for first, last in ranges)
+
+
+def in_lines(uids: Iterable[int]) -> list[list[int]]:
+    """Divide UIDs so that each part, as a sequence set, fits into a command line (RFC 7162 section 4)."""
+    parts: list[list[int]] = []
+    size = LINE
+    for uid in sorted(uids):
+        if parts and uid == parts[-1][-1] + 1:
+            parts[-1].append(uid)
+            continue
+        # What a range of its own takes: the end of it may have a digit more.
+        needed = 2 * len(f"{uid}") + 3
+        if size + needed > LINE:
+            parts.append([])
+            size = 0
+        size += needed
+        parts[-1].append(uid)
+    return parts
 
 
 def in_set(uid: int, text: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from .arrivals import Arrivals
-from .doors import Door
+from .doors import Door, in_lines
 from .house import mailbox_name
 from .known import Known
 from .ledger import FolderRecord
@@ -119,7 +119,13 @@ class Fetch:
                 return
 
     def _pull(self, record: FolderRecord, new: Mapping[int, Message]) -> None:
-        """Let mbsync pull messages, and record them."""
+        """Let mbsync pull messages, and record them; as many at once as one command can name."""
+        for batch in in_lines(new) or [[]]:
+            self._pull_batch(record, {uid: new[uid] for uid in batch})
+            if self.over_budget or self.house_full:
+                return
+
+    def _pull_batch(self, record: FolderRecord, new: Mapping[int, Message]) -> None:
         path = self.session.state_path(record.alias)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         unfinished = interrupted(path)
@@ -137,7 +143,7 @@ class Fetch:
         self._judge(record, outcome, frozenset(wanted) - arrived)
         if unfinished:
             # What is below the highest message of the run before is not looked at while that is completed.
-            self._pull(record, {uid: message for uid, message in new.items() if uid not in arrived})
+            self._pull_batch(record, {uid: message for uid, message in new.items() if uid not in arrived})
         elif not outcome.near.refusals:
             refused = {entry.uid for entry in self.refused[record.alias]}
             passed_over = frozenset(wanted) - arrived - refused
