@@ -3,7 +3,8 @@
 """One fetch of an account: mbsync-fetch@NAME.service runs this.
 
 Argument: the account's name. A fetch that the watcher asked for, by the file "news", looks at INBOX alone.
-Ends with 0 also where no attempt may be made yet; with 1 where the fetch failed, and says why.
+Ends with 0 also where no attempt may be made yet, or what is left has to wait for tomorrow; with 75 where the fetch
+failed for something that may pass, such as a provider that is down, and with 1 for what somebody has to mend.
 """
 
 from __future__ import annotations
@@ -97,6 +98,9 @@ class Run:
             status = status.noted(now, text)
         return status
 
+
+# EX_TEMPFAIL (sysexits.h) is no failure of the unit: the next attempt is made by itself.
+EXIT = {"ok": 0, "limit": 0, "retrying": 75, "house full": 75}
 
 FAILURES: dict[type[Exception], Kind] = {
     HouseFullError: "house full",
@@ -204,7 +208,7 @@ def main(name: str) -> int:
     if wait or status.state == "ok":
         return 0
     print(status.describe(), file=sys.stderr)
-    return 0 if status.state == "limit" else 1
+    return EXIT.get(status.state, 1)
 
 
 def by_timer(seen: Path, environment: Mapping[str, str] = os.environ) -> bool:
