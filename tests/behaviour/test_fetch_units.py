@@ -123,7 +123,7 @@ def marker(request: pytest.FixtureRequest, mail: Host, accounts: list[str]) -> I
 
 def test_what_another_host_fetches_is_left_to_it(mail: Host, marker: str) -> None:
     begun = mail.check_output("date +%s")
-    assert mail.run(f"systemctl start {UNIT}").failed
+    mail.run(f"systemctl start {UNIT}")
     said = mail.check_output(f"journalctl --quiet --since @{begun} --unit {UNIT}")
     assert f"{NAME} is fetched by the host retired-mail: if it is not any more, remove {marker}" in said
     door = knock(mail, NAME, NAME)
