@@ -22,11 +22,13 @@ HAND_OVER = Path(__file__).with_name("hand_over.py")
 PROGRESS_INTERVAL = 30.0
 
 # PullNew alone: messages that are new at the provider are added in the house, and nothing else is done anywhere.
-# Timeout 0: the doors have the deadlines.
+# Timeout 0: the doors have the deadlines. PipelineDepth: a provider whose answers are not read yet reads no commands
+# either, and so must not be sent more than fit into the buffers on the way.
 CONFIGURATION = """\
 IMAPStore far
 Tunnel "exec {python} -I -S {hand_over} {far}"
 Timeout 0
+PipelineDepth 50
 UseNamespace no
 PathDelimiter /
 
