@@ -4,7 +4,8 @@
 
 Argument: the account's name. A fetch that the watcher asked for, by the file "news", looks at INBOX alone.
 Ends with 0 also where no attempt may be made yet, or what is left has to wait for tomorrow; with 75 where the fetch
-failed for something that may pass, such as a provider that is down, and with 1 for what somebody has to mend.
+failed for something that may pass, such as a provider that is down, with 77 where the provider refuses the login, and
+with 78 where another host fetches the account. Anything else is a fault, and systemd tries again.
 """
 
 from __future__ import annotations
@@ -100,7 +101,8 @@ class Run:
 
 
 # EX_TEMPFAIL (sysexits.h) is no failure of the unit: the next attempt is made by itself.
-EXIT = {"ok": 0, "limit": 0, "retrying": 75, "house full": 75}
+# EX_NOPERM is for what somebody has to mend.
+EXIT = {"ok": 0, "limit": 0, "retrying": 75, "house full": 75, "refused": 77, "stopped": 77}
 
 FAILURES: dict[type[Exception], Kind] = {
     HouseFullError: "house full",
@@ -179,7 +181,7 @@ def main(name: str) -> int:
         claim(name, str(directory / "host"))
     except ElsewhereError as error:
         print(error, file=sys.stderr)
-        return 1
+        return 78  # EX_CONFIG
     account = Account.read(ACCOUNTS / f"{name}.json")
     kind = "token" if account.mechanism == "xoauth2" else "password"
     secret = (Path(os.environ["CREDENTIALS_DIRECTORY"]) / kind).read_text("utf-8").strip("\r\n")
@@ -208,7 +210,7 @@ def main(name: str) -> int:
     if wait or status.state == "ok":
         return 0
     print(status.describe(), file=sys.stderr)
-    return EXIT.get(status.state, 1)
+    return EXIT[status.state]
 
 
 def by_timer(seen: Path, environment: Mapping[str, str] = os.environ) -> bool:
