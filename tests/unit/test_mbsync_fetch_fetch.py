@@ -279,6 +279,18 @@ def test_a_renumbered_mailbox_is_recognised(world: World) -> None:
     ]
 
 
+def test_what_was_moved_before_a_renumbering_is_not_fetched_again(world: World) -> None:
+    world.fetch()
+    world.provider.boxes["INBOX"] = Box(uidvalidity=77)
+    for text in ("a", "c"):
+        world.provider.boxes["INBOX"].add(text)
+    world.provider.boxes["Work"].add("b")
+    world.fetch()
+    assert world.pulled == []
+    world.fetch()
+    assert world.inside() == {"Google/INBOX": ["a", "b", "c"], "Google/Work": ["d"]}
+
+
 def test_a_renumbering_that_was_stopped_is_gone_on_with(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,7 +95,10 @@ class Known:
             message.uid: message.fingerprint
             for message in self.session.provider.survey(self.session.provider.uids())
         }
-        same = recognise(self.session.ledger.taken(record.alias), now)
+        before = self.session.ledger.taken(record.alias)
+        same = recognise(before, now)
+        # What is no longer here may be in another mailbox now: it is kept by a number that no message has.
+        left = {-uid: mark for uid, mark in before.items() if uid not in same.values()}
         path = self.session.state_path(record.alias)
         state = SyncState.read(path)
         # It has been done already if a fetch was stopped after this.
@@ -104,7 +107,7 @@ class Known:
             state.far_validity, state.max_pulled = far.uidvalidity, 0
             state.write(path)
         with self.session.ledger.transaction():
-            self.session.ledger.replace(record.alias, {uid: now[uid] for uid in same})
+            self.session.ledger.replace(record.alias, {uid: now[uid] for uid in same} | left)
             self.session.ledger.update(record.alias, uidvalidity=far.uidvalidity, next_uid=1)
         self.session.note(
             f"{decode(record.raw)} was renumbered by the provider (UIDVALIDITY {record.uidvalidity}, now "

@@ -151,7 +151,10 @@ class Ledger:
             )
 
     def taken(self, alias: str, first: int = 1) -> dict[int, bytes]:
-        """Return the fingerprint of each UID, from this one on, ever taken from a mailbox since its UIDVALIDITY."""
+        """Return the fingerprint of each UID, from this one on, ever taken from a mailbox since its UIDVALIDITY.
+
+        Numbers below 0 are those of messages that were gone when it changed.
+        """
         query = "SELECT uid, fingerprint FROM message WHERE alias = ? AND uid >= ? ORDER BY uid"
         return dict(self._db.execute(query, (alias, first)))
 

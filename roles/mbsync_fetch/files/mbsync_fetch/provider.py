@@ -204,7 +204,7 @@ class Provider:
 
     def present(self, uids: Iterable[int]) -> set[int]:
         """Tell which of these UIDs the open mailbox still has."""
-        rest, found = sorted(uids), set[int]()
+        rest, found = sorted(uid for uid in uids if uid > 0), set[int]()
         for start in range(0, len(rest), SURVEY_SIZE):
             with _failures():
                 kind, answer = self._client.uid("SEARCH", "UID", uid_set(rest[start : start + SURVEY_SIZE]))
