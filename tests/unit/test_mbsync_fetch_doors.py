@@ -18,11 +18,9 @@ from mbsync_fetch.doors import (
     NEAR_CAPABILITIES,
     NEAR_COMMANDS,
     Door,
-    in_lines,
-    in_set,
-    uid_set,
 )
 from mbsync_fetch.near_door import NearDoor
+from mbsync_fetch.sequence_set import in_lines, in_set, uid_set
 from mbsync_fetch.stream import Stream
 
 DEADLINE = 5.0

@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from mbsync_fetch import arrivals, doors, fetch, run
+from mbsync_fetch import arrivals, fetch, run, sequence_set
 from mbsync_fetch.account import Account
 from mbsync_fetch.doors import Door, Refusal
 from mbsync_fetch.house import FolderStatus
@@ -361,7 +361,7 @@ def test_what_mbsync_passes_over_comes_all_the_same(world: World) -> None:
 def test_more_than_a_command_can_name_come_in_several_runs(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doors, "LINE", 20)
+    monkeypatch.setattr(sequence_set, "LINE", 20)
     for uid in (2, 4, 6, 8):
         world.provider.boxes["INBOX"].add(f"m{uid}")
         world.provider.boxes["INBOX"].messages.pop(uid, None)

@@ -12,7 +12,6 @@ from .names import decode
 from .provider import Message
 from .session import Session, say
 from .status import DAY
-from .sync_state import SyncState
 
 # Scripts may answer and forward mail: what is older than this, in seconds, is filed without them.
 SIEVE_AGE = 7 * DAY
@@ -26,7 +25,7 @@ class Arrivals:
 
     def record(self, record: FolderRecord, new: Mapping[int, Message]) -> set[int]:
         """Take into the ledger what mbsync has paired, once it has passed the owner's scripts."""
-        state = SyncState.read(self.session.state_path(record.alias)) or SyncState()
+        state = self.session.state(record.alias)
         arrived = {uid: state.pairs[uid] for uid in new if state.pairs.get(uid)}
         if self.session.account.inbox and record.role == "inbox":
             self.filter(record, new, arrived)

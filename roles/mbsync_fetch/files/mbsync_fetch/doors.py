@@ -13,9 +13,10 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .sequence_set import in_set, uid_set
 from .stream import CHUNK, Stream
 
 FAR_COMMANDS = {"SELECT": "EXAMINE", "UID FETCH": "UID FETCH"}
@@ -25,8 +26,6 @@ FAR_CAPABILITIES = "IMAP4rev1"
 NEAR_CAPABILITIES = "IMAP4rev1 LITERAL+ UIDPLUS"
 
 # No control characters: a lone CR may begin a new line to some server.
-# What a server takes as a command is 8192 bytes at least; the rest of it is short.
-LINE = 7500
 _COMMAND = re.compile(
     rb"(?P<tag>[!-~]+) (?P<name>UID [A-Za-z]+|[A-Za-z]+)(?P<arguments>(?: [^\x00-\x1f\x7f]*)?)"
 )
@@ -47,45 +46,6 @@ class Refusal:
     command: str
     uid: int
     text: str
-
-
-def uid_set(uids: Iterable[int]) -> str:
-    """Write UIDs as a sequence set (RFC 9051 section 9), such as 1:3,7."""
-    ranges: list[list[int]] = []
-    for uid in sorted(uids):
-        if ranges and uid == ranges[-1][1] + 1:
-            ranges[-1][1] = uid
-        else:
-            ranges.append([uid, uid])
-    return ",".join(str(first) if first == last else f"{first}:{last}" for first, last in ranges)
-
-
-def in_lines(uids: Iterable[int]) -> list[list[int]]:
-    """Divide UIDs so that each part, as a sequence set, fits into a command line (RFC 7162 section 4)."""
-    parts: list[list[int]] = []
-    size = LINE
-    for uid in sorted(uids):
-        if parts and uid == parts[-1][-1] + 1:
-            parts[-1].append(uid)
-            continue
-        # What a range of its own takes: the end of it may have a digit more.
-        needed = 2 * len(f"{uid}") + 3
-        if size + needed > LINE:
-            parts.append([])
-            size = 0
-        size += needed
-        parts[-1].append(uid)
-    return parts
-
-
-def in_set(uid: int, text: str) -> bool:
-    """Tell whether a UID is in a sequence set; * is taken for a UID above any."""
-    for part in text.split(","):
-        first, _, last = part.partition(":")
-        low, high = (2**32 if edge == "*" else int(edge) for edge in (first, last or first))
-        if min(low, high) <= uid <= max(low, high):
-            return True
-    return False
 
 
 @dataclass

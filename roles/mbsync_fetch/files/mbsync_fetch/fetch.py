@@ -9,16 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from .arrivals import Arrivals
-from .doors import Door, in_lines
+from .doors import Door
 from .house import mailbox_name
 from .known import Known
 from .ledger import FolderRecord
 from .mbsync import Outcome, Side, pull
-from .names import decode
-from .provider import MailboxStatus, Message, ProviderError, quoted
+from .names import decode, quoted
+from .provider import MailboxStatus, Message, ProviderError
+from .sequence_set import in_lines
 from .session import Session, say
 from .status import Refused, Report, kind_of
-from .sync_state import SyncState, interrupted, mend
+from .sync_state import interrupted, mend
 
 
 class HouseFullError(Exception):
@@ -135,7 +136,7 @@ class Fetch:
         if not wanted and not unfinished:
             return
         if not unfinished:
-            state = SyncState.read(path) or SyncState()
+            state = self.session.state(record.alias)
             state.want(wanted)
             state.write(path)
         outcome = self._mbsync(record, frozenset(wanted), len(new))
@@ -152,7 +153,7 @@ class Fetch:
     def _store(self, record: FolderRecord, messages: Mapping[int, Message]) -> None:
         """Store what mbsync passes over: mbsync 1.4 takes no message without an empty line after its header."""
         path = self.session.state_path(record.alias)
-        state = SyncState.read(path) or SyncState()
+        state = self.session.state(record.alias)
         if messages:
             self.session.provider.examine(record.raw)
         for uid in messages:

@@ -13,9 +13,9 @@ from itertools import islice
 from types import TracebackType
 from typing import Any
 
-from .doors import uid_set
-from .ledger import fingerprint
-from .names import encode
+from .ledger import FINGERPRINTED, fingerprint
+from .names import encode, quoted
+from .sequence_set import expand, uid_set
 from .stream import Stream
 
 # A script may have to wait for the queue that takes what it redirects.
@@ -29,7 +29,6 @@ BATCH = 2000
 SIEVE_BATCH = 50
 
 _DATED = re.compile(rb'UID (?P<uid>\d+) INTERNALDATE "(?P<date>[^"]*)"')
-FINGERPRINTED = "(UID INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)])"
 _STATUS = re.compile(rb"\((?P<items>[^()]*)\)\s*$")
 _STORAGE = re.compile(rb"\(.*?STORAGE (?P<used>\d+) (?P<limit>\d+).*?\)")
 
@@ -186,7 +185,7 @@ class House:
         """Return what each message of a folder is recognised by, by UID."""
         found = {}
         for batch in self._batches(folder, self._all(folder), BATCH):
-            for item in self._uid("FETCH", folder, batch, FINGERPRINTED):
+            for item in self._uid("FETCH", folder, batch, f"(UID {FINGERPRINTED})"):
                 if isinstance(item, tuple) and (match := _DATED.search(item[0])):
                     found[int(match["uid"])] = fingerprint(item[1], match["date"].decode("ascii"))
         return found
@@ -200,7 +199,7 @@ class House:
             for code in codes:
                 if code:
                     _, old, new = code.split()
-                    moved |= zip(_expand(old), _expand(new), strict=True)
+                    moved |= zip(expand(old.decode("ascii")), expand(new.decode("ascii")), strict=True)
         return moved
 
     def remove(self, folder: str, uids: Collection[int]) -> None:
@@ -297,20 +296,11 @@ def _sets(uids: Collection[int], size: int) -> Iterator[str]:
 
 def mailbox_name(folder: str) -> bytes:
     """Write a folder's name as IMAP does: modified UTF-7 in quotes."""
-    return _quoted(folder).encode("ascii")
+    return quoted(encode(folder))
 
 
 def _quoted(folder: str) -> str:
-    return '"' + encode(folder).replace("\\", r"\\").replace('"', r"\"") + '"'
-
-
-def _expand(text: bytes) -> list[int]:
-    """Read a set of UIDs, such as 1:3,7."""
-    uids: list[int] = []
-    for part in text.split(b","):
-        first, _, last = part.partition(b":")
-        uids += range(int(first), int(last or first) + 1)
-    return uids
+    return mailbox_name(folder).decode("ascii")
 
 
 def _refused(name: str, folder: str, data: Sequence[Any]) -> HouseError:

@@ -28,7 +28,7 @@ class Known:
 
     def paired(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
         """Record what an earlier fetch brought but was kept from recording; return the rest."""
-        state = SyncState.read(self.session.state_path(record.alias)) or SyncState()
+        state = self.session.state(record.alias)
         paired = {uid: message for uid, message in new.items() if uid in state.pairs}
         self._arrivals.record(record, paired)
         return self._settle(record, new, dict.fromkeys(paired, 0))
@@ -61,7 +61,7 @@ class Known:
         present = self.session.provider.present(before)
         left = {uid: fingerprint for uid, fingerprint in before.items() if uid not in present}
         returned = recognise(left, {uid: message.fingerprint for uid, message in new.items()})
-        state = SyncState.read(self.session.state_path(record.alias)) or SyncState()
+        state = self.session.state(record.alias)
         new = self._settle(record, new, {uid: state.pairs.get(old, 0) for uid, old in returned.items()})
         self.session.ledger.forget(record.alias, returned.values())
         return new
@@ -135,7 +135,7 @@ class Known:
         """Record messages (UID at the provider, in the house or 0) that need not be pulled; return the rest."""
         if any(pairs.values()):
             path = self.session.state_path(record.alias)
-            state = SyncState.read(path) or SyncState()
+            state = self.session.state(record.alias)
             if not interrupted(path):
                 state.pairs |= {far: near for far, near in pairs.items() if near}
                 path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -176,14 +176,14 @@ class Known:
     def _absent(self, other: FolderRecord, uids: set[int]) -> set[int]:
         """Tell which of these UIDs another mailbox no longer has, or brought as messages that are in all mail alone."""
         if other.role == "all":
-            state = SyncState.read(self.session.state_path(other.alias)) or SyncState()
+            state = self.session.state(other.alias)
             return {uid for uid in uids if state.pairs.get(uid)}
         return uids - self.session.present(other, uids)
 
     def _move(self, record: FolderRecord, alias: str, uids: Mapping[int, int]) -> dict[int, int]:
         """Move messages in the house as they were at the provider; return the pairs."""
-        other = next(entry for entry in self.session.ledger.folders() if entry.alias == alias)
-        state = SyncState.read(self.session.state_path(alias)) or SyncState()
+        other = self.session.ledger.folder(alias)
+        state = self.session.state(alias)
         near = {uid: state.pairs.get(there, 0) for uid, there in uids.items()}
         here = [number for number in near.values() if number]
         status = self.session.house.status(other.house)

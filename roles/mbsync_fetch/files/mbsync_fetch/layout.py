@@ -59,7 +59,7 @@ class Layout:
         if record.house != folder.house:
             self._rename(record, folder.house)
         self.ledger.update(record.alias, house=folder.house, role=folder.role)
-        return next(entry for entry in self.ledger.folders() if entry.alias == record.alias)
+        return self.ledger.folder(record.alias)
 
     def _follow(self, planned: Sequence[Folder], vanished: Sequence[FolderRecord]) -> None:
         """Recognise new mailboxes that are ones that have disappeared, and rename their folders."""

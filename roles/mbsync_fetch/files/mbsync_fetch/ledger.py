@@ -18,6 +18,7 @@ from pathlib import Path
 FINGERPRINT_SIZE = 16
 """Bytes."""
 HEADER_FIELDS = ("message-id", "date", "from", "subject")
+FINGERPRINTED = f"INTERNALDATE BODY.PEEK[HEADER.FIELDS ({' '.join(HEADER_FIELDS).upper()})]"
 """What a message is recognised by: the provider gives it without the body, and no copy differs in it."""
 
 _SCHEMA = """
@@ -118,6 +119,10 @@ class Ledger:
     def folders(self) -> list[FolderRecord]:
         """Return all mailboxes ever assigned, by alias."""
         return _folders(self._db)
+
+    def folder(self, alias: str) -> FolderRecord:
+        """Return a mailbox that was assigned."""
+        return next(record for record in self.folders() if record.alias == alias)
 
     def assign(self, raw: str, house: str, *, alias: str = "") -> FolderRecord:
         """Return the mailbox of this name, which is there; a new one gets the next alias, or the one given."""

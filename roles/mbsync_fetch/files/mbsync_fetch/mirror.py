@@ -30,9 +30,7 @@ class Mirror:
             return
         # Numbers of another UIDVALIDITY, on either side, are those of other messages.
         far, near = self.session.provider.examine(record.raw), self.session.house.status(record.house)
-        known = next(
-            entry.uidvalidity for entry in self.session.ledger.folders() if entry.alias == record.alias
-        )
+        known = self.session.ledger.folder(record.alias).uidvalidity
         if far.uidvalidity != known or near is None or state.near_validity not in (UNKNOWN, near.uidvalidity):
             return
         taken = self.session.ledger.taken(record.alias)

@@ -107,3 +107,8 @@ def _unshift(match: re.Match[str]) -> str:
     except binascii.Error as error:
         raise ValueError("not base64") from error
     return units.decode("utf-16-be")
+
+
+def quoted(text: str) -> bytes:
+    """Quote a string of ASCII for a command (RFC 9051 section 4.3)."""
+    return b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode("ascii") + b'"'

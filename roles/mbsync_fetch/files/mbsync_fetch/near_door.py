@@ -14,6 +14,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from .doors import LITERAL, MAILBOX, Door
+from .sequence_set import expand
 
 # What one command may hold.
 MESSAGES, BYTES = 100, 4 * 1024 * 1024
@@ -106,18 +107,10 @@ class NearDoor(Door):
 def _answers(sent: list[Append], answer: bytes) -> list[bytes]:
     """Answer each message's command, with the UID that it has got (RFC 4315 section 3)."""
     found = _UIDS.search(answer)
-    uids = _expand(found["set"]) if found else []
+    uids = expand(found["set"].decode("ascii")) if found else []
     if found is None or len(uids) != len(sent):
         return [append.tag + b" OK stored\r\n" for append in sent]
     return [
         b"%s OK [APPENDUID %s %d] stored\r\n" % (append.tag, found["validity"], uid)
         for append, uid in zip(sent, uids, strict=True)
     ]
-
-
-def _expand(text: bytes) -> list[int]:
-    uids: list[int] = []
-    for part in text.split(b","):
-        first, _, last = part.partition(b":")
-        uids += range(int(first), int(last or first) + 1)
-    return uids

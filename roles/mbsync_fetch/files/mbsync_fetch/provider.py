@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from .account import Account
-from .doors import uid_set
-from .ledger import fingerprint
-from .names import Mailbox, parse_list
+from .ledger import FINGERPRINTED, fingerprint
+from .names import Mailbox, parse_list, quoted
+from .sequence_set import expand, uid_set
 from .status import Kind, kind_of
 from .stream import Stream
 
 # How many messages are asked for at once.
 SURVEY_SIZE = 1000
-SURVEYED = "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)])"
+SURVEYED = f"(UID FLAGS RFC822.SIZE {FINGERPRINTED})"
 
 _STATUS = re.compile(rb"(MESSAGES|UIDNEXT|UIDVALIDITY) (\d+)", re.IGNORECASE)
 # Flags of a session, and what must not cross.
@@ -92,11 +92,6 @@ class _Connection(imaplib.IMAP4):
             undo.pop_all()
         self.stream = Stream(self.sock)
         self.file: Any = self.stream
-
-
-def quoted(text: str) -> bytes:
-    """Quote a string of ASCII for a command (RFC 9051 section 4.3)."""
-    return b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode("ascii") + b'"'
 
 
 def askable(raw: str) -> bool:
@@ -194,7 +189,7 @@ class Provider:
                 _check(kind, answer)
                 found = b" ".join(line for line in self._client.response("ESEARCH")[1] if line)
                 match = re.search(rb"\bALL ([0-9:,]+)", found)
-                uids = _expand(match[1].decode("ascii")) if match else []
+                uids = expand(match[1].decode("ascii")) if match else []
             else:
                 kind, answer = self._client.uid("SEARCH", "UID", f"{first}:*")
                 _check(kind, answer)
@@ -262,15 +257,6 @@ def _message(attributes: bytes, header: bytes) -> Message | None:
 def _moment(internaldate: bytes) -> float:
     moment = imaplib.Internaldate2tuple(internaldate)
     return time.mktime(moment) if moment else 0.0
-
-
-def _expand(text: str) -> list[int]:
-    uids: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.partition(":")
-        low, high = sorted((int(first), int(last or first)))
-        uids += range(low, high + 1)
-    return uids
 
 
 def _once(first: bytes) -> Callable[[bytes], bytes]:

@@ -11,6 +11,7 @@ from .account import Account
 from .house import House
 from .ledger import FolderRecord, Ledger
 from .provider import Provider
+from .sync_state import SyncState
 
 
 def say(text: str) -> None:
@@ -41,6 +42,10 @@ class Session:
     def state_path(self, alias: str) -> Path:
         """Return mbsync's state file of a mailbox."""
         return self.directory / "sync" / alias
+
+    def state(self, alias: str) -> SyncState:
+        """Return what mbsync remembers of a mailbox, nothing before the first time."""
+        return SyncState.read(self.state_path(alias)) or SyncState()
 
     def present(self, other: FolderRecord, uids: set[int]) -> set[int]:
         """Tell which of these UIDs a mailbox still has: all, where that cannot be seen now. It is open then."""
