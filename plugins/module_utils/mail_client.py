@@ -134,13 +134,14 @@ class Deadline:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a server listens and how it has to prove itself. `tls` is `starttls` or `implicit`."""
+    """Where a server listens and how it has to prove itself. `tls` is `starttls` or `implicit`; `path` is for HTTP."""
 
     host: str
     port: int
     tls: str
     server_name: str
     context: ssl.SSLContext
+    path: str = "/"
 
 
 def client_context(ca_file: str | None) -> ssl.SSLContext:
@@ -605,17 +606,17 @@ class Sieve(MailClient):
 
 
 class Https(Client):
-    """HTTP/1.1 over TLS (RFC 9112): one request for the front page."""
+    """HTTP/1.1 over TLS (RFC 9112): one request for the endpoint's page."""
 
     def read_greeting(self) -> None:
-        name = self.endpoint.server_name
-        self.send(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n", "its answer to GET /")
+        name, request = self.endpoint.server_name, f"GET {self.endpoint.path}"
+        self.send(f"{request} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n", f"its answer to {request}")
         line = self.read_line()
         if not re.match(r"HTTP/1\.\d [1-5]\d\d\b", line):
             raise UnexpectedAnswer(self.awaited, line)
         status = line.partition(" ")[2]
         if status[0] in "45":
-            raise CommandRefused("GET /", status)
+            raise CommandRefused(request, status)
 
 
 def _imap_name(command: str) -> str:

@@ -63,6 +63,13 @@ class CertificateEnds(CheckError):
         super().__init__(f"the certificate is valid for {days} days more, fewer than {wanted}")
 
 
+class NoPath(ValueError):
+    """The option ports asks a mail server for a page."""
+
+    def __init__(self, port: int, path: str) -> None:
+        super().__init__(f"ports: port {port}: only https has pages such as {path!r}. Remove path.")
+
+
 class NoStarttls(ValueError):
     """The option ports asks for what HTTP does not have."""
 
@@ -71,10 +78,14 @@ class NoStarttls(ValueError):
 
 
 def port_job(endpoint: Endpoint, protocol: str, timeout: float, certificate_days: int) -> Job:
-    """Return the check of one port. `timeout` is in seconds. Raises NoStarttls."""
+    """Return the check of one port. `timeout` is in seconds. Raises NoStarttls or NoPath."""
     if protocol == "https" and endpoint.tls == "starttls":
         raise NoStarttls(endpoint.port)
+    if protocol != "https" and endpoint.path != "/":
+        raise NoPath(endpoint.port, endpoint.path)
     name = f"{endpoint.port} {protocol} ({TLS_NAMES[endpoint.tls]})"
+    if endpoint.path != "/":
+        name += f" {endpoint.server_name}{endpoint.path}"
     return name, lambda: check_port(endpoint, protocol, timeout, certificate_days)
 
 

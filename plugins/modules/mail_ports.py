@@ -15,7 +15,7 @@ description:
   - Where TLS comes by STARTTLS, checks that no login is offered before it, and that the server refuses to begin
     one. No password is sent.
   - Checks that a login is offered after TLS, but for the protocols C(smtp) and C(https).
-  - For C(https), the front page has to answer without an error.
+  - For C(https), the page at O(ports[].path) has to be there.
   - Makes all checks before it fails. Nothing is changed.
 notes:
   - Dovecot takes a connection from its own machine for secured and offers logins before TLS there. Run this
@@ -51,6 +51,10 @@ options:
         type: str
         required: true
         choices: [starttls, implicit]
+      path:
+        description: The page that V(https) is asked for.
+        type: str
+        default: /
   timeout:
     description: Seconds that each port has for all of its check.
     type: float
@@ -88,7 +92,7 @@ checks:
   elements: dict
   contains:
     name:
-      description: Port, protocol and kind of TLS.
+      description: Port, protocol and kind of TLS, and the page if another than the first was asked for.
       type: str
       sample: 993 imap (TLS)
     ok:
@@ -120,6 +124,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import (
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_ports import (
     CLIENTS,
     TLS_NAMES,
+    NoPath,
     NoStarttls,
     port_job,
 )
@@ -128,6 +133,7 @@ PORT_OPTIONS = {
     "port": {"type": "int", "required": True},
     "protocol": {"type": "str", "required": True, "choices": list(CLIENTS)},
     "tls": {"type": "str", "required": True, "choices": list(TLS_NAMES)},
+    "path": {"type": "str", "default": "/"},
 }
 
 
@@ -149,14 +155,14 @@ def main() -> None:
         context = client_context(options["ca_file"])
         jobs = [
             port_job(
-                Endpoint(host, port["port"], port["tls"], name, context),
+                Endpoint(host, port["port"], port["tls"], name, context, port["path"]),
                 port["protocol"],
                 options["timeout"],
                 options["certificate_days"],
             )
             for port in options["ports"]
         ]
-    except (InvalidCaFile, NoStarttls) as error:
+    except (InvalidCaFile, NoPath, NoStarttls) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**report(run_checks(jobs)))
 

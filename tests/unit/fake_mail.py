@@ -94,6 +94,7 @@ class Behaviour:
     repeats_password: bool = False
     has_idle: bool = True
     has_uidplus: bool = True
+    page: str = "/"
     status: str = "200 OK"
 
 
@@ -398,9 +399,10 @@ class HttpSession(Session):
     def __call__(self, implicit: bool) -> None:
         assert implicit
         self.start_tls()
+        _, path, _ = self.read().split()
         while self.read() != " ":
             pass
-        self.say(f"HTTP/1.1 {self.behaviour.status}", "")
+        self.say(f"HTTP/1.1 {self.behaviour.status if path == self.behaviour.page else '404 Not Found'}", "")
 
 
 SESSIONS: dict[str, Callable[..., Session]] = {

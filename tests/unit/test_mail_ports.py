@@ -18,7 +18,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import (
     InvalidCaFile,
     client_context,
 )
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_ports import NoStarttls, port_job
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_ports import NoPath, NoStarttls, port_job
 from ansible_collections.ilnmors.mail.plugins.modules import mail_ports as mail_ports_module
 from ansible_collections.ilnmors.mail.tests.unit.fake_mail import (
     ADDRESS,
@@ -249,6 +249,20 @@ def test_the_front_page(
     assert (result.ok, result.detail) == (ok, detail)
 
 
+@pytest.mark.parametrize(
+    ("path", "ok", "detail"),
+    [
+        ("/mail/config.xml", True, GOOD),
+        ("/elsewhere", False, "GET /elsewhere refused: 404 Not Found"),
+    ],
+)
+def test_another_page(path: str, ok: bool, detail: str, authority: Authority, good: ssl.SSLContext) -> None:
+    with serve("https", "implicit", good, Behaviour(page="/mail/config.xml")) as port:
+        endpoint = Endpoint(ADDRESS, port, "implicit", NAME, client_context(str(authority.file)), path)
+        [result] = run_checks([port_job(endpoint, "https", 1, 14)])
+    assert (result.name, result.ok, result.detail) == (f"{port} https (TLS) {NAME}{path}", ok, detail)
+
+
 def test_mail_between_machines_needs_no_login(authority: Authority, good: ssl.SSLContext) -> None:
     with serve("smtp", "starttls", good, Behaviour(offers_login=False)) as port:
         assert check(port, "smtp", "starttls", authority.file).ok
@@ -293,6 +307,13 @@ def test_https_has_no_starttls(authority: Authority) -> None:
     endpoint = Endpoint(ADDRESS, 443, "starttls", NAME, client_context(str(authority.file)))
     with pytest.raises(NoStarttls, match=r"^ports: port 443: https has no STARTTLS\. Write tls: implicit\.$"):
         port_job(endpoint, "https", 1, 14)
+
+
+def test_a_mail_server_has_no_pages(authority: Authority) -> None:
+    endpoint = Endpoint(ADDRESS, 993, "implicit", NAME, client_context(str(authority.file)), "/mail")
+    message = r"^ports: port 993: only https has pages such as '/mail'\. Remove path\.$"
+    with pytest.raises(NoPath, match=message):
+        port_job(endpoint, "imap", 1, 14)
 
 
 class TestModule:
