@@ -98,9 +98,11 @@ SCENARIOS := upgrade default ldap
 certificates: venv
 	@ansible-playbook molecule/resources/certificates.yml >$(LAB)/certificates.log || { cat $(LAB)/certificates.log; exit 1; }
 
+# The checks compute while the machines are downloaded.
 .PHONY: test
-test: SUITES = bookworm trixie
-test: lint unit machines archive certificates ## everything: lint, unit tests, and the whole house from bare machines
+test: venv ## everything: lint, unit tests, and the whole house from bare machines
+	@echo "==> checking the sources, and building the machines beside it"
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target SUITES="bookworm trixie" lint unit machines archive certificates
 	@molecule/resources/run-scenarios.sh $(LAB) $(SCENARIOS)
 
 .PHONY: bench
