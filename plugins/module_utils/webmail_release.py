@@ -9,20 +9,22 @@
     ROOT/versions/2.38.1-…/              what ran before, kept for the way back
 
 A release exists under its name only when it is complete, and becomes current only after its own
-preparation succeeded, so nothing that fails on the way is ever served.
+preparation succeeded, so nothing that fails on the way is ever served. One run at a time: a second one waits.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import re
 import shutil
 import tarfile
-import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 DIGITS = 12
 """How many hexadecimal digits of the archive's sha256 are part of a release's name."""
@@ -30,9 +32,12 @@ DIGITS = 12
 PROGRAMS = ("snappymail", "tachyon")
 """The folders that releases keep their program in: SnappyMail's and its fork's."""
 
+WORKPLACE = ".new"
+"""Where a release is unpacked, below ``versions``, until it is complete."""
+
 
 class ReleaseError(Exception):
-    """An archive or release that must not become current. The message names what was found and what to do."""
+    """An archive or release that must not become current. The message says what was found and what to do."""
 
 
 @dataclass(frozen=True)
@@ -79,18 +84,26 @@ def predict(request: Request) -> Outcome:
     return Outcome(name, current(request.root))
 
 
-def deploy(request: Request, fetch: Callable[[Path], None], prepare: Callable[[Path], None]) -> Outcome:
-    """Make the requested release current.
+def stage(request: Request, fetch: Callable[[Path], None]) -> str:
+    """Unpack the requested release beside the current one, and return its name.
 
     ``fetch`` writes the archive to a path, and is only called when the release is not unpacked yet.
+    """
+    with _alone(request.root):
+        return _stage(request, fetch)
+
+
+def deploy(request: Request, fetch: Callable[[Path], None], prepare: Callable[[Path], None]) -> Outcome:
+    """Make the requested release current, unpacked by `fetch` as in `stage` where it is not yet.
+
     ``prepare`` gets the unpacked release before it becomes current, and raises `ReleaseError` to refuse it.
     """
-    previous = current(request.root)
-    name = unpacked(request.root, request.sha256) or _install(request, fetch)
-    if name != previous:
-        prepare(request.root / "versions" / name)
-        _switch(request.root, name)
-        _prune(request.root / "versions", {name, previous})
+    with _alone(request.root):
+        name, previous = _stage(request, fetch), current(request.root)
+        if name != previous:
+            prepare(request.root / "versions" / name)
+            _switch(request.root, name)
+            _prune(request.root / "versions", {name, previous})
     return Outcome(name, previous)
 
 
@@ -98,92 +111,114 @@ def verify(archive: Path, sha256: str) -> None:
     """Raise `ReleaseError` unless the archive has this checksum."""
     with archive.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != sha256:
+    if found != sha256.lower():
         raise ReleaseError(
-            f"sha256: the archive has {found}, but {sha256} was asked for. "
+            f"the archive's sha256 is {found}, but {sha256} was asked for. "
             "Use the archive that belongs to the checksum, or the checksum that its publisher names."
         )
 
 
-def unpack(archive: Path, destination: Path) -> None:
-    """Unpack a tar archive's files and folders, readable for all and writable for their owner only.
+def inspect(archive: Path) -> str:
+    """Read a tar archive through, and return the version of the release that it holds.
 
-    The ``data`` filter of `tarfile` would do, but Debian 12's Python 3.11.2 has none.
+    Raises `ReleaseError` where it is damaged, would write elsewhere than in its folder, or has another layout.
     """
     try:
         with tarfile.open(archive) as tar:
-            for member in tar:
-                _unpack_member(tar, member, destination)
+            return _version([_safe_name(member) for member in tar if not member.isdir()])
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         reason = str(error).partition("\n")[0]
-        raise ReleaseError(f"src: the archive cannot be unpacked ({reason}). Fetch it again.") from error
+        raise ReleaseError(f"the archive cannot be unpacked ({reason}). Fetch it again.") from error
 
 
-def version_of(release: Path) -> str:
-    """Return the version of an unpacked release, or raise `ReleaseError` if it has another layout."""
-    homes = [path for program in PROGRAMS for path in release.glob(f"{program}/v/*")]
-    complete = [
-        home
-        for home in homes
-        if all((home / part).is_dir() for part in ("app", "static", "themes"))
-        and (home / "include.php").is_file()
-    ]
-    if not (release / "index.php").is_file() or len(complete) != 1 or len(homes) != 1:
+def _safe_name(member: tarfile.TarInfo) -> str:
+    name = PurePosixPath(member.name)
+    if name.is_absolute() or ".." in name.parts:
         raise ReleaseError(
-            "src: the archive is no webmail release: it must hold index.php and exactly one "
+            f"the archive holds {member.name!r}, which leads out of its folder. Do not use it."
+        )
+    if not member.isfile():
+        raise ReleaseError(
+            f"the archive holds {member.name!r}, which is neither a file nor a folder. Do not use it."
+        )
+    return str(name)
+
+
+def _version(names: Iterable[str]) -> str:
+    """Return the version of the release that has these files, or raise `ReleaseError` for another layout."""
+    files = set(names)
+    parts = {tuple(name.split("/")[:4]) for name in files}
+    homes = {home[:3] for home in parts if len(home) == 4 and home[0] in PROGRAMS and home[1] == "v"}
+    wanted = {(*home, part) for home in homes for part in ("include.php", "app", "static", "themes")}
+    if "index.php" not in files or len(homes) != 1 or not wanted <= parts:
+        raise ReleaseError(
+            "the archive is no webmail release: it must hold index.php and exactly one "
             "snappymail/v/VERSION/ or tachyon/v/VERSION/ with include.php, app, static and themes. "
             "Use a release archive, not the source."
         )
-    version = homes[0].name
+    version = homes.pop()[2]
     if not re.fullmatch(r"[0-9][0-9A-Za-z.-]*", version):
-        raise ReleaseError(f"src: the archive names its version {version!r}. Use a release archive.")
+        raise ReleaseError(f"the archive names its version {version!r}. Use a release archive.")
     return version
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Keep other runs out of the releases; the kernel ends the lock of a run that dies."""
+    versions = root / "versions"
+    _make_folder(versions, root.parent)
+    folder = os.open(versions, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _stage(request: Request, fetch: Callable[[Path], None]) -> str:
+    return unpacked(request.root, request.sha256) or _install(request, fetch)
 
 
 def _install(request: Request, fetch: Callable[[Path], None]) -> str:
     """Fetch, check and unpack the release under its name; return the name."""
-    versions = request.root / "versions"
-    _make_folder(versions, request.root.parent)
-    workplace = Path(tempfile.mkdtemp(prefix=".new-", dir=versions))
+    workplace = request.root / "versions" / WORKPLACE
+    shutil.rmtree(workplace, ignore_errors=True)
+    workplace.mkdir(mode=0o700)
     try:
-        archive = workplace / "archive"
+        archive, release = workplace / "archive", workplace / "release"
         fetch(archive)
         verify(archive, request.sha256)
-        release = workplace / "release"
-        release.mkdir()
-        unpack(archive, release)
-        name = f"{version_of(release)}-{request.sha256[:DIGITS]}"
+        name = f"{inspect(archive)}-{request.sha256[:DIGITS]}"
+        _make_folder(release, workplace)
+        _unpack(archive, release)
         # The archive's own data folder would lie within the web root.
         shutil.rmtree(release / "data", ignore_errors=True)
         if request.include:
             (release / "include.php").unlink(missing_ok=True)
             (release / "include.php").symlink_to(request.include)
-        release.chmod(0o755)
-        release.rename(versions / name)
+        # A power cut must not leave a name whose files are empty.
+        os.sync()
+        release.rename(request.root / "versions" / name)
         return name
     finally:
         shutil.rmtree(workplace)
 
 
-def _unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, destination: Path) -> None:
-    target = destination / member.name
-    if Path(member.name).is_absolute() or ".." in Path(member.name).parts:
-        raise ReleaseError(
-            f"src: the archive holds {member.name!r}, which leads out of its folder. Do not use it."
-        )
-    if member.isdir():
-        _make_folder(target, destination)
-    elif member.isfile():
-        _make_folder(target.parent, destination)
-        content = tar.extractfile(member)
-        assert content is not None  # noqa: S101 - a regular file has content
-        with content, target.open("wb") as out:
-            shutil.copyfileobj(content, out)
-        target.chmod(0o644)
-    else:
-        raise ReleaseError(
-            f"src: the archive holds {member.name!r}, which is neither a file nor a folder. Do not use it."
-        )
+def _unpack(archive: Path, destination: Path) -> None:
+    """Unpack the files of an inspected archive, readable for all and writable for their owner only.
+
+    The ``data`` filter of `tarfile` would do, but Debian 12's Python 3.11.2 has none.
+    """
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            content = tar.extractfile(member)
+            if content is None:
+                continue  # a folder; the files make those that are needed
+            target = destination / member.name
+            _make_folder(target.parent, destination)
+            with content, target.open("wb") as out:
+                shutil.copyfileobj(content, out)
+            target.chmod(0o644)
 
 
 def _make_folder(folder: Path, top: Path) -> None:

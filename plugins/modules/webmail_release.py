@@ -16,7 +16,15 @@ description:
     whose preparation fails, leaves the running release as it was.
   - The release that was current before is kept; older ones are removed.
   - An archive is only read, and downloaded, when its release is not unpacked yet.
+  - Two runs at once do not disturb each other; the second one waits.
 options:
+  state:
+    description:
+      - V(unpacked) fetches, checks and unpacks the archive, and leaves the current release alone.
+      - V(current) goes on to prepare the release and switches to it.
+    type: str
+    choices: [unpacked, current]
+    default: current
   src:
     description: The release archive, a path on the host or an C(https) URL.
     type: str
@@ -48,6 +56,13 @@ attributes:
 """
 
 EXAMPLES = r"""
+- name: See that there is a release to switch to, before anything else changes
+  ilnmors.mail.webmail_release:
+    src: /var/cache/snappymail.tar.gz
+    sha256: 71f1d8a9065cc9cf7ddd064f5c47cc7b255cb70e6a56713647fc73d4b79e33ec
+    include: /etc/snappymail/include.php
+    state: unpacked
+
 - name: Unpack the release and switch to it
   ilnmors.mail.webmail_release:
     src: https://github.com/the-djmaze/snappymail/releases/download/v2.38.2/snappymail-2.38.2.tar.gz
@@ -58,33 +73,100 @@ EXAMPLES = r"""
 
 RETURN = r"""
 release:
-  description: The name of the current release, a folder under C(versions).
+  description: The name of the requested release, a folder under C(versions).
   returned: success
   type: str
   sample: 2.38.2-71f1d8a9065c
 previous:
-  description: The name of the release that was current before; none at the first run.
+  description: The name of the release that was current before this; none at the first run.
   returned: success
   type: str
   sample: 2.38.1-0f5a3b1c9d2e
 """
 
+import http.client
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import fetch_url
 from ansible_collections.ilnmors.mail.plugins.module_utils.webmail_release import (
+    Outcome,
     ReleaseError,
     Request,
+    current,
     deploy,
     predict,
+    stage,
+    unpacked,
 )
+
+ELSEWHERE = "Otherwise download the archive elsewhere and name the file (snappymail_archive_file)."
+
+
+def download(module: AnsibleModule, url: str, target: Path) -> None:
+    """Write what is at an https URL to a file. Raises ReleaseError."""
+    response, info = fetch_url(module, url, timeout=60, decompress=False)
+    if info["status"] != 200:
+        raise ReleaseError(f"the archive cannot be downloaded: {info['msg']}. Is the URL right? {ELSEWHERE}")
+    with target.open("wb") as out:
+        out.writelines(_pieces(response))
+    found, announced = target.stat().st_size, info.get("content-length")
+    if announced and found != int(announced):
+        raise ReleaseError(
+            f"the download ended after {found} of {announced} bytes. Run this again. {ELSEWHERE}"
+        )
+
+
+def _pieces(response: IO[bytes]) -> Iterator[bytes]:
+    try:
+        while piece := response.read(1 << 16):
+            yield piece
+    except (OSError, http.client.HTTPException) as error:
+        raise ReleaseError(f"the download broke off: {error}. Run this again. {ELSEWHERE}") from error
+
+
+def run(module: AnsibleModule) -> Outcome:
+    """Do what the options ask for. The outcome's release is the requested one. Raises ReleaseError and OSError."""
+    src, argv, include = (module.params[name] for name in ("src", "prepare", "include"))
+    request = Request(
+        root=Path(module.params["root"]),
+        sha256=module.params["sha256"].lower(),
+        include=Path(include) if include else None,
+    )
+
+    def fetch(target: Path) -> None:
+        if src.startswith("https://"):
+            download(module, src, target)
+        elif Path(src).is_file():
+            shutil.copyfile(src, target)
+        else:
+            raise ReleaseError("there is no such file on this host. Name an archive or an https URL.")
+
+    def prepare(release: Path) -> None:
+        if not argv:
+            return
+        code, out, err = module.run_command([part.replace("%s", str(release)) for part in argv], cwd="/")
+        if code:
+            said = (err or out).strip()[-500:] or "(nothing)"
+            raise ReleaseError(
+                f"the release {release.name} does not start (exit {code}) and says: {said}\n"
+                "The release before it goes on running. Mend what it says, or name another archive."
+            )
+
+    if module.check_mode:
+        return predict(request)
+    if module.params["state"] == "unpacked":
+        return Outcome(stage(request, fetch), current(request.root))
+    return deploy(request, fetch, prepare)
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            "state": {"type": "str", "choices": ["unpacked", "current"], "default": "current"},
             "src": {"type": "str", "required": True},
             "sha256": {"type": "str", "required": True},
             "root": {"type": "path", "default": "/usr/share/snappymail"},
@@ -93,49 +175,25 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    src, argv = module.params["src"], module.params["prepare"]
-    include = module.params["include"]
-    request = Request(
-        root=Path(module.params["root"]),
-        sha256=module.params["sha256"].lower(),
-        include=Path(include) if include else None,
-    )
-
-    def fetch(target: Path) -> None:
-        if not src.startswith("https://"):
-            if not Path(src).is_file():
-                raise ReleaseError(f"src: {src} is no file on this host. Name an archive or an https URL.")
-            shutil.copyfile(src, target)
-            return
-        response, info = fetch_url(module, src, timeout=60)
-        if info["status"] != 200:
-            raise ReleaseError(
-                f"src: {src} cannot be downloaded ({info['msg']}). Is the host online? "
-                "Otherwise download the archive elsewhere and name the file."
-            )
-        with target.open("wb") as out:
-            shutil.copyfileobj(response, out)
-
-    def prepare(release: Path) -> None:
-        if not argv:
-            return
-        code, out, err = module.run_command([part.replace("%s", str(release)) for part in argv], cwd="/")
-        if code:
-            raise ReleaseError(
-                f"prepare: the release {release.name} does not start (exit {code}): {(err or out)[-500:]}"
-            )
-
+    src, state = module.params["src"], module.params["state"]
+    staged = unpacked(Path(module.params["root"]), module.params["sha256"].lower())
     try:
-        outcome = predict(request) if module.check_mode else deploy(request, fetch, prepare)
+        outcome = run(module)
     except ReleaseError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=f"src: {src}: {error}")
+    except OSError as error:
+        module.fail_json(
+            msg=f"src: {src}: cannot be put in place below {module.params['root']}: {error}. "
+            "The release before it goes on running. Mend that and run this again."
+        )
+    before = staged if state == "unpacked" else outcome.previous
     module.exit_json(
-        changed=outcome.changed,
+        changed=outcome.release != before,
         release=outcome.release,
         previous=outcome.previous,
         diff={
-            "before": f"current release: {outcome.previous}\n" if outcome.previous else "",
-            "after": f"current release: {outcome.release}\n",
+            "before": f"{state} release: {before}\n" if before else "",
+            "after": f"{state} release: {outcome.release}\n",
         },
     )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
 import os
 import shutil
 import tarfile
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.webmail_release impor
     Request,
     deploy,
     predict,
+    stage,
 )
 from ansible_collections.ilnmors.mail.plugins.modules import webmail_release as webmail_release_module
 
@@ -143,7 +146,7 @@ def test_the_way_back_needs_no_archive(host: Host) -> None:
 
 
 def test_what_an_interrupted_run_left_is_removed(host: Host) -> None:
-    (host.root / "versions/.new-abc/release").mkdir(parents=True)
+    (host.root / "versions/.new/release").mkdir(parents=True)
     name = host.deploy(host.archive(layout())).release
     assert host.releases == {name}
 
@@ -155,11 +158,11 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarIn
 
 
 LAYOUT_ERROR = (
-    "src: the archive is no webmail release: it must hold index.php and exactly one snappymail/v/VERSION/ or "
+    "the archive is no webmail release: it must hold index.php and exactly one snappymail/v/VERSION/ or "
     "tachyon/v/VERSION/ with include.php, app, static and themes. Use a release archive, not the source."
 )
-NO_FILE = "src: the archive holds {!r}, which is neither a file nor a folder. Do not use it."
-LEADS_OUT = "src: the archive holds {!r}, which leads out of its folder. Do not use it."
+NO_FILE = "the archive holds {!r}, which is neither a file nor a folder. Do not use it."
+LEADS_OUT = "the archive holds {!r}, which leads out of its folder. Do not use it."
 
 
 @pytest.mark.parametrize(
@@ -170,7 +173,7 @@ LEADS_OUT = "src: the archive holds {!r}, which leads out of its folder. Do not 
         ({k: v for k, v in layout().items() if "/themes/" not in k}, [], LAYOUT_ERROR),
         ({f"snappymail-2.38.2/{k}": v for k, v in layout().items()}, [], LAYOUT_ERROR),
         ({**layout("1.0"), **layout("2.0")}, [], LAYOUT_ERROR),
-        (layout("source"), [], "src: the archive names its version 'source'. Use a release archive."),
+        (layout("source"), [], "the archive names its version 'source'. Use a release archive."),
         ({**layout(), "../x.php": b""}, [], LEADS_OUT.format("../x.php")),
         ({**layout(), "/etc/x.php": b""}, [], LEADS_OUT.format("/etc/x.php")),
         (layout(), [link("static", "/etc")], NO_FILE.format("static")),
@@ -194,7 +197,7 @@ def test_an_archive_with_another_checksum_leaves_the_running_release(host: Host)
     with pytest.raises(ReleaseError) as refusal:
         host.deploy((path, "0" * 64))
     assert str(refusal.value) == (
-        f"sha256: the archive has {found}, but {'0' * 64} was asked for. Use the archive that belongs to the "
+        f"the archive's sha256 is {found}, but {'0' * 64} was asked for. Use the archive that belongs to the "
         "checksum, or the checksum that its publisher names."
     )
     assert (webmail_release.current(host.root), host.releases) == (running, {running})
@@ -205,9 +208,7 @@ def test_what_is_no_archive_leaves_the_running_release(host: Host, content: byte
     running = host.deploy(host.archive(layout("1.0"))).release
     path = host.folder / "broken"
     path.write_bytes(content)
-    with pytest.raises(
-        ReleaseError, match=r"^src: the archive cannot be unpacked \(.*\)\. Fetch it again\.$"
-    ):
+    with pytest.raises(ReleaseError, match=r"^the archive cannot be unpacked \(.*\)\. Fetch it again\.$"):
         host.deploy((path, hashlib.sha256(content).hexdigest()))
     assert (webmail_release.current(host.root), host.releases) == (running, {running})
 
@@ -219,6 +220,56 @@ def test_a_release_that_does_not_start_leaves_the_running_release(host: Host) ->
         host.deploy(new, refuse="no PHP")
     assert webmail_release.current(host.root) == running
     assert host.deploy(new).previous == running
+
+
+def test_a_release_is_unpacked_beside_the_current_one(host: Host) -> None:
+    running = host.deploy(host.archive(layout("1.0"))).release
+    path, sha256 = host.archive(layout("2.0"))
+    request = Request(host.root, sha256)
+
+    def fetch(target: Path) -> None:
+        shutil.copyfile(path, target)
+
+    name = stage(request, fetch)
+    assert (webmail_release.current(host.root), host.releases) == (running, {running, name})
+    assert stage(request, never) == name
+    assert deploy(request, never, lambda _: None) == Outcome(name, running)
+
+
+def never(_: Path) -> None:
+    pytest.fail("the archive is fetched again")
+
+
+def test_half_an_archive_leaves_the_running_release(host: Host) -> None:
+    running = host.deploy(host.archive(layout("1.0"))).release
+    path, _ = host.archive({**layout("2.0"), "big": os.urandom(1 << 16)})
+    path.write_bytes(path.read_bytes()[:-30000])
+    with pytest.raises(ReleaseError, match=r"^the archive cannot be unpacked \(.+\)\. Fetch it again\.$"):
+        host.deploy((path, hashlib.sha256(path.read_bytes()).hexdigest()))
+    assert (webmail_release.current(host.root), host.releases) == (running, {running})
+
+
+def test_a_second_run_waits_for_the_first(host: Host) -> None:
+    path, sha256 = host.archive(layout())
+    order: list[str] = []
+    fetching = threading.Event()
+
+    def slowly(target: Path) -> None:
+        fetching.set()
+        second.join(0.2)
+        order.append("fetched")
+        shutil.copyfile(path, target)
+
+    def find_it() -> None:
+        fetching.wait(10)
+        deploy(Request(host.root, sha256), never, lambda _: None)
+        order.append("found")
+
+    second = threading.Thread(target=find_it)
+    second.start()
+    stage(Request(host.root, sha256), slowly)
+    second.join(10)
+    assert order == ["fetched", "found"]
 
 
 def test_a_prediction_touches_nothing(host: Host) -> None:
@@ -270,7 +321,87 @@ def test_the_module_deploys_predicts_and_shows_what_changes(host: Host, run_modu
 def test_the_module_names_a_file_that_is_missing(host: Host, run_module: RunModule) -> None:
     result = run_module(src="/nowhere/x.tar.gz", sha256="0" * 64, root=str(host.root))
     assert result["failed"]
-    assert result["msg"] == "src: /nowhere/x.tar.gz is no file on this host. Name an archive or an https URL."
+    assert result["msg"] == (
+        "src: /nowhere/x.tar.gz: there is no such file on this host. Name an archive or an https URL."
+    )
+
+
+def test_the_module_unpacks_without_switching(host: Host, run_module: RunModule) -> None:
+    path, sha256 = host.archive(layout())
+    options = {"state": "unpacked", "src": str(path), "sha256": sha256, "root": str(host.root)}
+    assert run_module(check=True, **options)["changed"]
+    first = run_module(**options)
+    name = f"2.38.2-{sha256[:12]}"
+    assert (first["changed"], first["release"], first["previous"]) == (True, name, None)
+    assert first["diff"] == {"before": "", "after": f"unpacked release: {name}\n"}
+    assert not (host.root / "current").exists()
+    assert not run_module(check=True, **options)["changed"]
+    assert not run_module(**options)["changed"]
+
+
+URL = "https://example.org/webmail.tar.gz"
+ELSEWHERE = "Otherwise download the archive elsewhere and name the file (snappymail_archive_file)."
+
+
+class Broken(io.BytesIO):
+    def read(self, *_: object) -> bytes:
+        raise TimeoutError("The read operation timed out")
+
+
+@pytest.mark.parametrize(
+    ("response", "info", "problem"),
+    [
+        (
+            None,
+            {"status": 404, "msg": "HTTP Error 404: Not Found"},
+            f"the archive cannot be downloaded: HTTP Error 404: Not Found. Is the URL right? {ELSEWHERE}",
+        ),
+        (
+            io.BytesIO(b"half"),
+            {"status": 200, "content-length": "8"},
+            f"the download ended after 4 of 8 bytes. Run this again. {ELSEWHERE}",
+        ),
+        (
+            Broken(),
+            {"status": 200},
+            f"the download broke off: The read operation timed out. Run this again. {ELSEWHERE}",
+        ),
+        (
+            io.BytesIO(b"another"),
+            {"status": 200, "content-length": "7"},
+            f"the archive's sha256 is {hashlib.sha256(b'another').hexdigest()}, but {'0' * 64} was asked for. "
+            "Use the archive that belongs to the checksum, or the checksum that its publisher names.",
+        ),
+    ],
+)
+def test_the_module_says_why_a_download_failed(
+    host: Host,
+    run_module: RunModule,
+    monkeypatch: pytest.MonkeyPatch,
+    response: io.BytesIO | None,
+    info: dict[str, object],
+    problem: str,
+) -> None:
+    monkeypatch.setattr(webmail_release_module, "fetch_url", lambda *_, **__: (response, info))
+    result = run_module(src=URL, sha256="0" * 64, root=str(host.root), state="unpacked")
+    assert (result["failed"], result["msg"]) == (True, f"src: {URL}: {problem}")
+    assert host.releases == set()
+
+
+def test_the_module_says_that_the_disk_is_full(
+    host: Host, run_module: RunModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path, sha256 = host.archive(layout())
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    result = run_module(src=str(path), sha256=sha256, root=str(host.root))
+    assert result["msg"] == (
+        f"src: {path}: cannot be put in place below {host.root}: [Errno 28] No space left on device. "
+        "The release before it goes on running. Mend that and run this again."
+    )
+    assert host.releases == set()
 
 
 def test_the_module_says_why_a_release_does_not_start(host: Host, run_module: RunModule) -> None:
@@ -279,5 +410,6 @@ def test_the_module_says_why_a_release_does_not_start(host: Host, run_module: Ru
     result = run_module(src=str(path), sha256=sha256, root=str(host.root), prepare=argv)
     assert result["failed"]
     assert result["msg"] == (
-        f"prepare: the release 2.38.2-{sha256[:12]} does not start (exit 46): extension missing\n"
+        f"src: {path}: the release 2.38.2-{sha256[:12]} does not start (exit 46) and says: extension missing\n"
+        "The release before it goes on running. Mend what it says, or name another archive."
     )
