@@ -61,6 +61,11 @@ machines: venv
 	@molecule/resources/ensure-engine.sh $(LAB)
 	@for suite in $(sort $(SUITES)); do molecule/resources/ensure-image.sh $$suite $(LAB); done
 
+# After the machines: both may install Debian's packages here.
+.PHONY: clients
+clients: machines
+	@molecule/resources/ensure-clients.sh
+
 .PHONY: archive
 archive: venv
 ifdef SNAPPYMAIL_ARCHIVE
@@ -102,7 +107,7 @@ certificates: venv
 .PHONY: test
 test: venv ## everything: lint, unit tests, and the whole house from bare machines
 	@echo "==> checking the sources, and building the machines beside it"
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target SUITES="bookworm trixie" lint unit machines archive certificates
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target SUITES="bookworm trixie" lint unit machines clients archive certificates
 	@molecule/resources/run-scenarios.sh $(LAB) $(SCENARIOS)
 
 .PHONY: bench

@@ -23,4 +23,4 @@ if docker info >/dev/null 2>&1; then
 fi
 rm -rf "$state" .ansible .cache .venv .mypy_cache .pytest_cache .ruff_cache
 find . -name __pycache__ -type d -prune -exec rm -rf {} +
-echo "removed the environment; Debian's packages (docker.io, mmdebstrap) stay installed"
+echo "removed the environment; Debian's packages (docker.io, mmdebstrap, chromium, thunderbird) stay installed"
