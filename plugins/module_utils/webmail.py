@@ -4,14 +4,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.ilnmors.mail.plugins.module_utils.addresses import is_domain
+from ansible_collections.ilnmors.mail.plugins.module_utils.webmail_release import (
+    ReleaseError,
+    inspect,
+    verify,
+)
 
 Setting = bool | int | float | str
+
+# What the role says for everybody's safety; its own value cannot be said otherwise.
+_SAFE_SETTINGS = {
+    ("ssl", "verify_certificate"): "the mail host is always verified, by snappymail_tls_ca",
+    ("ssl", "allow_self_signed"): "the mail host is always verified, by snappymail_tls_ca",
+    ("ssl", "cafile"): "write snappymail_tls_ca instead",
+    ("labs", "use_local_proxy_for_external_images"): "anyone could make the host fetch any address",
+}
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 
@@ -20,16 +33,23 @@ class SettingsError(ValueError):
     """A setting that the application's settings file cannot hold."""
 
 
-def problems(variables: Mapping[str, str]) -> list[str]:
+def problems(variables: Mapping[str, Any]) -> list[str]:
     """Return one sentence for each problem: the variable, what it holds, and what to write instead.
 
-    ``variables`` maps the role's variable names to their values; "" means not given. The archive file is read
-    where this runs, which is the controller.
+    ``variables`` maps the role's variable names to their values; "" means not given. Two more say where the
+    webmail runs: ``host``, its name in the inventory, and ``mail_hosts``, those of the mail host. The archive
+    file is read where this runs, which is the controller.
     """
-    return [*_names(variables), *_tls(variables), *_archive(variables)]
+    return [
+        *_names(variables),
+        *_tls(variables),
+        *_archive(variables),
+        *_numbers(variables),
+        *_settings(variables["snappymail_extra_settings"]),
+    ]
 
 
-def _names(variables: Mapping[str, str]) -> Iterator[str]:
+def _names(variables: Mapping[str, Any]) -> Iterator[str]:
     examples = {
         "snappymail_domain": ("domain", "ilnmors.internal"),
         "snappymail_hostname": ("host name", "webmail.ilnmors.internal"),
@@ -40,9 +60,17 @@ def _names(variables: Mapping[str, str]) -> Iterator[str]:
             yield (
                 f"{name} is '{variables[name]}', which is no {kind}. Write a full DNS name such as {example}."
             )
+    name, mail_hosts = variables["snappymail_hostname"], variables["mail_hosts"]
+    same_name = name.lower() == variables["snappymail_mail_hostname"].lower()
+    if same_name and mail_hosts and variables["host"] not in mail_hosts:
+        yield (
+            f"snappymail_hostname is '{name}', which is the mail host's name, but the webmail runs on another "
+            f"machine ({variables['host']}, not {mail_hosts[0]}). Write a name that leads there, such as "
+            f"webmail.{variables['snappymail_domain']}."
+        )
 
 
-def _tls(variables: Mapping[str, str]) -> Iterator[str]:
+def _tls(variables: Mapping[str, Any]) -> Iterator[str]:
     certificate, key = variables["snappymail_tls_certificate"], variables["snappymail_tls_key"]
     if certificate and not key:
         yield (
@@ -57,7 +85,7 @@ def _tls(variables: Mapping[str, str]) -> Iterator[str]:
         )
 
 
-def _archive(variables: Mapping[str, str]) -> Iterator[str]:
+def _archive(variables: Mapping[str, Any]) -> Iterator[str]:
     url, path = variables["snappymail_archive_url"], variables["snappymail_archive_file"]
     sha256 = variables["snappymail_archive_sha256"]
     well_formed = _SHA256.fullmatch(sha256)
@@ -74,17 +102,42 @@ def _archive(variables: Mapping[str, str]) -> Iterator[str]:
             f"snappymail_archive_file is '{path}', but there is no such file on this machine. "
             "Download the archive there, or leave the variable out to use snappymail_archive_url."
         )
-    elif well_formed and (found := _checksum(path)) != sha256.lower():
-        yield (
-            f"snappymail_archive_file is '{path}', whose sha256 is {found}, "
-            f"but snappymail_archive_sha256 is {sha256}. "
-            "Use the archive that belongs to the checksum, or set the checksum that its publisher names."
-        )
+    elif well_formed:
+        try:
+            verify(Path(path), sha256)
+            inspect(Path(path))
+        except ReleaseError as error:
+            yield f"snappymail_archive_file is '{path}': {error}"
 
 
-def _checksum(path: str) -> str:
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _numbers(variables: Mapping[str, Any]) -> Iterator[str]:
+    for name, what in {
+        "snappymail_attachment_size": "the largest attachment in MB, 1 or more, such as 25",
+        "snappymail_workers": "how many requests are worked on at the same time, 1 or more, such as 10",
+    }.items():
+        if variables[name] < 1:
+            yield f"{name} is {variables[name]}. Write {what}."
+
+
+def _settings(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Check the shape of settings by section; values may be secret, and are not shown."""
+    for section, values in sections.items():
+        where = f"snappymail_extra_settings.{section}"
+        if not isinstance(values, Mapping):
+            yield f"{where} is no section. Write its settings below it, such as {{'login': {{'fault_delay': 10}}}}."
+            continue
+        for key, value in values.items():
+            if reason := _SAFE_SETTINGS.get((section, key)):
+                yield f"{where}.{key} is not for change: {reason}. Remove it."
+            elif not isinstance(value, Setting):
+                yield f"{where}.{key} is a {type(value).__name__}. Write a text, a number or a boolean."
+            elif not re.fullmatch(r"\w+", section) or not re.fullmatch(r"\w+", key):
+                yield f"{where}.{key} is no name of a setting. Write letters, digits and underscores."
+            else:
+                try:
+                    _value(section, key, value)
+                except SettingsError as error:
+                    yield str(error)
 
 
 def settings_file(settings: Mapping[str, Mapping[str, Setting]]) -> str:

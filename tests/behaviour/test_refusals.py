@@ -317,9 +317,9 @@ def test_how_passwords_are_hashed_is_checked(site: Site, variables: dict[str, An
 
 def test_an_archive_with_another_checksum_is_refused(archive_run: Run, archive: Path) -> None:
     assert (
-        f"snappymail_archive_file is '{archive}', whose sha256 is {hashlib.sha256(ARCHIVE).hexdigest()}, "
-        f"but snappymail_archive_sha256 is {'0' * 64}. "
-        "Use the archive that belongs to the checksum, or set the checksum that its publisher names."
+        f"snappymail_archive_file is '{archive}': "
+        f"the archive's sha256 is {hashlib.sha256(ARCHIVE).hexdigest()}, but {'0' * 64} was asked for. "
+        "Use the archive that belongs to the checksum, or the checksum that its publisher names."
     ) in archive_run.output
     assert "public address space" not in archive_run.output
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,14 @@ GOOD = {
     "snappymail_archive_url": "https://example.org/webmail.tar.gz",
     "snappymail_archive_sha256": "0123456789abcdef" * 4,
     "snappymail_archive_file": "",
+    "snappymail_attachment_size": 25,
+    "snappymail_workers": 10,
+    "snappymail_extra_settings": {},
+    "host": "app",
+    "mail_hosts": ["mail"],
 }
+
+ONE_NAME = {"snappymail_hostname": "Mail.ilnmors.internal"}
 
 
 @pytest.mark.parametrize(
@@ -31,9 +39,13 @@ GOOD = {
         {"snappymail_domain": "xn--bcher-kva.example"},
         {"snappymail_domain": "3com.example"},
         {"snappymail_archive_sha256": "ABCDEF0123456789" * 4},
+        {**ONE_NAME, "host": "mail"},
+        {**ONE_NAME, "mail_hosts": []},
+        {"snappymail_attachment_size": 1, "snappymail_workers": 1},
+        {"snappymail_extra_settings": {"login": {"fault_delay": 10, "allow_languages_on_login": False}}},
     ],
 )
-def test_what_can_work_has_no_problem(change: dict[str, str]) -> None:
+def test_what_can_work_has_no_problem(change: dict[str, object]) -> None:
     assert problems({**GOOD, **change}) == []
 
 
@@ -90,9 +102,52 @@ def test_what_can_work_has_no_problem(change: dict[str, str]) -> None:
             "snappymail_archive_file is '/nowhere/webmail.tar.gz', but there is no such file on this machine. "
             "Download the archive there, or leave the variable out to use snappymail_archive_url.",
         ),
+        (
+            ONE_NAME,
+            "snappymail_hostname is 'Mail.ilnmors.internal', which is the mail host's name, but the webmail runs "
+            "on another machine (app, not mail). Write a name that leads there, such as webmail.ilnmors.internal.",
+        ),
+        (
+            {"snappymail_attachment_size": 0},
+            "snappymail_attachment_size is 0. Write the largest attachment in MB, 1 or more, such as 25.",
+        ),
+        (
+            {"snappymail_workers": -1},
+            "snappymail_workers is -1. "
+            "Write how many requests are worked on at the same time, 1 or more, such as 10.",
+        ),
+        (
+            {"snappymail_extra_settings": {"login": "secret"}},
+            "snappymail_extra_settings.login is no section. "
+            "Write its settings below it, such as {'login': {'fault_delay': 10}}.",
+        ),
+        (
+            {"snappymail_extra_settings": {"login": {"fault_delay": ["secret"]}}},
+            "snappymail_extra_settings.login.fault_delay is a list. Write a text, a number or a boolean.",
+        ),
+        (
+            {"snappymail_extra_settings": {"login": {"fault delay": 10}}},
+            "snappymail_extra_settings.login.fault delay is no name of a setting. "
+            "Write letters, digits and underscores.",
+        ),
+        (
+            {"snappymail_extra_settings": {"login": {"default_domain": "${HOME}"}}},
+            "snappymail_extra_settings: login.default_domain holds '${' or a control character, "
+            "which the application's settings file cannot express. Leave it out.",
+        ),
+        (
+            {"snappymail_extra_settings": {"ssl": {"verify_certificate": False}}},
+            "snappymail_extra_settings.ssl.verify_certificate is not for change: "
+            "the mail host is always verified, by snappymail_tls_ca. Remove it.",
+        ),
+        (
+            {"snappymail_extra_settings": {"labs": {"use_local_proxy_for_external_images": True}}},
+            "snappymail_extra_settings.labs.use_local_proxy_for_external_images is not for change: "
+            "anyone could make the host fetch any address. Remove it.",
+        ),
     ],
 )
-def test_a_problem_names_variable_value_and_remedy(change: dict[str, str], problem: str) -> None:
+def test_a_problem_names_variable_value_and_remedy(change: dict[str, object], problem: str) -> None:
     assert problems({**GOOD, **change}) == [problem]
 
 
@@ -101,23 +156,44 @@ def test_every_problem_is_named_at_once() -> None:
     assert len(problems({**GOOD, **bad})) == 3
 
 
+def write_release(archive: Path, *names: str) -> str:
+    """Write a release archive with empty files, and return its sha256."""
+    home = "snappymail/v/2.38.2"
+    with tarfile.open(archive, "w:gz") as tar:
+        for name in names or (
+            "index.php",
+            *(f"{home}/{name}" for name in ("include.php", "app/x", "static/x", "themes/x")),
+        ):
+            tar.addfile(tarfile.TarInfo(name))
+    return hashlib.sha256(archive.read_bytes()).hexdigest()
+
+
 def test_a_file_must_have_the_checksum(tmp_path: Path) -> None:
     archive = tmp_path / "webmail.tar.gz"
-    archive.write_bytes(b"an archive")
-    sha256 = hashlib.sha256(b"an archive").hexdigest()
+    sha256 = write_release(archive)
     file = {**GOOD, "snappymail_archive_file": str(archive)}
     assert problems({**file, "snappymail_archive_sha256": sha256.upper()}) == []
     assert problems(file) == [
-        f"snappymail_archive_file is '{archive}', whose sha256 is {sha256}, "
-        f"but snappymail_archive_sha256 is {GOOD['snappymail_archive_sha256']}. Use the archive that belongs "
-        "to the checksum, or set the checksum that its publisher names."
+        f"snappymail_archive_file is '{archive}': the archive's sha256 is {sha256}, "
+        f"but {GOOD['snappymail_archive_sha256']} was asked for. Use the archive that belongs to the checksum, "
+        "or the checksum that its publisher names."
+    ]
+
+
+def test_a_file_must_be_a_release(tmp_path: Path) -> None:
+    archive = tmp_path / "webmail.tar.gz"
+    sha256 = write_release(archive, "snappymail-2.38.2/index.php")
+    file = {"snappymail_archive_file": str(archive), "snappymail_archive_sha256": sha256}
+    assert problems({**GOOD, **file}) == [
+        f"snappymail_archive_file is '{archive}': the archive is no webmail release: it must hold index.php and "
+        "exactly one snappymail/v/VERSION/ or tachyon/v/VERSION/ with include.php, app, static and themes. "
+        "Use a release archive, not the source."
     ]
 
 
 def test_a_file_needs_no_url(tmp_path: Path) -> None:
     archive = tmp_path / "webmail.tar.gz"
-    archive.touch()
-    sha256 = hashlib.sha256().hexdigest()
+    sha256 = write_release(archive)
     local = {"snappymail_archive_file": str(archive), "snappymail_archive_sha256": sha256}
     assert problems({**GOOD, **local, "snappymail_archive_url": ""}) == []
 
