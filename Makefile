@@ -101,6 +101,7 @@ SCENARIOS := upgrade default ldap
 
 .PHONY: certificates
 certificates: venv
+	@mkdir -p $(LAB)
 	@ansible-playbook molecule/resources/certificates.yml >$(LAB)/certificates.log || { cat $(LAB)/certificates.log; exit 1; }
 
 # The checks compute while the machines are downloaded.
