@@ -108,7 +108,7 @@ certificates: venv
 .PHONY: test
 test: venv ## everything: lint, unit tests, and the whole house from bare machines
 	@echo "==> checking the sources, and building the machines beside it"
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target SUITES="bookworm trixie" lint unit machines clients archive certificates
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target SUITES="bookworm trixie" machines lint unit clients archive certificates
 	@molecule/resources/run-scenarios.sh $(LAB) $(SCENARIOS)
 
 .PHONY: bench
