@@ -22,6 +22,7 @@ SITE = (
     "mail_domain",
     "mail_hostname",
     "mail_webmail_hostname",
+    "mail_autoconfig_hostnames",
     "mail_trusted_networks",
     "mail_trust_public_networks",
     "mail_listen_addresses",
