@@ -26,6 +26,9 @@ FACTS = {
     "domain": "mail_domain",
     "mail_hostname": "mail_hostname | default('mail.' ~ mail_domain)",
     "webmail_hostname": "mail_webmail_hostname | default('webmail.' ~ mail_domain)",
+    "autoconfig_hostnames": (
+        "mail_autoconfig_hostnames | default(['autoconfig.' ~ mail_domain, 'autodiscover.' ~ mail_domain])"
+    ),
     "people": "mail_users | map(attribute='name') | list",
     # The lab says who is in its directory; an account of the house has the name to itself.
     "accounts": "lab_people | default([]) + mail_users + mail_services | default([])",
@@ -130,6 +133,7 @@ def house(
         webmail_hostname=facts["webmail_hostname"],
         mail_address=address("mail", facts["mail_hostname"]),
         webmail_address=address("webmail", facts["webmail_hostname"]),
+        autoconfig_hostnames=tuple(facts["autoconfig_hostnames"]),
         ca_file=str(ca_file),
         people=tuple(facts["people"]),
         passwords={account["name"]: account.get("password", "") for account in facts["accounts"]},
@@ -146,7 +150,7 @@ def days(inventory: dict[str, dict[str, Any]]) -> dict[str, int]:
 @pytest.fixture(scope="session", autouse=True)
 def _names(house: House, inventory: dict[str, dict[str, Any]]) -> Iterator[None]:
     """Let the house's names, and the lab's providers', resolve in this process without a DNS server."""
-    known = {house.mail_hostname: house.mail_address, house.webmail_hostname: house.webmail_address}
+    known = house.addresses
     for facts in inventory.values():
         for stand_in in facts["providers"]:
             known |= dict.fromkeys(stand_in["names"], stand_in["address"])

@@ -22,9 +22,16 @@ class House:
     webmail_hostname: str
     mail_address: str
     webmail_address: str
+    autoconfig_hostnames: tuple[str, ...]
     ca_file: str
     people: tuple[str, ...]
     passwords: dict[str, str]
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Return the address of each of the house's names."""
+        webmail = dict.fromkeys((self.webmail_hostname, *self.autoconfig_hostnames), self.webmail_address)
+        return {**webmail, self.mail_hostname: self.mail_address}
 
     def password(self, name: str) -> str:
         """Return the password of a user or service, or skip the test where only its hash is known."""
