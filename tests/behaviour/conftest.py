@@ -43,6 +43,7 @@ FACTS = {
     "providers": "lab_providers | default([])",
 }
 
+pytest_plugins = ["ansible_collections.ilnmors.mail.tests.behaviour.browser"]
 
 HOSTS = pytest.StashKey[dict[str, Host]]()
 
