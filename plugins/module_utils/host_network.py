@@ -122,20 +122,29 @@ def listen_addresses(wanted: Sequence[str], facts: Mapping[str, Any]) -> list[st
     return list(map(str, dict.fromkeys(addresses)))
 
 
-def listen_problems(wanted: Sequence[str], allow_public: bool, host: HostNetwork) -> Iterator[str]:
-    """Check `mail_listen_addresses` (all if there are none): the host's own, and not public unless allowed."""
+def listen_problems(
+    wanted: Sequence[str],
+    allow_public: bool,
+    host: HostNetwork,
+    option: str = "mail_listen",
+    ports: str = "mail ports",
+) -> Iterator[str]:
+    """Check `mail_listen_addresses` (all if there are none): the host's own, and not public unless allowed.
+
+    option: how the two options begin, and ports: what they are for, in words.
+    """
     own = [str(address) for address in host.addresses]
     usable = [str(a) for a in host.addresses if not is_public(a) and a not in host.bridges]
     if not wanted and not allow_public:
         public = [str(address) for address in host.addresses if is_public(address)]
         if public:
-            remedy = f"write mail_listen_addresses: {usable}" if usable else "give the host a private address"
+            remedy = f"write {option}_addresses: {usable}" if usable else "give the host a private address"
             yield (
-                f"mail_listen_addresses: is not set, and the host has public addresses ({', '.join(public)}): "
-                f"strangers could reach its mail ports; {remedy}, or set mail_listen_public: true if you mean it"
+                f"{option}_addresses: is not set, and the host has public addresses ({', '.join(public)}): "
+                f"strangers could reach its {ports}; {remedy}, or set {option}_public: true if you mean it"
             )
     for index, value in enumerate(wanted):
-        where = f"mail_listen_addresses[{index}]"
+        where = f"{option}_addresses[{index}]"
         try:
             address = ipaddress.ip_address(str(value))
         except ValueError:
@@ -145,9 +154,9 @@ def listen_problems(wanted: Sequence[str], allow_public: bool, host: HostNetwork
             yield f"{where}: {value!r} is no address of the host; write one of its own ({', '.join(own)})"
         elif not allow_public and is_public(address):
             yield (
-                f"{where}: {value!r} is a public address: strangers could reach the mail ports; "
+                f"{where}: {value!r} is a public address: strangers could reach the {ports}; "
                 f"remove it ({', '.join(usable) or 'none'} of the host's are private), "
-                "or set mail_listen_public: true if you mean it"
+                f"or set {option}_public: true if you mean it"
             )
 
 
