@@ -1,0 +1,36 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What people are shown of the authority that their devices have to trust."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+
+
+def house_authority(pem: str) -> dict[str, Any]:
+    """Describe the one authority of a PEM file; a store of many, such as the system's, holds none of the house.
+
+    Returns nothing, or name, fingerprint (SHA-256, as devices show it) and domains, which are those that the
+    authority is limited to (RFC 5280 section 4.2.1.10).
+    """
+    certificates = x509.load_pem_x509_certificates(pem.encode()) if "-----BEGIN" in pem else []
+    if len(certificates) != 1:
+        return {}
+    (authority,) = certificates
+    names = authority.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return {
+        "name": str(names[0].value) if names else authority.subject.rfc4514_string(),
+        "fingerprint": authority.fingerprint(SHA256()).hex(":").upper(),
+        "domains": _permitted_domains(authority),
+    }
+
+
+def _permitted_domains(authority: x509.Certificate) -> list[str]:
+    try:
+        limits = authority.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return []
+    return [name.value for name in limits.permitted_subtrees or [] if isinstance(name, x509.DNSName)]

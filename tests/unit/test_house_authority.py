@@ -1,0 +1,67 @@
+"""What people are shown of the house's authority."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.ilnmors.mail.plugins.filter.house_authority import FilterModule, house_authority
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+
+
+def authority(common_name: str = "home.internal mail CA", domains: tuple[str, ...] = ()) -> str:
+    """Return a new authority's certificate in PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    oid = x509.NameOID.COMMON_NAME if common_name else x509.NameOID.ORGANIZATION_NAME
+    name = x509.Name([x509.NameAttribute(oid, common_name or "The house")])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime.now(UTC))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
+    )
+    if domains:
+        limits = x509.NameConstraints([x509.DNSName(domain) for domain in domains], None)
+        builder = builder.add_extension(limits, critical=True)
+    return builder.sign(key, SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+def test_the_fingerprint_is_the_one_that_devices_show() -> None:
+    pem = authority()
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()
+    assert house_authority(pem)["fingerprint"] == ":".join(digest[at : at + 2] for at in range(0, 64, 2))
+
+
+@pytest.mark.parametrize("domains", [(), ("home.internal",), ("home.internal", "home.example")])
+def test_what_the_authority_is_limited_to(domains: tuple[str, ...]) -> None:
+    found = FilterModule().filters()["house_authority"](authority(domains=domains))
+    assert isinstance(found, dict)
+    assert found["domains"] == list(domains)
+
+
+@pytest.mark.parametrize(
+    ("common_name", "expected"), [("home.internal mail CA", "home.internal mail CA"), ("", "O=The house")]
+)
+def test_what_the_authority_is_called(common_name: str, expected: str) -> None:
+    assert house_authority(authority(common_name))["name"] == expected
+
+
+@pytest.mark.parametrize(
+    "pem", ["", "# nothing\n", authority() + authority()], ids=["empty", "none", "store"]
+)
+def test_a_store_of_authorities_holds_none_of_the_house(pem: str) -> None:
+    assert house_authority(pem) == {}
+
+
+def test_a_broken_certificate_is_refused() -> None:
+    with pytest.raises(AnsibleFilterError, match=r"^snappymail_tls_ca is no certificate that can be read"):
+        house_authority("-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n")
