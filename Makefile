@@ -112,11 +112,12 @@ test: venv ## everything: lint, unit tests, and the whole house from bare machin
 	@molecule/resources/run-scenarios.sh $(LAB) $(SCENARIOS)
 
 .PHONY: bench
-bench: machines archive ## print what the house costs beside the least that it could (about 25 minutes)
+bench: machines clients archive ## print what the house costs beside the least that it could (about 35 minutes)
 	@PYTHONPATH=.ansible/collections tests/bench/bench.py
 	@PYTHONPATH=.ansible/collections tests/bench/dovecot.py
 	@PYTHONPATH=.ansible/collections tests/bench/postfix.py
 	@PYTHONPATH=.ansible/collections tests/bench/fetch.py
+	@PYTHONPATH=.ansible/collections tests/bench/webmail.py
 
 .PHONY: bench-dovecot
 bench-dovecot: machines archive ## print what Dovecot costs beside a stock one (about 4 minutes)
@@ -129,6 +130,10 @@ bench-postfix: machines ## print what the mail host takes and delivers beside a 
 .PHONY: bench-fetch
 bench-fetch: machines ## print how fast mail is fetched, beside plain mbsync (about 8 minutes)
 	@PYTHONPATH=.ansible/collections tests/bench/fetch.py
+
+.PHONY: bench-webmail
+bench-webmail: machines clients archive ## print how fast the webmail is, beside a stock one (about 8 minutes)
+	@PYTHONPATH=.ansible/collections tests/bench/webmail.py
 
 .PHONY: clean
 clean: ## remove what the lab and the tests made

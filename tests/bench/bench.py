@@ -12,7 +12,7 @@ import re
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,31 @@ def best_run(
         json.dump(plays, playbook)
         playbook.flush()
         return machines.play(playbook.name, inventories=inventories)
+
+
+def unchanged_lines(
+    role: str,
+    hosts: str,
+    variables: dict[str, Any] | None = None,
+    inventories: Sequence[str] = machines.INVENTORIES,
+) -> Iterator[str]:
+    """Measure a run of a role alone that finds nothing to do."""
+    machines.say("an unchanged run of the role")
+    mine = machines.play_role(role, hosts, variables, inventories)
+    best, alike = best_run(mine, {}, inventories), best_run(mine, LEAST, inventories)
+    tasks = ", ".join(map(str, mine.hosts.values()))
+    yield machines.line("unchanged run of role", "seconds", "as many tasks that only look", "ratio")
+    for figure, least, note in (
+        (f"{mine.seconds:.1f}", best, tasks),
+        ("", alike, "with apt and systemd among them"),
+    ):
+        yield machines.line(
+            "",
+            figure,
+            f"{least.seconds:.1f}  {note}",
+            f"{mine.seconds / least.seconds:.2f}",
+            f"{mine.changed} changes" if figure else "",
+        )
 
 
 def packages(container: str) -> set[str]:

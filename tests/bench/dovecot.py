@@ -20,7 +20,6 @@ import smtplib
 import socket
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -43,6 +42,8 @@ ACCOUNTS: dict[str, dict[str, str]] = {
 
 AT_ONCE = 8
 """Logins at once, all of one account; stock Dovecot allows 10 connections of a user and address."""
+
+ROLE, HOSTS = "dovecot_imap", "mail[0]"
 
 UNIT = "/sys/fs/cgroup/system.slice/dovecot.service"
 
@@ -116,15 +117,6 @@ def find_house(inventories: list[str]) -> House:
     return house
 
 
-def play_role(inventories: list[str], variables: dict[str, Any] | None = None) -> machines.Run:
-    """Run the role alone."""
-    playbook = [{"name": "Run the role alone", "hosts": "mail[0]", "roles": ["ilnmors.mail.dovecot_imap"]}]
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(playbook, file)
-        file.flush()
-        return machines.play(file.name, "-e", json.dumps(variables or {}), inventories=inventories)
-
-
 def configurations(house: House, inventories: list[str]) -> Configurations:
     """Have the role make this benchmark's accounts and each configuration."""
     accounts = [{"name": f"bench-{scheme.lower()}"} | secret for scheme, secret in ACCOUNTS.items()]
@@ -134,7 +126,7 @@ def configurations(house: House, inventories: list[str]) -> Configurations:
         {"dovecot_imap_fts": False, "dovecot_imap_fts_attachments": False},
         {"dovecot_imap_fts": True},
     ):
-        play_role(inventories, users | index)
+        machines.play_role(ROLE, HOSTS, users | index, inventories)
         made.append(house.run("cat /etc/dovecot/dovecot.conf"))
     series = house.run("dovecot --version")[:3]
     stock = machines.STOCK[series].format(**vars(house))
@@ -297,21 +289,6 @@ def notice_lines(house: House, made: Configurations, number: int) -> Iterator[st
         yield machines.line(f"  {name} of {number}, IDLE", f"{mine:.0f}", f"{best:.0f}", "", aim + missed)
 
 
-def unchanged_lines(inventories: list[str]) -> Iterator[str]:
-    """Measure a run of the role that finds nothing to do."""
-    machines.say("an unchanged run of the role")
-    mine = play_role(inventories)
-    best = bench.best_run(mine, {}, inventories)
-    yield machines.line("unchanged run of role", "seconds", "as many tasks that only look", "ratio")
-    yield machines.line(
-        "",
-        f"{mine.seconds:.1f}",
-        f"{best.seconds:.1f}",
-        f"{mine.seconds / best.seconds:.2f}",
-        f"{mine.changed} changes",
-    )
-
-
 def measure(inventories: list[str], scale: float) -> list[str]:
     """Measure everything, and leave the house as it was; return the lines of the table."""
     house = find_house(inventories)
@@ -325,9 +302,9 @@ def measure(inventories: list[str], scale: float) -> list[str]:
         lines += notice_lines(house, made, round(50 * scale))
     finally:
         machines.say("the house as it was")
-        play_role(inventories)
+        machines.play_role(ROLE, HOSTS, inventories=inventories)
         house.run(f"systemctl restart dovecot.service; rm -rf {house.mail}/{house.domain}/bench-*")
-    return [*lines, *unchanged_lines(inventories)]
+    return [*lines, *bench.unchanged_lines(ROLE, HOSTS, inventories=inventories)]
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import os
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -186,6 +187,17 @@ def play(playbook: str | Path, *options: str, inventories: Sequence[str] = INVEN
         changed,
         {host: host_run(host, output["plays"]) for host in output["stats"]},
     )
+
+
+def play_role(
+    role: str, hosts: str, variables: dict[str, Any] | None = None, inventories: Sequence[str] = INVENTORIES
+) -> Run:
+    """Run a role alone."""
+    playbook = [{"name": "Run the role alone", "hosts": hosts, "roles": [f"ilnmors.mail.{role}"]}]
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(playbook, file)
+        file.flush()
+        return play(file.name, "-e", json.dumps(variables or {}), inventories=inventories)
 
 
 def create(*hosts: str) -> None:
