@@ -412,10 +412,9 @@ def test_who_may_not_log_in(house: House, name: str) -> None:
 # --- the webmail
 
 
-@pytest.mark.usefixtures("app")
-def test_a_filter_made_in_the_webmail_is_what_deliveries_run(
-    house: House, real_webmail: Webmail, folder: str
-) -> None:
+@pytest.fixture
+def in_webmail(real_webmail: Webmail, house: House) -> Put:
+    """Return what installs a script of guest as the page does."""
     real_webmail.log_in(house.login("guest"), house.password("guest"))
 
     def put(name: str, text: str) -> None:
@@ -424,8 +423,39 @@ def test_a_filter_made_in_the_webmail_is_what_deliveries_run(
         found = real_webmail.act("Filters")["Result"]
         assert found["Scripts"][name]["active"]
         assert set(found["Capa"]) == EXTENSIONS
+        refused = real_webmail.act("FiltersScriptSave", name=name, body="no Sieve")
+        assert not refused["Result"]
+        assert "line 1: error:" in refused["messageAdditional"]
 
-    with script(house, "guest", f'fileinto :create "{folder}";', put):
+    return put
+
+
+@pytest.mark.usefixtures("app")
+def test_a_filter_made_in_the_webmail_is_what_deliveries_run(
+    house: House, in_webmail: Put, folder: str
+) -> None:
+    text = f'addflag "\\\\Seen";\nfileinto :create "{folder}";\nstop;'
+    with script(house, "guest", text, in_webmail):
         message = compose(house, "il", "guest")
         send(house, "il", message)
-        arrives(house, "guest", message, folder)
+        assert rb"\Seen" in arrives(house, "guest", message, folder).partition(b"\r\n")[0]
+
+
+@pytest.mark.usefixtures("app", "_default_script")
+def test_vacation_made_in_the_webmail_answers_once(house: House, in_webmail: Put) -> None:
+    """And what the house's script does comes before it."""
+    text = f'vacation :days 1 :subject "휴가" "산에 있습니다. {secrets.token_hex(8)}";'
+    with script(house, "guest", text, in_webmail):
+        first, second = compose(house, "il", "guest"), compose(house, "il", "guest")
+        send(house, "il", first)
+        arrives(house, "guest", first)
+        answer = clients.parse(wait_for(answer_to(house, "il", first), "the answer").partition(b"\r\n")[2])
+        assert answer["Subject"] == "휴가"
+        assert answer.get_content().startswith("산에 있습니다.")
+        send(house, "il", second)
+        arrives(house, "guest", second)
+        spam = compose(house, "il", "guest", X_Spam_Flag="YES")
+        send(house, "il", spam)
+        arrives(house, "guest", spam, "Junk")
+        assert answer_to(house, "il", second)() is None
+        assert answer_to(house, "il", spam)() is None
