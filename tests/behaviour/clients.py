@@ -6,10 +6,12 @@ import imaplib
 import poplib
 import smtplib
 import ssl
+import subprocess
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from email.utils import formatdate, make_msgid
+from pathlib import Path
 
 from testinfra.host import Host
 
@@ -20,6 +22,16 @@ TIMEOUT = 30
 def tls(ca_file: str) -> ssl.SSLContext:
     """Return a client's TLS settings: chain and name are verified."""
     return ssl.create_default_context(cafile=ca_file)
+
+
+def certificate_database(folder: Path, ca_file: str | None) -> None:
+    """Make what Chromium and Thunderbird keep certificates in; one CA, or none, joins those that they bring."""
+    command = ["certutil", "-d", f"sql:{folder}"]
+    subprocess.run([*command, "-N", "--empty-password"], check=True, timeout=TIMEOUT)
+    if ca_file:
+        subprocess.run(
+            [*command, "-A", "-n", "house", "-t", "C,,", "-i", ca_file], check=True, timeout=TIMEOUT
+        )
 
 
 def submission(host: str, ca_file: str, port: int = 587) -> smtplib.SMTP:

@@ -12,7 +12,7 @@ import json
 import socket
 from typing import Any
 
-TIMEOUT = 20
+TIMEOUT = 60
 """Seconds, for one command."""
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"

@@ -23,7 +23,7 @@ def _configuration(house: House) -> None:
         pytest.skip(f"needs autoconfig.{house.domain} in mail_autoconfig_hostnames")
 
 
-def test_thunderbird_sets_itself_up_reads_and_sends(house: House, tmp_path: Path) -> None:
+def test_thunderbird_sets_itself_up_reads_and_sends(house: House, tmp_path: Path, pictures: Path) -> None:
     il, guest = house.login("il"), house.login("guest")
     new = clients.message(guest, il, "안녕하세요, 여기는 집입니다.\n")
     new.replace_header("Subject", "집에서 온 편지")
@@ -33,13 +33,13 @@ def test_thunderbird_sets_itself_up_reads_and_sends(house: House, tmp_path: Path
     wait_for(lambda: house.received("il", new["Message-ID"]), "the message for Thunderbird")
     mark = secrets.token_hex(8)
 
-    with Thunderbird(tmp_path, house.addresses, house.ca_file) as thunderbird:
+    with Thunderbird(tmp_path, house.addresses, house.ca_file, pictures) as thunderbird:
         settings = thunderbird.look_up("Il", il)
         assert settings["subSource"] == "xml-from-isp-https", settings
         server = {"hostname": house.mail_hostname, "username": il, "socketType": TLS}
         for way, kind, port in (("incoming", "imap", 993), ("outgoing", "smtp", 465)):
             assert settings[way].items() >= (server | {"type": kind, "port": port}).items()
-        thunderbird.screenshot("settings")
+        thunderbird.picture("settings")
         thunderbird.enter_password(house.password("il"))
         thunderbird.finish()
         assert thunderbird.accounts() == [
@@ -48,7 +48,7 @@ def test_thunderbird_sets_itself_up_reads_and_sends(house: House, tmp_path: Path
         message = thunderbird.read(new["Message-ID"])
         assert "집에서 온 편지" in message["subject"]
         assert message["text"].strip() == "안녕하세요, 여기는 집입니다."
-        thunderbird.screenshot("message")
+        thunderbird.picture("message")
         thunderbird.send(guest, f"Thunderbird {mark} 편지", "Written in Thunderbird. 안녕!")
 
     with house.imap("guest") as imap:
@@ -66,9 +66,11 @@ def test_thunderbird_sets_itself_up_reads_and_sends(house: House, tmp_path: Path
         assert clients.find(imap, received["Message-ID"], "Sent")
 
 
-def test_thunderbird_doubts_a_house_whose_ca_it_does_not_know(house: House, tmp_path: Path) -> None:
+def test_thunderbird_doubts_a_house_whose_ca_it_does_not_know(
+    house: House, tmp_path: Path, pictures: Path
+) -> None:
     """It asks for nothing over plain HTTP either, and shows no password to a server it cannot verify."""
-    with Thunderbird(tmp_path, house.addresses, None) as thunderbird:
+    with Thunderbird(tmp_path, house.addresses, None, pictures) as thunderbird:
         settings = thunderbird.look_up("Il", house.login("il"))
         assert settings["source"] == "guess", settings
         thunderbird.enter_password("not to be seen")

@@ -15,18 +15,18 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import pytest
+from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.house import wait_for
 from ansible_collections.ilnmors.mail.tests.behaviour.marionette import Marionette, Refused
 
 SECONDS = 60
 """How long one may take from its start to its end."""
-
-SCREENSHOTS = Path(".lab/screenshots")
 
 ENTER = "\ue007"
 
@@ -43,6 +43,8 @@ PREFERENCES: dict[str, str | int | bool] = {
     "mailnews.auto_config_url": "",
     "mailnews.auto_config.addons_url": "",
     "mailnews.start_page.enabled": False,
+    # Animations cost more than all the rest.
+    "ui.prefersReducedMotion": 1,
     # Marionette turns this off.
     "signon.rememberSignons": True,
 }
@@ -84,15 +86,24 @@ def need() -> str:
     return library
 
 
+def make_profile(folder: Path, names: Iterable[str], ca_file: str | None) -> None:
+    """Make a profile that reaches these names alone."""
+    folder.mkdir()
+    clients.certificate_database(folder, ca_file)
+    preferences = PREFERENCES | {"network.proxy.no_proxies_on": ", ".join(names)}
+    lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in preferences.items())
+    (folder / "user.js").write_text("".join(lines))
+
+
 class Thunderbird:
     """A fresh Thunderbird that trusts a CA, or none but the public ones; a context manager."""
 
-    def __init__(self, folder: Path, addresses: dict[str, str], ca_file: str | None) -> None:
+    def __init__(self, folder: Path, addresses: dict[str, str], ca_file: str | None, pictures: Path) -> None:
         library = need()
+        self.pictures = pictures
         self.deadline = time.monotonic() + SECONDS
         self.profile = folder / "profile"
-        self.profile.mkdir()
-        self._write_profile(addresses, ca_file)
+        make_profile(self.profile, addresses, ca_file)
         hosts = folder / "hosts"
         hosts.write_text("".join(f"{address} {name}\n" for name, address in addresses.items()))
         self.output = folder / "output"
@@ -111,18 +122,6 @@ class Thunderbird:
                 command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
 
-    def _write_profile(self, addresses: dict[str, str], ca_file: str | None) -> None:
-        database = ["-d", f"sql:{self.profile}"]
-        subprocess.run(["certutil", "-N", *database, "--empty-password"], check=True)
-        if ca_file:
-            trusted = ["-n", "the house", "-t", "C,,", "-i", ca_file]
-            subprocess.run(["certutil", "-A", *database, *trusted], check=True)
-        preferences = PREFERENCES | {"network.proxy.no_proxies_on": ", ".join(addresses)}
-        lines = [
-            f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in preferences.items()
-        ]
-        (self.profile / "user.js").write_text("".join(lines))
-
     def __enter__(self) -> Thunderbird:
         port = self.profile / "MarionetteActivePort"
         try:
@@ -138,7 +137,7 @@ class Thunderbird:
     ) -> None:
         if kind:
             with contextlib.suppress(OSError, Refused):
-                print("Thunderbird showed", self.screenshot("failed"))
+                print("Thunderbird showed", self.picture("failed"))
             self._report()
         self._stop()
 
@@ -159,10 +158,9 @@ class Thunderbird:
         """Run a script again and again until its answer is true."""
         return self._wait(lambda: self._window.run(script, *arguments), what)
 
-    def screenshot(self, name: str) -> Path:
-        """Keep what is shown as an artefact of the tests, and return the file."""
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        path = SCREENSHOTS / f"thunderbird-{name}.png"
+    def picture(self, name: str) -> Path:
+        """Keep what is shown, and return the file."""
+        path = self.pictures / f"thunderbird-{name}.png"
         path.write_bytes(self._window.screenshot())
         return path
 
