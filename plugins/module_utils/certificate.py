@@ -67,7 +67,7 @@ def _unfit(certificate: Mapping[str, Any], key: Mapping[str, Any], names: Sequen
         if not any(covers(pattern, name) for pattern in found):
             yield (
                 f"{where} is not for {name} (it is for: {', '.join(found) or 'no DNS name'}); "
-                "bring one that names it, or correct mail_hostname or mail_webmail_hostname"
+                "bring one that names it, or correct mail_hostname, mail_webmail_hostname or mail_autoconfig_hostnames"
             )
 
 

@@ -81,7 +81,7 @@ def test_a_sound_certificate_has_no_problems() -> None:
             [
                 "mail_tls_certificate: '/etc/mine.pem' on this host is not for webmail.home.internal "
                 "(it is for: mail.home.internal, www.home.internal); "
-                "bring one that names it, or correct mail_hostname or mail_webmail_hostname"
+                "bring one that names it, or correct mail_hostname, mail_webmail_hostname or mail_autoconfig_hostnames"
             ],
         ),
         (
@@ -89,7 +89,7 @@ def test_a_sound_certificate_has_no_problems() -> None:
             KEY,
             [
                 f"mail_tls_certificate: '/etc/mine.pem' on this host is not for {name} (it is for: no DNS name); "
-                "bring one that names it, or correct mail_hostname or mail_webmail_hostname"
+                "bring one that names it, or correct mail_hostname, mail_webmail_hostname or mail_autoconfig_hostnames"
                 for name in NAMES
             ],
         ),
