@@ -35,7 +35,7 @@ class Sent:
     recipient: str
 
 
-Post = Callable[[str, str], Sent]
+Post = Callable[..., Sent]
 
 
 @pytest.fixture
@@ -43,9 +43,9 @@ def post(house: House, mail: Host) -> Iterator[Post]:
     """Return what sends to the world: as whom, from which address. Nothing of it is left in the queue."""
     recipients = []
 
-    def send(name: str, sender: str) -> Sent:
+    def send(name: str, sender: str, **headers: str) -> Sent:
         recipients.append(f"{secrets.token_hex(8)}@elsewhere.test")
-        return Sent(submit(house, name, sender, recipients[-1]), recipients[-1])
+        return Sent(submit(house, name, sender, recipients[-1], **headers), recipients[-1])
 
     yield send
     for recipient in recipients:
@@ -84,9 +84,11 @@ def arrives(mail: Host, provider_ca: str) -> Callable[[str, Sent], None]:
     return check
 
 
-def submit(house: House, name: str, sender: str, recipient: str) -> str:
+def submit(house: House, name: str, sender: str, recipient: str, **headers: str) -> str:
     """Submit a message as a user of the house, from any address of that user; return its Message-ID."""
     new = clients.message(sender, recipient)
+    for header, value in headers.items():
+        new[header] = value
     with clients.submission(house.mail_hostname, house.ca_file) as client:
         client.login(name, house.password(name))
         client.send_message(new)
@@ -116,6 +118,15 @@ def test_mail_waits_for_a_certificate_that_can_be_trusted(
     assert why == "Server certificate not verified"
     lines = [line for line in logged(mail, start).splitlines() if "certificate verification failed" in line]
     assert any(f"smtp.{name}.test[" in line and f"]:{port}: " in line and fault in line for line in lines)
+
+
+def test_no_message_makes_a_password_go_to_a_certificate_that_cannot_be_trusted(
+    mail: Host, post: Post
+) -> None:
+    """RFC 8689 section 5. The webmail writes this header."""
+    sent = post("guest", "starttls@unknownca.test", **{"TLS-Required": "No"})
+    why = wait_for(lambda: why_it_waits(mail, sent.recipient), "it is deferred")
+    assert why == "Server certificate not verified"
 
 
 @pytest.mark.parametrize(
