@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import testinfra
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House
-from ansible_collections.ilnmors.mail.tests.behaviour.site_run import Run, Site, run_site
+from ansible_collections.ilnmors.mail.tests.behaviour.site_run import SITE, Run, Site, run_site
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
 from testinfra.host import Host
 
@@ -176,8 +176,8 @@ def site(
         pytest.skip("runs the site playbook with other variables: only against the lab")
     path = request.config.getoption("--ansible-inventory")
 
-    def run(variables: dict[str, Any], *options: str) -> Run:
-        return run_site(path, variables, tmp_path_factory.mktemp("site"), *options)
+    def run(variables: dict[str, Any], *options: str, playbook: Path = SITE) -> Run:
+        return run_site(path, variables, tmp_path_factory.mktemp("site"), *options, playbook=playbook)
 
     return run
 

@@ -1,4 +1,4 @@
-"""Run the site playbook as a person would, with some variables changed."""
+"""Run the site playbook, or another, as a person would, with some variables changed."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ SITE = Path(__file__).parents[2] / "playbooks" / "site.yml"
 
 @dataclass(frozen=True)
 class Run:
-    """How a run of the site playbook ended; output has single spaces for all white space."""
+    """How a run of a playbook ended; output has single spaces for all white space."""
 
     status: int
     output: str
     changed: dict[str, int]
 
 
-# Takes variables, and options of ansible-playbook.
+# Takes variables, and options of ansible-playbook; another playbook's path as `playbook`.
 Site = Callable[..., Run]
 
 
-def run_site(inventory: str | None, variables: dict[str, Any], folder: Path, *options: str) -> Run:
-    """Run the site playbook. inventory: a path, or None for the default one; folder: for the file of variables."""
+def run_site(
+    inventory: str | None, variables: dict[str, Any], folder: Path, *options: str, playbook: Path = SITE
+) -> Run:
+    """Run a playbook. inventory: a path, or None for the default one; folder: for the file of variables."""
     file = folder / "variables.json"
     file.write_text(json.dumps(variables))
     done = subprocess.run(
-        ["ansible-playbook", str(SITE), "--extra-vars", f"@{file}", *options]
+        ["ansible-playbook", str(playbook), "--extra-vars", f"@{file}", *options]
         + (["--inventory", inventory] if inventory else []),
         capture_output=True,
         text=True,

@@ -388,6 +388,13 @@ def test_the_module_says_why_a_download_failed(
     assert host.releases == set()
 
 
+def test_the_module_downloads(host: Host, run_module: RunModule, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, sha256 = host.archive(layout())
+    info = {"status": 200, "content-length": str(path.stat().st_size)}
+    monkeypatch.setattr(webmail_release_module, "fetch_url", lambda *_, **__: (path.open("rb"), info))
+    assert run_module(src=URL, sha256=sha256, root=str(host.root))["release"] == f"2.38.2-{sha256[:12]}"
+
+
 def test_the_module_says_that_the_disk_is_full(
     host: Host, run_module: RunModule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
