@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 
-PATIENCE = 15_000
+PATIENCE = 20_000
 """Milliseconds that a page may take to show what is expected of it."""
 
 
@@ -43,12 +44,23 @@ class Tab:
         self.page.on("request", lambda request: self.requests.append(request.url))
 
     def _hear(self, said: ConsoleMessage) -> None:
-        if said.type == "error":
+        # A browser looks for an icon by itself where the page names none.
+        if said.type == "error" and not said.location["url"].endswith("/favicon.ico"):
             self.errors.append(f"{said.text} ({said.location['url']})")
 
-    def picture(self, name: str) -> None:
+    def picture(self, name: str, *, full_page: bool = False) -> None:
         """Keep a screenshot."""
-        self.page.screenshot(path=self.pictures / f"{name}.png")
+        self.page.screenshot(path=self.pictures / f"{name}.png", full_page=full_page)
+
+    def download(self, link: Locator) -> bytes:
+        """Follow a link whose content is for other programs, and return that."""
+        with self.page.expect_download() as downloaded:
+            link.click()
+        return downloaded.value.path().read_bytes()
+
+    def strangers(self, *hosts: str) -> list[str]:
+        """Return the requests to other hosts than these."""
+        return [url for url in self.requests if urlsplit(url).netloc not in hosts]
 
     def last_words(self, name: str) -> str:
         """Return what happened in the tab, and keep a last screenshot where it can still be made."""
@@ -83,10 +95,7 @@ def trusting_home(home: Path, ca_file: str | None) -> Path:
     """Make a HOME whose certificate database adds one authority, or none, to those that the browser brings."""
     database = home / ".pki/nssdb"
     database.mkdir(parents=True)
-    command = ["certutil", "-d", f"sql:{database}"]
-    subprocess.run([*command, "-N", "--empty-password"], check=True, timeout=30)
-    if ca_file:
-        subprocess.run([*command, "-A", "-n", "house", "-t", "C,,", "-i", ca_file], check=True, timeout=30)
+    clients.certificate_database(database, ca_file)
     return home
 
 
@@ -107,6 +116,7 @@ def playwright() -> Iterator[Playwright]:
     for command, package in {"chromium": "chromium", "certutil": "libnss3-tools"}.items():
         if not shutil.which(command):
             pytest.skip(f"needs {command} on this machine (Debian's package {package})")
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as started:
         yield started
 

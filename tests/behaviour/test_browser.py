@@ -1,0 +1,271 @@
+"""The webmail and the setup of clients, seen in a real browser.
+
+What only the real application can show is skipped where the stand-in is deployed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import shutil
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.ilnmors.mail.tests.behaviour import clients
+from ansible_collections.ilnmors.mail.tests.behaviour.browser import (
+    DESKTOP,
+    PHONE,
+    OpenTab,
+    Tab,
+    launch,
+    trusting_home,
+)
+from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
+from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
+from ansible_collections.ilnmors.mail.tests.behaviour.webmail_page import Mailbox
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Playwright, expect
+
+FOLDERS = ("INBOX", "Sent", "Drafts", "Trash")
+
+SIZES = {"desktop": DESKTOP, "phone": PHONE}
+
+
+@pytest.fixture
+def authority(house: House, inventory: dict[str, dict[str, Any]]) -> bytes:
+    """Return the certificate of the house's own authority, as DER."""
+    if next(iter(inventory.values()))["ca"] != "/etc/ssl/ilnmors-mail/ca.pem":
+        pytest.skip("needs a house whose certificates the collection issues")
+    return ssl.PEM_cert_to_DER_cert(Path(house.ca_file).read_text())
+
+
+# --- what needs no application
+
+
+def test_a_name_that_the_certificate_lacks_is_refused(tab: Tab, house: House) -> None:
+    refusal = "ERR_SSL_UNRECOGNIZED_NAME_ALERT|ERR_CERT_COMMON_NAME_INVALID"
+    with pytest.raises(PlaywrightError, match=refusal):
+        tab.page.goto(f"https://other.{house.domain}/")
+
+
+@pytest.mark.usefixtures("authority")
+def test_a_device_that_lacks_the_authority_opens_nothing(
+    playwright: Playwright, house: House, names: dict[str, str], tmp_path: Path
+) -> None:
+    browser = launch(playwright, trusting_home(tmp_path, None), names)
+    try:
+        with pytest.raises(PlaywrightError, match="ERR_CERT_AUTHORITY_INVALID"):
+            browser.new_page().goto(f"https://{house.webmail_hostname}/")
+    finally:
+        browser.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("path", "name", "content"), [("/", "login", "input[name=Email]"), ("/setup", "setup", "main h2")]
+)
+def test_a_page_is_whole(
+    open_tab: OpenTab, house: House, path: str, name: str, content: str, size: str
+) -> None:
+    """Nothing is asked of others, nothing is refused by the page's own policy, and nothing is out of sight."""
+    tab = open_tab(viewport=SIZES[size])
+    tab.page.goto(path)
+    expect(tab.page.locator(content).first).to_be_visible()
+    tab.page.wait_for_load_state("networkidle")
+    tab.picture(f"{name}-{size}", full_page=True)
+    assert not tab.errors
+    assert not tab.strangers(house.webmail_hostname)
+    assert tab.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_the_setup_page_is_found_without_tls(tab: Tab, house: House) -> None:
+    """As people type it, before they trust anything."""
+    tab.page.goto(f"http://{house.webmail_hostname}/setup")
+    expect(tab.page).to_have_url(f"https://{house.webmail_hostname}/setup/")
+    expect(tab.page.locator("h1")).to_contain_text(house.domain)
+
+
+def test_the_setup_page_hands_out_the_houses_certificate(tab: Tab, authority: bytes) -> None:
+    tab.page.goto("/setup")
+    found = tab.download(tab.page.locator("a[href$='.crt']")).decode()
+    assert ssl.PEM_cert_to_DER_cert(found) == authority
+    fingerprint = hashlib.sha256(authority).hexdigest().upper()
+    shown = tab.page.locator(".fingerprint code").inner_text()
+    assert re.sub("[^0-9A-F]", "", shown) == fingerprint
+
+
+def test_the_setup_page_hands_out_a_profile(tab: Tab, house: House) -> None:
+    tab.page.goto("/setup")
+    found = tab.download(tab.page.locator("a[href$='.mobileconfig']"))
+    for expected in ("com.apple.mail.managed", house.mail_hostname, house.domain):
+        assert expected.encode() in found
+
+
+def test_the_setup_pages_code_leads_to_it(tab: Tab, house: House, pictures: Path) -> None:
+    if not shutil.which("zbarimg"):
+        pytest.skip("needs zbarimg on this machine (Debian's package zbar-tools)")
+    tab.page.goto("/setup")
+    code = tab.page.locator("img[src$='qr.svg']")
+    expect(code).to_be_visible()
+    assert code.evaluate("image => image.naturalWidth") > 0
+    code.screenshot(path=pictures / "qr.png")
+    read = subprocess.run(
+        ["zbarimg", "--quiet", "--raw", pictures / "qr.png"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert read.stdout.strip().rstrip("/") == f"https://{house.webmail_hostname}/setup"
+
+
+def test_every_link_of_the_setup_page_leads_somewhere(tab: Tab, webmail: Webmail) -> None:
+    tab.page.goto("/setup")
+    links = tab.page.locator("a").evaluate_all("links => links.map(link => link.href)")
+    assert links
+    assert [link for link in links if not link.startswith(f"{webmail.base}/")] == []
+    assert [link for link in links if webmail.get(link.removeprefix(webmail.base)).status_code != 200] == []
+
+
+def test_what_mail_programs_ask_for_is_well_formed(tab: Tab, house: House) -> None:
+    """The browser shows a tree of elements, and an error for what is no XML."""
+    for name in (*house.autoconfig_hostnames[:1], house.webmail_hostname):
+        answer = tab.page.goto(f"https://{name}/mail/config-v1.1.xml")
+        assert answer
+        assert answer.status == 200
+        assert "xml" in answer.headers["content-type"]
+        expect(tab.page.locator("body")).to_contain_text(house.mail_hostname)
+        expect(tab.page.locator("parsererror")).to_have_count(0)
+        assert not tab.strangers(name)
+        tab.requests.clear()
+    tab.picture("autoconfig")
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/setup/nowhere", "/data/"])
+def test_what_is_not_there_is_said_plainly(tab: Tab, path: str) -> None:
+    answer = tab.page.goto(path)
+    assert answer
+    assert answer.status == 404
+    assert tab.page.locator("body").inner_text().split() == ["404", "Not", "Found", "nginx"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+# --- what only the real application has
+
+OpenMailbox = Callable[..., Mailbox]
+
+
+@pytest.fixture(scope="session")
+def cookies() -> dict[str, Any]:
+    """Return what the browser of each person keeps once they are logged in."""
+    return {}
+
+
+@pytest.fixture
+def open_mailbox(
+    open_tab: OpenTab, house: House, real_webmail: Webmail, cookies: dict[str, Any]
+) -> OpenMailbox:
+    """Return what opens somebody's mailbox; nobody logs in more often than needed."""
+
+    def open_one(name: str, **options: Any) -> Mailbox:
+        mailbox = Mailbox(open_tab(storage_state=cookies.get(name), **options))
+        mailbox.page.goto(real_webmail.base)
+        if name not in cookies:
+            mailbox.offer(house.login(name), house.password(name))
+        mailbox.is_open()
+        cookies[name] = mailbox.page.context.storage_state()
+        return mailbox
+
+    return open_one
+
+
+@pytest.fixture
+def mark(house: House) -> Iterator[str]:
+    """Return a word for subjects; what has it is removed from the mailboxes in the end."""
+    word = f"browser{secrets.token_hex(6)}"
+    yield word
+    for name in ("il", "guest"):
+        with house.imap(name) as imap:
+            for folder in FOLDERS:
+                imap.select(folder)
+                found = imap.uid("SEARCH", "SUBJECT", word)[1][0].decode().replace(" ", ",")
+                if found:
+                    imap.uid("STORE", found, "+FLAGS", r"(\Deleted)")
+                    imap.uid("EXPUNGE", found)
+
+
+def post(house: House, sender: str, recipient: str, subject: str, text: str) -> None:
+    """Send a message to somebody, and wait until it is in their inbox."""
+    new = clients.message(house.login(sender), house.login(recipient), text)
+    new.replace_header("Subject", subject)
+    with clients.submission(house.mail_hostname, house.ca_file) as client:
+        client.login(sender, house.password(sender))
+        client.send_message(new)
+    wait_for(lambda: house.received(recipient, new["Message-ID"]), f"{subject!r} in the inbox of {recipient}")
+
+
+@pytest.mark.usefixtures("real_webmail")
+def test_a_person_logs_in_by_the_name_alone(tab: Tab, house: House) -> None:
+    """As it is typed: without a scheme, which means plain HTTP first."""
+    mailbox = Mailbox(tab)
+    tab.page.goto(f"http://{house.webmail_hostname}/")
+    expect(tab.page).to_have_url(f"https://{house.webmail_hostname}/")
+    expect(mailbox.login_form).to_be_visible()
+    tab.picture("login")
+    mailbox.offer(house.login("il"), house.password("il"))
+    mailbox.is_open()
+    tab.picture("inbox")
+    expect(mailbox.account).to_contain_text(house.login("il"))
+    assert not tab.errors
+    assert not tab.strangers(house.webmail_hostname)
+
+
+def test_a_session_stays_with_the_site_and_the_browser(open_mailbox: OpenMailbox) -> None:
+    kept = open_mailbox("il").page.context.cookies()
+    assert {"smtoken", "smaccount"} <= {cookie["name"] for cookie in kept}
+    for cookie in kept:
+        assert cookie["secure"], cookie
+        assert cookie["sameSite"] == "Strict", cookie
+        # The page itself makes smctoken, to know its connection.
+        assert cookie["httpOnly"] or cookie["name"] == "smctoken", cookie
+
+
+def test_a_message_is_found_and_read(open_mailbox: OpenMailbox, house: House, mark: str) -> None:
+    post(house, "guest", "il", f"Lunch on Sunday {mark}", "We eat at noon.\n")
+    mailbox = open_mailbox("il")
+    mailbox.search(mark)
+    expect(mailbox.messages).to_have_count(1)
+    mailbox.read(mark)
+    expect(mailbox.text).to_have_text("We eat at noon.")
+    mailbox.tab.picture("message")
+    assert not mailbox.tab.errors
+    assert not mailbox.tab.strangers(house.webmail_hostname)
+
+
+def test_a_message_is_written_and_arrives_with_its_attachment(
+    open_mailbox: OpenMailbox, house: House, mark: str, tmp_path: Path
+) -> None:
+    attachment = tmp_path / "Einkauf 목록.bin"
+    attachment.write_bytes(secrets.token_bytes(100_000))
+    mailbox = open_mailbox("il")
+    mailbox.write(house.login("guest"), mark, "Here is the list.", attachment)
+    mailbox.tab.picture("compose")
+    mailbox.send()
+    with house.imap("guest") as imap:
+
+        def find() -> bytes:
+            imap.select("INBOX", readonly=True)
+            return bytes(imap.uid("SEARCH", "SUBJECT", mark)[1][0])
+
+        message = clients.parse(clients.fetch(imap, wait_for(find, "the message arrives")))
+    found = next(message.iter_attachments())
+    assert (found.get_filename(), found.get_content()) == (attachment.name, attachment.read_bytes())
+    text = message.get_body(("plain",))
+    assert text
+    assert text.get_content().strip() == "Here is the list."
+    assert not mailbox.tab.errors

@@ -1,0 +1,77 @@
+"""The webmail's page as a person uses it, in the words of SnappyMail's page structure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible_collections.ilnmors.mail.tests.behaviour.browser import Tab
+from playwright.sync_api import Locator, expect
+
+
+class Mailbox:
+    """A tab in which somebody reads and writes mail."""
+
+    def __init__(self, tab: Tab) -> None:
+        self.tab = tab
+        self.page = tab.page
+        self.messages = self.page.locator(".messageListItem")
+        self.login_form = self.page.locator("#V-Login form, form:has(input[name=Password])").first
+        self.account = self.page.locator("#top-system-dropdown-id:visible")
+        self.subject = self.page.locator(".messageView .subject").first
+        self.text = self.page.locator(".bodyText")
+        self.compose = self.page.locator("#V-PopupsCompose")
+
+    def popup(self, name: str) -> Locator:
+        return self.page.locator(f"#V-Popups{name}")
+
+    def offer(self, address: str, password: str) -> None:
+        """Fill in the login form and send it."""
+        self.page.locator("input[name=Email]").fill(address)
+        self.page.locator("input[name=Password]").fill(password)
+        self.page.locator("button.buttonLogin").click()
+
+    def is_open(self) -> None:
+        """Wait until the folders and the messages are shown."""
+        expect(self.account).to_be_visible()
+        expect(self.page.locator(".b-folders-system li").first).to_be_visible()
+        expect(self.page.locator(".listLoading")).to_be_hidden()
+
+    def search(self, words: str) -> None:
+        """Search the folder that is shown."""
+        field = self.page.locator(".inputSearch")
+        field.fill(words)
+        field.press("Enter")
+        expect(self.page.locator(".listSearchDesc")).to_be_visible()
+
+    def read(self, subject: str) -> None:
+        """Open the one message whose subject contains these words."""
+        self.messages.filter(has_text=subject).locator(".subjectParent").click()
+        expect(self.subject).to_contain_text(subject)
+
+    def write(self, to: str, subject: str, text: str, *attachments: Path) -> None:
+        """Write a message, and leave it open."""
+        self.page.locator(".buttonCompose:visible").first.click()
+        row = self.compose.locator("tr", has=self.page.locator("[data-i18n='GLOBAL/TO']"))
+        row.locator("input:visible").fill(to)
+        self.compose.locator("input[name=subject]").fill(subject)
+        self.compose.locator("[contenteditable=true]").fill(text)
+        if attachments:
+            with self.page.expect_file_chooser() as chooser:
+                self.compose.locator("#composeUploadButton").click()
+            chooser.value.set_files(attachments)
+            expect(self.compose.locator(".attachmentItem:not(.waiting)")).to_have_count(len(attachments))
+
+    def send(self) -> None:
+        """Send what is written."""
+        self.compose.locator("header a.btn:has(.icon-paper-plane)").click()
+        expect(self.compose).to_be_hidden()
+
+    def settings(self, page: str) -> None:
+        """Open a page of the settings by its name in the address."""
+        self.page.goto(f"/#/settings/{page}")
+        expect(self.page.locator(f"nav a.selected[href$='{page}']")).to_be_visible()
+
+    def log_out(self) -> None:
+        self.account.click()
+        self.page.locator("a[data-i18n='GLOBAL/LOGOUT']:visible").click()
+        expect(self.login_form).to_be_visible()
