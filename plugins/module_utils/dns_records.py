@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.ilnmors.mail.plugins.module_utils.client_settings import INCOMING, OUTGOING
+
 
 @dataclass(frozen=True)
 class Service:
@@ -19,14 +21,15 @@ class Service:
     priority: int = 0
 
 
-# RFC 6186 (here IMAP before POP3), RFC 8314 (TLS from the first byte before STARTTLS), RFC 5804.
+# RFC 6186, RFC 8314. Which a program prefers is the same wherever it reads it.
+_NAMES = {"imap": "_imap", "pop3": "_pop3", "smtp": "_submission"}
 MAIL_SERVICES = (
-    Service("_imaps._tcp", 993),
-    Service("_imap._tcp", 143, 10),
-    Service("_pop3s._tcp", 995, 20),
-    Service("_pop3._tcp", 110, 30),
-    Service("_submissions._tcp", 465),
-    Service("_submission._tcp", 587, 10),
+    *(
+        Service(f"{_NAMES[server.protocol]}{'s' if server.tls == 'SSL' else ''}._tcp", server.port, 10 * rank)
+        for servers in (INCOMING, OUTGOING)
+        for rank, server in enumerate(servers)
+    ),
+    # RFC 5804
     Service("_sieve._tcp", 4190),
 )
 

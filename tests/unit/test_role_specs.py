@@ -274,6 +274,27 @@ def test_certificates_lie_where_mail_tls_puts_them() -> None:
     assert webmail["tls_ca"] == f"{directory}/ca.pem"
 
 
+@pytest.mark.parametrize(
+    ("site", "names"),
+    [
+        ({}, ["webmail.home.internal", "autoconfig.home.internal", "autodiscover.home.internal"]),
+        (
+            {"mail_webmail_hostname": "www.home.internal", "mail_autoconfig_hostnames": []},
+            ["www.home.internal"],
+        ),
+        ({"mail_autoconfig_hostnames": ["home.internal"]}, ["webmail.home.internal", "home.internal"]),
+    ],
+    ids=["bare", "no-autoconfig", "domain-itself"],
+)
+def test_a_certificate_has_every_name_that_the_webmail_host_serves(
+    site: dict[str, Any], names: list[str]
+) -> None:
+    house = {"mail_domain": "home.internal", **site}
+    webmail = effective("snappymail", house)
+    assert [webmail["hostname"], *webmail["autoconfig_hostnames"]] == names
+    assert effective("mail_tls", {**house, "groups": {"webmail": ["a-host"]}})["names"] == names
+
+
 # --- one decision for each release
 
 
