@@ -62,6 +62,9 @@ function log_in(string $email, string $password): array
         error_log('stand-in: ' . $error->getMessage());
         throw new ApiError('', CONNECTION_ERROR);
     } catch (Refused) {
+        // SnappyMail's own line (auth_syslog), which fail2ban reads.
+        openlog('snappymail', 0, LOG_AUTHPRIV);
+        syslog(LOG_ERR, "Auth failed: ip={$_SERVER['REMOTE_ADDR']} user={$email}");
         sleep(1);
         throw new ApiError('', AUTH_ERROR);
     }
