@@ -93,10 +93,13 @@ def test_the_authority_lists_nothing_that_is_no_host_name(house: House) -> None:
 def test_the_webmail_hosts_certificate_is_for_every_name_that_it_serves(house: House) -> None:
     if not house.webmail_address:
         pytest.skip("needs a host in the group 'webmail'")
+    context = clients.tls(house.ca_file)
     for name in (house.webmail_hostname, *house.autoconfig_hostnames):
-        with socket.create_connection((house.webmail_address, 443), clients.TIMEOUT) as connection:
-            with clients.tls(house.ca_file).wrap_socket(connection, server_hostname=name) as secured:
-                assert secured.version()
+        with (
+            socket.create_connection((house.webmail_address, 443), clients.TIMEOUT) as connection,
+            context.wrap_socket(connection, server_hostname=name) as secured,
+        ):
+            assert secured.version()
 
 
 # Only the lab is open to such an experiment.
