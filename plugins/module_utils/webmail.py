@@ -60,14 +60,25 @@ def _names(variables: Mapping[str, Any]) -> Iterator[str]:
             yield (
                 f"{name} is '{variables[name]}', which is no {kind}. Write a full DNS name such as {example}."
             )
-    name, mail_hosts = variables["snappymail_hostname"], variables["mail_hosts"]
-    same_name = name.lower() == variables["snappymail_mail_hostname"].lower()
-    if same_name and mail_hosts and variables["host"] not in mail_hosts:
-        yield (
-            f"snappymail_hostname is '{name}', which is the mail host's name, but the webmail runs on another "
-            f"machine ({variables['host']}, not {mail_hosts[0]}). Write a name that leads there, such as "
-            f"webmail.{variables['snappymail_domain']}."
-        )
+    taken = {variables["snappymail_hostname"].lower(): "snappymail_hostname"}
+    if variables["mail_hosts"] and variables["host"] not in variables["mail_hosts"]:
+        mail_name = variables["snappymail_mail_hostname"]
+        if mail_name.lower() in taken:
+            yield (
+                f"snappymail_hostname is '{mail_name}', which is the mail host's name, but the webmail runs on "
+                f"another machine ({variables['host']}, not {variables['mail_hosts'][0]}). "
+                f"Write a name that leads there, such as webmail.{variables['snappymail_domain']}."
+            )
+        taken[mail_name.lower()] = "snappymail_mail_hostname (another machine)"
+    for index, value in enumerate(variables["snappymail_autoconfig_hostnames"]):
+        where = f"snappymail_autoconfig_hostnames[{index}]"
+        if not is_domain(value):
+            yield (
+                f"{where} is '{value}', which is no host name. "
+                f"Write a full DNS name such as autoconfig.{variables['snappymail_domain']}."
+            )
+        elif (owner := taken.setdefault(value.lower(), where)) != where:
+            yield f"{where} is '{value}', which is taken by {owner}. Remove it, or write a name of its own."
 
 
 def _tls(variables: Mapping[str, Any]) -> Iterator[str]:

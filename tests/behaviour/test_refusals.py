@@ -234,6 +234,28 @@ BAD_FETCH_OPTIONS = [
         "value of deleted_at_provider must be one of: keep, mirror, got: delete",
     ),
 ]
+BAD_WEBMAIL = {
+    "mail_webmail_hostname": "{{ mail_hostname }}",
+    "mail_autoconfig_hostnames": ["auto config"],
+    "snappymail_attachment_size": 0,
+    "snappymail_workers": -1,
+    "snappymail_extra_settings": {
+        "login": "secret-login",
+        "security": {"admin_password": ["secret-admin"]},
+        "ssl": {"verify_certificate": False},
+        "labs": {"use_local_proxy_for_external_images": True},
+    },
+}
+WEBMAIL_PROBLEMS = [
+    "which is the mail host's name, but the webmail runs on another machine",
+    "snappymail_autoconfig_hostnames[0] is 'auto config', which is no host name. Write a full DNS name such as",
+    "snappymail_attachment_size is 0. Write the largest attachment in MB, 1 or more, such as 25.",
+    "snappymail_workers is -1. Write how many requests are worked on at the same time, 1 or more, such as 10.",
+    "snappymail_extra_settings.login is no section.",
+    "snappymail_extra_settings.security.admin_password is a list. Write a text, a number or a boolean.",
+    "snappymail_extra_settings.ssl.verify_certificate is not for change",
+    "snappymail_extra_settings.labs.use_local_proxy_for_external_images is not for change",
+]
 
 
 def variable(problem: str) -> str:
@@ -289,6 +311,7 @@ def archive_run(site: Site, archive: Path) -> Run:
             # Said explicitly, a public network is no problem: the run comes as far as the webmail.
             "mail_trusted_networks": ["127.0.0.0/8", "8.8.8.0/24"],
             "mail_trust_public_networks": True,
+            **BAD_WEBMAIL,
         }
     )
 
@@ -322,6 +345,11 @@ def test_an_archive_with_another_checksum_is_refused(archive_run: Run, archive: 
         "Use the archive that belongs to the checksum, or the checksum that its publisher names."
     ) in archive_run.output
     assert "public address space" not in archive_run.output
+
+
+@pytest.mark.parametrize("problem", WEBMAIL_PROBLEMS)
+def test_the_webmail_is_checked(archive_run: Run, problem: str) -> None:
+    assert problem in archive_run.output
 
 
 @pytest.mark.parametrize("problem", FETCH_PROBLEMS, ids=variable)

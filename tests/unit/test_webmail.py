@@ -24,6 +24,7 @@ GOOD = {
     "snappymail_attachment_size": 25,
     "snappymail_workers": 10,
     "snappymail_extra_settings": {},
+    "snappymail_autoconfig_hostnames": ["autoconfig.ilnmors.internal", "autodiscover.ilnmors.internal"],
     "host": "app",
     "mail_hosts": ["mail"],
 }
@@ -42,6 +43,8 @@ ONE_NAME = {"snappymail_hostname": "Mail.ilnmors.internal"}
         {**ONE_NAME, "host": "mail"},
         {**ONE_NAME, "mail_hosts": []},
         {"snappymail_attachment_size": 1, "snappymail_workers": 1},
+        {"snappymail_autoconfig_hostnames": []},
+        {"snappymail_autoconfig_hostnames": ["ilnmors.internal"]},
         {"snappymail_extra_settings": {"login": {"fault_delay": 10, "allow_languages_on_login": False}}},
     ],
 )
@@ -104,8 +107,28 @@ def test_what_can_work_has_no_problem(change: dict[str, object]) -> None:
         ),
         (
             ONE_NAME,
-            "snappymail_hostname is 'Mail.ilnmors.internal', which is the mail host's name, but the webmail runs "
+            "snappymail_hostname is 'mail.ilnmors.internal', which is the mail host's name, but the webmail runs "
             "on another machine (app, not mail). Write a name that leads there, such as webmail.ilnmors.internal.",
+        ),
+        (
+            {"snappymail_autoconfig_hostnames": ["auto config"]},
+            "snappymail_autoconfig_hostnames[0] is 'auto config', which is no host name. "
+            "Write a full DNS name such as autoconfig.ilnmors.internal.",
+        ),
+        (
+            {"snappymail_autoconfig_hostnames": ["Webmail.ilnmors.internal"]},
+            "snappymail_autoconfig_hostnames[0] is 'Webmail.ilnmors.internal', which is taken by snappymail_hostname. "
+            "Remove it, or write a name of its own.",
+        ),
+        (
+            {"snappymail_autoconfig_hostnames": ["mail.ilnmors.internal"]},
+            "snappymail_autoconfig_hostnames[0] is 'mail.ilnmors.internal', which is taken by "
+            "snappymail_mail_hostname (another machine). Remove it, or write a name of its own.",
+        ),
+        (
+            {"snappymail_autoconfig_hostnames": ["a.home.test", "b.home.test", "a.home.test"]},
+            "snappymail_autoconfig_hostnames[2] is 'a.home.test', which is taken by snappymail_autoconfig_hostnames[0]. "
+            "Remove it, or write a name of its own.",
         ),
         (
             {"snappymail_attachment_size": 0},
