@@ -236,7 +236,7 @@ BAD_FETCH_OPTIONS = [
 ]
 BAD_WEBMAIL = {
     "mail_webmail_hostname": "{{ mail_hostname }}",
-    "mail_autoconfig_hostnames": ["auto config"],
+    "snappymail_autoconfig_hostnames": ["auto config"],
     "snappymail_attachment_size": 0,
     "snappymail_workers": -1,
     "snappymail_extra_settings": {

@@ -126,8 +126,8 @@ def test_what_can_work_has_no_problem(change: dict[str, object]) -> None:
             "snappymail_mail_hostname (another machine). Remove it, or write a name of its own.",
         ),
         (
-            {"snappymail_autoconfig_hostnames": ["a.home.test", "b.home.test", "a.home.test"]},
-            "snappymail_autoconfig_hostnames[2] is 'a.home.test', which is taken by snappymail_autoconfig_hostnames[0]. "
+            {"snappymail_autoconfig_hostnames": ["a.test", "b.test", "a.test"]},
+            "snappymail_autoconfig_hostnames[2] is 'a.test', which is taken by snappymail_autoconfig_hostnames[0]. "
             "Remove it, or write a name of its own.",
         ),
         (
