@@ -141,7 +141,7 @@ def _settings(sections: Mapping[str, Any]) -> Iterator[str]:
             if reason := _SAFE_SETTINGS.get((section, key)):
                 yield f"{where}.{key} is not for change: {reason}. Remove it."
             elif not isinstance(value, Setting):
-                yield f"{where}.{key} is a {type(value).__name__}. Write a text, a number or a boolean."
+                yield f"{where}.{key} is neither a text nor a number or boolean. Write one of these."
             elif not re.fullmatch(r"\w+", section) or not re.fullmatch(r"\w+", key):
                 yield f"{where}.{key} is no name of a setting. Write letters, digits and underscores."
             else:

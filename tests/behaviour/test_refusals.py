@@ -252,7 +252,7 @@ WEBMAIL_PROBLEMS = [
     "snappymail_attachment_size is 0. Write the largest attachment in MB, 1 or more, such as 25.",
     "snappymail_workers is -1. Write how many requests are worked on at the same time, 1 or more, such as 10.",
     "snappymail_extra_settings.login is no section.",
-    "snappymail_extra_settings.security.admin_password is a list. Write a text, a number or a boolean.",
+    "snappymail_extra_settings.security.admin_password is neither a text nor a number or boolean.",
     "snappymail_extra_settings.ssl.verify_certificate is not for change",
     "snappymail_extra_settings.labs.use_local_proxy_for_external_images is not for change",
 ]

@@ -146,7 +146,8 @@ def test_what_can_work_has_no_problem(change: dict[str, object]) -> None:
         ),
         (
             {"snappymail_extra_settings": {"login": {"fault_delay": ["secret"]}}},
-            "snappymail_extra_settings.login.fault_delay is a list. Write a text, a number or a boolean.",
+            "snappymail_extra_settings.login.fault_delay is neither a text nor a number or boolean. "
+            "Write one of these.",
         ),
         (
             {"snappymail_extra_settings": {"login": {"fault delay": 10}}},
