@@ -12,6 +12,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,13 @@ from ansible_collections.ilnmors.mail.tests.behaviour.browser import (
     trusting_home,
 )
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
+from ansible_collections.ilnmors.mail.tests.behaviour.sieve_client import ManageSieve
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_page import Mailbox
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Playwright, expect
 
-FOLDERS = ("INBOX", "Sent", "Drafts", "Trash")
+FOLDERS = ("INBOX", "Sent", "Drafts", "Archive", "Trash")
 
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
 
@@ -199,13 +201,19 @@ def mark(house: House) -> Iterator[str]:
                     imap.uid("EXPUNGE", found)
 
 
-def post(house: House, sender: str, recipient: str, subject: str, text: str) -> None:
-    """Send a message to somebody, and wait until it is in their inbox."""
-    new = clients.message(house.login(sender), house.login(recipient), text)
+def post(house: House, sender: str, recipient: str, subject: str) -> EmailMessage:
+    """Send a message to somebody, and return it."""
+    new = clients.message(house.login(sender), house.login(recipient), "We eat at noon.\n")
     new.replace_header("Subject", subject)
     with clients.submission(house.mail_hostname, house.ca_file) as client:
         client.login(sender, house.password(sender))
         client.send_message(new)
+    return new
+
+
+def post_to_inbox(house: House, sender: str, recipient: str, subject: str) -> None:
+    """Send a message to somebody, and wait until it is in their inbox."""
+    new = post(house, sender, recipient, subject)
     wait_for(lambda: house.received(recipient, new["Message-ID"]), f"{subject!r} in the inbox of {recipient}")
 
 
@@ -236,7 +244,7 @@ def test_a_session_stays_with_the_site_and_the_browser(open_mailbox: OpenMailbox
 
 
 def test_a_message_is_found_and_read(open_mailbox: OpenMailbox, house: House, mark: str) -> None:
-    post(house, "guest", "il", f"Lunch on Sunday {mark}", "We eat at noon.\n")
+    post_to_inbox(house, "guest", "il", f"Lunch on Sunday {mark}")
     mailbox = open_mailbox("il")
     mailbox.search(mark)
     expect(mailbox.messages).to_have_count(1)
@@ -269,3 +277,126 @@ def test_a_message_is_written_and_arrives_with_its_attachment(
     assert text
     assert text.get_content().strip() == "Here is the list."
     assert not mailbox.tab.errors
+
+
+@pytest.fixture
+def filters(house: House) -> Iterator[ManageSieve]:
+    """Return ManageSieve of guest, who has no filters before and after the test."""
+    with ManageSieve(house.mail_hostname, house.ca_file) as client:
+        client.log_in(house.login("guest"), house.password("guest"))
+        if client.scripts():
+            pytest.skip("needs a person, guest, without Sieve scripts of their own")
+        yield client
+        client.command("SETACTIVE", "")
+        for name in client.scripts():
+            client.command("DELETESCRIPT", name)
+
+
+def test_a_filter_files_a_message(
+    open_mailbox: OpenMailbox, house: House, mark: str, filters: ManageSieve
+) -> None:
+    mailbox = open_mailbox("guest")
+    mailbox.add_filter("Bills", subject=mark, folder="Archive")
+    wait_for(filters.active, "the filter is active")
+    message = post(house, "il", "guest", f"A bill {mark}")
+    with house.imap("guest") as imap:
+        wait_for(lambda: clients.find(imap, message["Message-ID"], "Archive"), "the message in Archive")
+    assert not mailbox.tab.errors
+
+
+def test_who_is_in_the_address_book_is_offered_as_recipient(
+    open_mailbox: OpenMailbox, house: House, mark: str
+) -> None:
+    mailbox = open_mailbox("il")
+    address = f"{mark}@{house.domain}"
+    mailbox.add_contact(mark, address)
+    mailbox.tab.picture("contacts")
+    book = mailbox.popup("Contacts")
+    try:
+        book.locator("a.close").click()
+        mailbox.begin()
+        mailbox.recipient.press_sequentially(mark[:-2])
+        expect(mailbox.page.locator("#emailaddresses-datalist option")).to_contain_text([address])
+    finally:
+        mailbox.page.goto("/")
+        mailbox.remove_contact(mark)
+    assert not mailbox.tab.errors
+
+
+def test_people_write_as_their_own_addresses_alone(open_mailbox: OpenMailbox, house: House) -> None:
+    mailbox = open_mailbox("il")
+    mailbox.settings("accounts")
+    identities = mailbox.page.locator(".identity-name")
+    expect(identities.first).to_contain_text(house.login("il"))
+    mailbox.tab.picture("identities")
+    mailbox.page.locator("[data-i18n='SETTINGS_ACCOUNTS/BUTTON_ADD_IDENTITY']").click()
+    new = mailbox.popup("Identity")
+    new.locator("input[name=Name]").fill("Somebody else")
+    new.locator("input[name=Email]").fill(house.login("guest"))
+    new.locator(".buttonAddIdentity").click()
+    expect(new.locator(".alert")).to_contain_text("You may not send as this address")
+    mailbox.tab.picture("identity-refused")
+    expect(identities.filter(has_text=house.login("guest"))).to_have_count(0)
+
+
+def test_nobody_changes_a_password_here(open_mailbox: OpenMailbox) -> None:
+    """Passwords are in the inventory, or in a directory; the application says nothing of changing them."""
+    mailbox = open_mailbox("il")
+    mailbox.settings("security")
+    mailbox.tab.picture("settings")
+    pages = mailbox.page.locator("nav a[href^='#/settings/']").evaluate_all(
+        "links => links.map(link => link.getAttribute('href').split('/').pop())"
+    )
+    assert pages == ["general", "contacts", "accounts", "filters", "security", "folders", "themes"]
+    expect(mailbox.page.locator("input[type=password]:visible")).to_have_count(0)
+
+
+def test_two_people_see_their_own_mail(open_mailbox: OpenMailbox, house: House, mark: str) -> None:
+    post_to_inbox(house, "guest", "il", f"For il alone {mark}")
+    for name, messages in {"il": 1, "guest": 0}.items():
+        mailbox = open_mailbox(name)
+        expect(mailbox.account).to_contain_text(house.login(name))
+        mailbox.search(mark)
+        expect(mailbox.messages).to_have_count(messages)
+
+
+def test_the_page_speaks_the_browsers_language(
+    open_tab: OpenTab, house: House, real_webmail: Webmail
+) -> None:
+    mailbox = Mailbox(open_tab(locale="ko-KR"))
+    mailbox.page.goto(real_webmail.base)
+    expect(mailbox.page.locator("button.buttonLogin")).to_have_text("로그인")
+    mailbox.offer(house.login("il"), house.password("il"))
+    mailbox.is_open()
+    expect(mailbox.page.locator(".b-folders-system li").first).to_contain_text("받은 편지함")
+    mailbox.tab.picture("inbox-korean")
+    assert not mailbox.tab.errors
+
+
+def test_who_has_logged_out_leaves_nothing_behind(
+    open_tab: OpenTab, house: House, real_webmail: Webmail
+) -> None:
+    """Whoever sits down next, and goes back, finds the login form."""
+    mailbox = Mailbox(open_tab())
+    mailbox.page.goto(real_webmail.base)
+    mailbox.offer(house.login("il"), house.password("il"))
+    mailbox.is_open()
+    mailbox.settings("general")
+    mailbox.log_out()
+    mailbox.page.go_back()
+    expect(mailbox.login_form).to_be_visible()
+    mailbox.page.goto("/#/mailbox/INBOX")
+    mailbox.page.reload()
+    expect(mailbox.login_form).to_be_visible()
+    expect(mailbox.messages).to_have_count(0)
+    assert "smaccount" not in {cookie["name"] for cookie in mailbox.page.context.cookies()}
+
+
+def test_a_wrong_password_is_said_plainly(tab: Tab, house: House, real_webmail: Webmail) -> None:
+    """Once, and last: whoever guesses is made to wait, and banned."""
+    mailbox = Mailbox(tab)
+    tab.page.goto(real_webmail.base)
+    mailbox.offer(house.login("il"), "wrong")
+    expect(tab.page.locator(".alert:visible")).to_contain_text("Authentication failed")
+    tab.picture("wrong-password")
+    expect(mailbox.login_form).to_be_visible()
