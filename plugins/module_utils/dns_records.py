@@ -42,6 +42,10 @@ DNSMASQ_HEAD = ("# dnsmasq: a file of its own, such as /etc/dnsmasq.d/mail.conf;
 MAIL_EXCHANGER = (
     "# No MX: mail for this domain is handed to the mail host by name, and nobody outside sends any."
 )
+UNKNOWN = "ADDRESS"
+ADDRESS_MISSING = (
+    f"# {UNKNOWN} is not known here: write it, or that of a reverse proxy before it, and remove the #."
+)
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,10 @@ def host_addresses(variables: Mapping[str, Any], listen: Sequence[str]) -> list[
         if route.get("address"):
             return [route["address"]]
     try:
-        return [str(ipaddress.ip_address(variables.get("ansible_host", "")))]
+        connected = ipaddress.ip_address(variables.get("ansible_host", ""))
     except ValueError:
         return []
+    return [] if connected.is_loopback else [str(connected)]
 
 
 def house_records(
@@ -95,22 +100,18 @@ def house_records(
     )
 
 
-def _unknown(name: str, host: str) -> str:
-    return f"# {name}: the address of {host} (its reverse proxy's, behind one) is not known here; add it."
-
-
 def unbound_lines(records: Records) -> list[str]:
     """Return a file for Unbound (unbound.conf(5): local-data).
 
     It answers a CNAME of its own without the address that it leads to, which clients do not ask for again:
     aliases have addresses instead.
     """
-    lines = [*UNBOUND_HEAD, MAIL_EXCHANGER, "server:"]
+    lines = [*_head(UNBOUND_HEAD, records), "server:"]
     for name, host in {**{host: host for host in records.addresses}, **records.aliases}.items():
         found = records.addresses[host]
         lines += [
             f'  local-data: "{name}. {"AAAA" if ":" in address else "A"} {address}"' for address in found
-        ] or [f"  {_unknown(name, host)}"]
+        ] or [f'  # local-data: "{name}. A {UNKNOWN}"']
     lines += [
         f'  local-data: "{service.name}.{records.domain}. SRV {service.priority} 0 {service.port} {host}."'
         for service, host in records.services
@@ -123,18 +124,24 @@ def dnsmasq_lines(records: Records) -> list[str]:
 
     The domain itself has an address: beside a CNAME a name can have nothing else (RFC 1034 section 3.6.2).
     """
-    lines = [*DNSMASQ_HEAD, MAIL_EXCHANGER]
+    lines = _head(DNSMASQ_HEAD, records)
     for name, host in {**{host: host for host in records.addresses}, **records.aliases}.items():
         found = records.addresses[host]
         if name in records.aliases and name != records.domain:
             lines.append(f"cname={name},{host}")
         else:
-            lines.append(f"host-record={','.join((name, *found))}" if found else _unknown(name, host))
+            lines.append(
+                f"host-record={','.join((name, *found))}" if found else f"# host-record={name},{UNKNOWN}"
+            )
     lines += [
         f"srv-host={service.name}.{records.domain},{host},{service.port},{service.priority},0"
         for service, host in records.services
     ]
     return lines
+
+
+def _head(head: Sequence[str], records: Records) -> list[str]:
+    return [*head, MAIL_EXCHANGER, *([] if all(records.addresses.values()) else [ADDRESS_MISSING])]
 
 
 LINES = {"unbound": unbound_lines, "dnsmasq": dnsmasq_lines}
