@@ -164,6 +164,8 @@ def kitchen(other_machine: Host, house: House) -> Iterator[Kitchen]:
     written = files(text) + [File(path, "root:root", "0644", value) for path, value in SURROUNDINGS.items()]
     ca = "/usr/local/share/ca-certificates/home.crt"
     paths = " ".join([ca, *(file.path for file in written)])
+    # The house's own jail goes on afterwards.
+    bans = app.run("systemctl is-active fail2ban").rc == 0
     folder = run(app, f"mktemp -d; systemctl stop {SERVICES}")
     run(app, f"tar -cPf {folder}/before.tar $(ls -d {paths} 2>/dev/null)")
     try:
@@ -179,6 +181,8 @@ def kitchen(other_machine: Host, house: House) -> Iterator[Kitchen]:
     finally:
         run(app, f"systemctl stop {SERVICES}; rm -f {paths}; tar -xPf {folder}/before.tar")
         run(app, f"update-ca-certificates; rm -r {folder}; rm -f /var/lib/monit/events/*")
+        if bans:
+            run(app, "systemctl start fail2ban")
 
 
 def test_alertmanager(kitchen: Kitchen) -> None:
