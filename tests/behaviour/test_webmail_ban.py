@@ -1,0 +1,139 @@
+"""Who guesses passwords in the webmail is kept out of it for a while, and never keeps others out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
+from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
+from testinfra.host import Host
+
+JAIL = "ilnmors-webmail"
+STRANGER = (Path(__file__).parent / "webmail_stranger.py").read_text()
+
+Inventory = dict[str, dict[str, Any]]
+Forgive = Callable[[str], object]
+
+
+def ask(host: Host, house: House, *arguments: str) -> list[int]:
+    """Have a machine look at the login page, or guess; return the status of each answer."""
+    words = " ".join(f"'{word}'" for word in arguments)
+    where = f"{house.webmail_address} {house.webmail_hostname} 443"
+    return list(map(int, host.check_output(f"python3 -c %s {where} {words}", STRANGER).split()))
+
+
+def status(app: Host, what: str) -> str:
+    """Return one line of what fail2ban says of the jail."""
+    found = re.search(rf"{what}:[ \t]*(.*)", app.check_output(f"fail2ban-client status {JAIL}"))
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def ban_after(app: Host) -> int:
+    found = app.run(f"fail2ban-client get {JAIL} maxretry")
+    if found.failed:
+        pytest.skip("needs a webmail that bans who guesses passwords (snappymail_ban)")
+    return int(found.stdout)
+
+
+@pytest.fixture
+def forgive(app: Host) -> Iterator[Forgive]:
+    """Return what takes an address that is to be free of bans now, and at the end."""
+    with ExitStack() as stack:
+
+        def unban(address: str) -> None:
+            app.run(f"fail2ban-client set {JAIL} unbanip {address}")
+            stack.callback(app.run, f"fail2ban-client set {JAIL} unbanip {address}")
+
+        yield unban
+
+
+@pytest.fixture
+def stranger(provider: Host, inventory: Inventory, forgive: Forgive) -> str:
+    """Return the address of the machine that is a stranger to the house."""
+    address: str = inventory[provider.backend.get_hostname()]["address"]
+    forgive(address)
+    return address
+
+
+def test_who_guesses_is_kept_out_and_others_are_not(
+    house: House, app: Host, provider: Host, webmail: Webmail, ban_after: int, stranger: str
+) -> None:
+    before = int(status(app, "Total failed"))
+    assert ask(provider, house, "guess", house.login("il"), "1") == [200]
+    wait_for(lambda: int(status(app, "Total failed")) == before + 1, "one guess is one failure")
+    for _ in range(ban_after - 2):
+        app.check_output(f"fail2ban-client set {JAIL} attempt {stranger}")
+    assert ask(provider, house, "look") == [200]
+
+    ask(provider, house, "guess", house.login("il"), "1")
+    wait_for(lambda: ask(provider, house, "look") == [429], "the stranger is kept out")
+    assert webmail.get("/").status_code == 200
+    # Neither a reload of nginx nor a new start of fail2ban is an amnesty.
+    app.check_output("systemctl reload nginx && systemctl restart fail2ban")
+    wait_for(lambda: app.run(f"fail2ban-client status {JAIL}").rc == 0, "fail2ban runs")
+    wait_for(lambda: ask(provider, house, "look") == [429], "the stranger is still kept out")
+
+    app.check_output(f"fail2ban-client set {JAIL} unbanip {stranger}")
+    wait_for(lambda: ask(provider, house, "look") == [200], "the stranger is forgiven")
+
+
+def test_a_flood_of_guesses_leaves_others_a_worker(
+    house: House, app: Host, provider: Host, webmail: Webmail, stranger: str, ban_after: int
+) -> None:
+    """Each wrong password keeps a worker of PHP waiting for some seconds."""
+    assert ban_after
+    app.check_output(f"fail2ban-client set {JAIL} addignoreip {stranger}")
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            flood = thread.submit(ask, provider, house, "guess", house.login("il"), "40")
+
+            def page_comes_until_it_ends() -> bool:
+                answer = webmail.get("/")
+                assert answer.status_code == 200
+                assert answer.elapsed.total_seconds() < 5
+                return flood.done()
+
+            wait_for(page_comes_until_it_ends, "the end of the flood", 120, every=0.5)
+            assert set(flood.result()) == {200, 429}
+        assert webmail.log_in(house.login("il"), house.password("il"))["Result"]
+    finally:
+        app.check_output(f"fail2ban-client set {JAIL} delignoreip {stranger}")
+
+
+LINES = {
+    "Auth failed: ip=192.0.2.1 user=il@ilnmors.internal": "192.0.2.1",
+    "Auth failed: ip=2001:db8::2 user=": "2001:db8::2",
+    "Auth failed: ip=192.0.2.3 user=Auth failed: ip=10.9.8.7 user=x": "192.0.2.3",
+    "PHP Warning:  Auth failed: ip=10.9.8.7 user=x": "",
+    "Admin Auth failed: ip=10.9.8.7 user=x": "",
+    "auth failed: ip=10.9.8.7 user=x": "",
+}
+"""Whom lines of the webmail name."""
+
+
+@pytest.mark.usefixtures("ban_after")
+def test_a_line_names_who_failed(app: Host) -> None:
+    lines = "\n".join(f"Nov 23 12:00:00 house snappymail[1]: {line}" for line in LINES)
+    found = app.check_output(
+        f"file=$(mktemp) && echo %s >$file && fail2ban-regex --out ip $file {JAIL}; rm $file", lines
+    )
+    assert found.split() == [address for address in LINES.values() if address]
+
+
+def test_nobody_writes_a_line_for_another(real_webmail: Webmail, house: House, app: Host) -> None:
+    """A name with a line break is one entry of the journal, as any other."""
+    cursor = app.check_output("journalctl --lines 0 --show-cursor").rpartition(" ")[2]
+    real_webmail.log_in(f"x\nAuth failed: ip=192.0.2.9 user=y@{house.domain}", "wrong")
+    entries = f"journalctl --after-cursor '{cursor}' --output json --identifier snappymail"
+    wait_for(lambda: app.check_output(entries), "the failure in the journal")
+    messages = [str(json.loads(line)["MESSAGE"]) for line in app.check_output(entries).splitlines()]
+    assert [message for message in messages if "ip=192.0.2.9" in message and "user=x" not in message] == []
