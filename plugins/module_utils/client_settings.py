@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import plistlib
 import re
+import ssl
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import NAMESPACE_DNS, uuid5
@@ -139,11 +140,13 @@ def profile(house: ClientSettings) -> str:
     ]
     certificates = _CERTIFICATE.findall(house.authority)
     if len(certificates) == 1:
-        certificate = f"{certificates[0]}\n".encode()
         name = f"Authority of the house {house.domain}"
         contents += [
             _payload("com.apple.security.root", f"{identifier}.authority", name)
-            | {"PayloadCertificateFileName": "ca.crt", "PayloadContent": certificate}
+            | {
+                "PayloadCertificateFileName": "ca.cer",
+                "PayloadContent": ssl.PEM_cert_to_DER_cert(certificates[0]),
+            }
         ]
     whole = _payload("Configuration", identifier, house.name) | {
         "PayloadOrganization": house.domain,
