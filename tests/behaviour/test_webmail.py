@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+import shlex
 import socket
 import ssl
 
@@ -201,6 +202,7 @@ def test_data_is_the_applications_alone(app: Host) -> None:
         f"{PRIVATE}/domains",
         f"{PRIVATE}/domains/disabled",
         "/etc/snappymail/include.php",
+        "/etc/snappymail/prepend.php",
         "/usr/share/snappymail",
         f"{RELEASE}/index.php",
     ],
@@ -208,6 +210,20 @@ def test_data_is_the_applications_alone(app: Host) -> None:
 def test_the_application_cannot_change_its_settings(app: Host, path: str) -> None:
     assert app.run_test(f"runuser -u snappymail -- test -r {path}").rc == 0
     assert app.run_test(f"runuser -u snappymail -- test -w {path}").rc == 1
+
+
+def test_the_application_sees_no_other_files(app: Host) -> None:
+    prepend = "/etc/snappymail/prepend.php"
+    pool = app.run("$(echo /usr/sbin/php-fpm*) -tt").stderr
+    assert f"php_admin_value[auto_prepend_file] = {prepend}" in pool
+    program = (
+        "<?php ini_restore('open_basedir'); ini_set('open_basedir', '/'); "
+        "var_dump(@file_get_contents('/etc/passwd'), is_dir('/var/lib/snappymail/'));"
+    )
+    seen = app.check_output(
+        f"printf %s {shlex.quote(program)} | php -d disable_functions=symlink -d auto_prepend_file={prepend}"
+    )
+    assert seen.split() == ["bool(false)", "bool(true)"]
 
 
 def test_only_the_house_is_configured(app: Host, house: House) -> None:
