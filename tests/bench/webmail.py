@@ -55,8 +55,9 @@ HOUSE: dict[str, Any] = postfix.HOUSE | {
     "mail_users": [{"name": name, "password": PASSWORD} for name in PEOPLE],
     "mail_providers": [],
     "mail_default_provider": "",
+    "snappymail_reverse_proxies": ["{{ lab_network }}.1"],
 }
-"""The house, by the lab's names: people, and no provider."""
+"""The house, by the lab's names: people, no provider, and clients that speak for an address of each user."""
 MESSAGES = 50
 """In each inbox at the start."""
 
@@ -108,7 +109,8 @@ cafile = "/etc/ssl/house.pem"
 STOCK_SETUP = """\
 private=/var/www/webmail/data/_data_/_default_
 mkdir -p $private/configs $private/domains
-tar -xzf /root/webmail.tar.gz -C /var/www/webmail
+# Dated now: OPcache keeps nothing of files that are dated 1970, as an archive's may be.
+tar -xzmf /root/webmail.tar.gz -C /var/www/webmail
 touch $private/domains/disabled
 base64 -d >$private/domains/{domain}.json <<'EOF'
 {domain_settings}
@@ -200,8 +202,9 @@ def is_file(mapping: str) -> bool:
 class Browsing(Webmail):
     """A session that asks for what the page asks for."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, user: int = 0) -> None:
         super().__init__(site.hostname, site.ca_file)
+        self.session.headers["X-Forwarded-For"] = f"192.168.0.{user + 1}"
         self.site = site
         self.data: dict[str, Any] = {}
 
@@ -422,7 +425,7 @@ def be_active(site: Site, real: bool, seconds: float) -> Activity:
     ready = threading.Barrier(USERS + 1)
 
     def use(turn: int) -> None:
-        session = Browsing(site)
+        session = Browsing(site, turn)
         session.open()
         session.enter(site.people[turn % len(site.people)])
         newest = session.inbox() if real else []
