@@ -255,10 +255,8 @@ def test_the_largest_attachment_arrives(il: Webmail, house: House, mark: str) ->
         il,
         **{"from": house.login("il"), "to": house.login("il"), "subject": mark, "plain": "Large.\n"},
         attachments=attach(il, "large.bin", content),
-        saveFolder="Sent",
     )
     assert attachments(arrived(house, "il", mark, 60)) == {"large.bin": content}
-    assert len(stored(house, "il", "Sent", mark)) == 1
     assert il.upload("larger.bin", content + b"x")["Result"].get("Attachment") is None
 
 
@@ -372,6 +370,23 @@ def test_settings_and_signatures_last(il: Webmail, guest: Webmail, house: House,
         former = {"Name": before["name"], "Signature": before["signature"], "ReplyTo": before["replyTo"]}
         il.act("IdentityUpdate", **own, **former)
     assert identities(il)[house.login("il")] == before
+
+
+def test_people_are_remembered_until_they_log_out(real_webmail: Webmail, house: House) -> None:
+    real_webmail.log_in(house.login("il"), house.password("il"), remember=True)
+    kept = [cookie for cookie in real_webmail.session.cookies if cookie.expires]
+
+    def reopened() -> Webmail:
+        browser = real_webmail.another()
+        for cookie in kept:
+            browser.session.cookies.set_cookie(cookie)
+        return browser
+
+    later = reopened()
+    assert later.start()["Auth"]
+    kept = [cookie for cookie in later.session.cookies if cookie.expires]
+    assert later.act("Logout")["Result"]
+    assert not reopened().start()["Auth"]
 
 
 def test_the_page_speaks_the_browsers_language(real_webmail: Webmail) -> None:

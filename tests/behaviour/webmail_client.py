@@ -8,8 +8,8 @@ from typing import Any
 
 import requests
 
-TIMEOUT = 60
-"""Seconds. After a wrong password the application waits for 5 s, and Dovecot for some more."""
+TIMEOUT = 180
+"""Seconds. A message of 25 MB takes some 20 on a small machine."""
 
 
 class Webmail:
@@ -52,10 +52,10 @@ class Webmail:
         ).json()
         return answer
 
-    def log_in(self, email: str, password: str) -> dict[str, Any]:
+    def log_in(self, email: str, password: str, remember: bool = False) -> dict[str, Any]:
         """Log in from the login page, and take the token that the session gets with it."""
         self.start()
-        answer = self.act("Login", Email=email, Password=password, signMe=0)
+        answer = self.act("Login", Email=email, Password=password, signMe=int(remember))
         self.start()
         return answer
 
