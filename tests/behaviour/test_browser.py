@@ -126,6 +126,11 @@ def test_the_setup_pages_code_leads_to_it(tab: Tab, house: House, pictures: Path
     assert read.stdout.strip().rstrip("/") == f"https://{house.webmail_hostname}/setup"
 
 
+def test_the_setup_page_fits_on_one_sheet(tab: Tab) -> None:
+    tab.page.goto("/setup")
+    assert len(re.findall(rb"/Type\s*/Page\b", tab.page.pdf(format="A4"))) == 1
+
+
 def test_every_link_of_the_setup_page_leads_somewhere(tab: Tab, webmail: Webmail) -> None:
     tab.page.goto("/setup")
     links = tab.page.locator("a").evaluate_all("links => links.map(link => link.href)")
