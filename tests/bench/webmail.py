@@ -461,23 +461,21 @@ def be_active(site: Site, real: bool, seconds: float) -> Activity:
 
 def memory_lines(mine: Site, stock: Site, real: bool, seconds: float) -> Iterator[str]:
     """Measure memory with users, and once they are gone and workers have ended."""
-    used = {}
+    used = []
     for site in (mine, stock):
         machines.say(f"{USERS} users of {site.hostname}")
         site.restart()
-        used[site] = be_active(site, real, seconds)
+        used.append(be_active(site, real, seconds))
     machines.say(f"waiting {IDLE_AFTER} s until all is idle")
     time.sleep(IDLE_AFTER)
-    idle = {
-        site: dataclasses.replace(site.memory(), shared=activity.memory.shared)
-        for site, activity in used.items()
-    }
+    idle = [
+        dataclasses.replace(site.memory(), shared=activity.memory.shared)
+        for site, activity in zip((mine, stock), used, strict=True)
+    ]
     yield machines.line("MiB, nginx and PHP-FPM", "", "stock")
-    aim = f"aim: under {AIM_IDLE}" + ("; missed" if idle[mine].total >= AIM_IDLE else "")
-    for what, ours, theirs, end in (
-        ("idle", idle[mine], idle[stock], aim),
-        (f"{USERS} users", used[mine].memory, used[stock].memory, ""),
-    ):
+    aim = f"aim: under {AIM_IDLE}" + ("; missed" if idle[0].total >= AIM_IDLE else "")
+    held = [activity.memory for activity in used]
+    for what, (ours, theirs), end in (("idle", idle, aim), (f"{USERS} users", held, "")):
         yield machines.line(
             f"  {what}",
             f"{ours.total:.0f}",
@@ -486,11 +484,11 @@ def memory_lines(mine: Site, stock: Site, real: bool, seconds: float) -> Iterato
             end,
         )
     for share in (0.5, 0.99):
-        fast, slow = (machines.percentile(used[site].taken, share) for site in (mine, stock))
+        fast, slow = (machines.percentile(activity.taken, share) for activity in used)
         yield machines.line(
             f"  ms an action, p{share * 100:.0f}",
             f"{fast:.0f}",
-            f"{slow:.0f}  of {len(used[stock].taken)}; ours of {len(used[mine].taken)}",
+            f"{slow:.0f}  of {len(used[1].taken)}; ours of {len(used[0].taken)}",
             f"{fast / slow:.2f}",
         )
 
