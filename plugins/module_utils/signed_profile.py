@@ -34,7 +34,8 @@ class Signed:
     def __str__(self) -> str:
         signer, *chain = self.certificates
         fingerprint = hashlib.sha256(signer).digest().hex(":").upper()
-        return f"{self.content.decode(errors='replace')}\n(signed: SHA-256 {fingerprint}, chain of {len(chain)} more)\n"
+        text = self.content.decode(errors="replace").rstrip()
+        return f"{text}\n(signed: SHA-256 {fingerprint}, chain of {len(chain)} more)\n"
 
 
 @dataclass(frozen=True)
