@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.ilnmors.mail.plugins.module_utils.client_settings import INCOMING, OUTGOING
 
@@ -46,12 +45,6 @@ class Page(HTMLParser):
 
     def links(self) -> list[str | None]:
         return [attributes["href"] for tag, attributes in self.tags if tag == "a"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _plugins() -> None:
-    """Let the template use Ansible's filters."""
-    init_plugin_loader([])
 
 
 def render(authority: dict[str, Any]) -> str:
