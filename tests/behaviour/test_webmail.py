@@ -6,10 +6,12 @@ What only the real application can show is skipped where the stand-in is deploye
 from __future__ import annotations
 
 import base64
+import json
 import secrets
 import shlex
 import socket
 import ssl
+from pathlib import Path
 
 import pytest
 import requests
@@ -25,6 +27,7 @@ RELEASE = "/usr/share/snappymail/current"
 INVALID_TOKEN = 101
 AUTH_ERROR = 102
 DOMAIN_NOT_ALLOWED = 109
+INVALID_INPUT = 903
 
 
 # --- the web server
@@ -38,11 +41,18 @@ def test_the_login_page_comes_over_verified_tls(webmail: Webmail) -> None:
 
 
 def test_the_certificate_is_the_webmails_own(house: House) -> None:
-    with (
-        socket.create_connection((house.webmail_hostname, 443), 10) as raw,
-        pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"),
-    ):
+    """Asked for another name, the host has no certificate, or that of another site."""
+    with socket.create_connection((house.webmail_hostname, 443), 10) as raw, pytest.raises(ssl.SSLError):
         clients.tls(house.ca_file).wrap_socket(raw, server_hostname=f"other.{house.domain}")
+
+
+@pytest.mark.parametrize(
+    "host", ["other.{domain}", "{webmail}.other.test", "127.0.0.1", "snappymail.invalid"]
+)
+def test_no_other_name_leads_to_the_webmail(webmail: Webmail, house: House, host: str) -> None:
+    name = host.format(domain=house.domain, webmail=house.webmail_hostname)
+    answer = webmail.session.get(f"{webmail.base}/", headers={"Host": name}, timeout=10)
+    assert answer.status_code != 200 or b'name="Password"' not in answer.content
 
 
 def test_plain_http_only_redirects(house: House) -> None:
@@ -71,7 +81,7 @@ def test_old_tls_is_refused(house: House) -> None:
         context.wrap_socket(raw, server_hostname=house.webmail_hostname)
 
 
-@pytest.mark.parametrize("path", ["/", "/nowhere", "/?/AppData/0/1/"])
+@pytest.mark.parametrize("path", ["/", "/nowhere", "/?/AppData/0/1/", "/setup/"])
 @pytest.mark.parametrize(
     ("header", "value"),
     [
@@ -226,6 +236,26 @@ def test_the_application_sees_no_other_files(app: Host) -> None:
     assert seen.split() == ["bool(false)", "bool(true)"]
 
 
+def test_a_program_in_the_pool_can_do_nothing_else(app: Host) -> None:
+    """Whatever a flaw of the application would let strangers run."""
+    here = Path(__file__).parent
+    probe, caller = (here / "probe.php").read_text(), (here / "fastcgi.py").read_text()
+    file = f"{DATA}/tmp/probe-{secrets.token_hex(8)}.php"
+    try:
+        app.check_output(f"printf %s {shlex.quote(probe)} > {file} && chmod 0644 {file}")
+        command = f"python3 -c {shlex.quote(caller)} /run/php/snappymail.sock {file}"
+        headers, _, body = app.check_output(command).partition("\r\n\r\n")
+    finally:
+        app.check_output(f"rm -f {file}")
+    found = json.loads(body.splitlines()[0])
+    assert found.pop("user") == "snappymail"
+    assert found == {**dict.fromkeys(found, False), "functions": []}
+    # It ended with an error, and the page does not say which.
+    assert "500" in headers
+    assert body.count("\n") <= 1
+    assert "secret" not in headers + body
+
+
 def test_only_the_house_is_configured(app: Host, house: House) -> None:
     assert set(app.file(f"{PRIVATE}/domains").listdir()) == {"disabled", f"{house.domain}.json"}
 
@@ -244,6 +274,22 @@ def test_nobody_makes_the_server_fetch_addresses(real_webmail: Webmail, app: Hos
     url = base64.urlsafe_b64encode(f"http://127.0.0.1/{mark}".encode()).decode().rstrip("=")
     real_webmail.get(f"/?/ProxyExternal/{url}/")
     assert app.run_test(f"grep -r {mark} /var/log/nginx/").rc == 1
+
+
+@pytest.mark.parametrize("action", ["PgpSearchKey", "pgpsearchkey", "PgpImportKey"])
+def test_nobody_makes_the_server_ask_key_servers(real_webmail: Webmail, action: str) -> None:
+    """The application asks them for anyone, without a login."""
+    real_webmail.start()
+    answer = real_webmail.act(action, query="someone", email="someone@elsewhere.test")
+    assert (answer["Result"], answer["code"]) == (False, INVALID_INPUT)
+
+
+@pytest.mark.parametrize("action", ["SaveContactsSyncData", "ContactsSync"])
+def test_people_make_the_server_ask_no_addresses(real_webmail: Webmail, house: House, action: str) -> None:
+    """The application synchronizes contacts with any address, even where that is turned off."""
+    real_webmail.log_in(house.login("il"), house.password("il"))
+    answer = real_webmail.act(action, Mode=1, User="il", Password="", Url="http://127.0.0.1/")
+    assert (answer["Result"], answer["code"]) == (False, INVALID_INPUT)
 
 
 def test_the_admin_panel_is_closed(real_webmail: Webmail) -> None:
