@@ -68,7 +68,7 @@ class Mailbox:
 
     def send(self) -> None:
         """Send what is written."""
-        self.compose.locator("header a.btn:has(.icon-paper-plane)").click()
+        self.compose.locator("header a.btn:not(.disabled):has(.icon-paper-plane)").click()
         expect(self.compose).to_be_hidden()
 
     def add_filter(self, name: str, *, subject: str, folder: str) -> None:
@@ -107,7 +107,7 @@ class Mailbox:
         book = self.popup("Contacts")
         found = book.locator(".e-contact-item", has_text=name)
         found.click()
-        book.locator("header a[data-bind='command: deleteCommand']").click()
+        book.locator("header a[data-bind='command: deleteCommand']:not(.disabled)").click()
         expect(found).to_have_count(0)
 
     def settings(self, page: str) -> None:
