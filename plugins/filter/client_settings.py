@@ -21,7 +21,7 @@ options:
         description: The mail domain.
         type: str
         required: true
-      mail_hostname:
+      server:
         description: Name of the mail host, which its certificate carries.
         type: str
         required: true
@@ -43,7 +43,7 @@ EXAMPLES = r"""
   vars:
     house:
       domain: ilnmors.internal
-      mail_hostname: mail.ilnmors.internal
+      server: mail.ilnmors.internal
       webmail_url: https://webmail.ilnmors.internal
 """
 

@@ -42,7 +42,7 @@ class ClientSettings:
     """A house as its clients see it. webmail_url: without a slash at its end; authority: PEM, empty for none."""
 
     domain: str
-    mail_hostname: str
+    server: str
     webmail_url: str
     authority: str = ""
 
@@ -67,7 +67,7 @@ def autoconfig(house: ClientSettings) -> str:
     for way, servers in (("incomingServer", INCOMING), ("outgoingServer", OUTGOING)):
         for server in servers:
             element = ElementTree.SubElement(provider, way, type=server.protocol)
-            _add(element, "hostname", house.mail_hostname)
+            _add(element, "hostname", house.server)
             _add(element, "port", str(server.port))
             _add(element, "socketType", server.tls)
             _add(element, "username", "%EMAILADDRESS%")
@@ -94,7 +94,7 @@ def autodiscover(house: ClientSettings) -> str:
     for server in (IMAP, SMTP):
         protocol = ElementTree.SubElement(account, "Protocol")
         _add(protocol, "Type", server.protocol.upper())
-        _add(protocol, "Server", house.mail_hostname)
+        _add(protocol, "Server", house.server)
         _add(protocol, "Port", str(server.port))
         _add(protocol, "DomainRequired", "off")
         # Microsoft's own way to log in, which Outlook takes for granted if nothing is said.
@@ -128,11 +128,11 @@ def profile(house: ClientSettings) -> str:
             "EmailAccountDescription": house.name,
             "EmailAccountType": "EmailTypeIMAP",
             "IncomingMailServerAuthentication": "EmailAuthPassword",
-            "IncomingMailServerHostName": house.mail_hostname,
+            "IncomingMailServerHostName": house.server,
             "IncomingMailServerPortNumber": IMAP.port,
             "IncomingMailServerUseSSL": True,
             "OutgoingMailServerAuthentication": "EmailAuthPassword",
-            "OutgoingMailServerHostName": house.mail_hostname,
+            "OutgoingMailServerHostName": house.server,
             "OutgoingMailServerPortNumber": SMTP.port,
             "OutgoingMailServerUseSSL": True,
             "OutgoingPasswordSameAsIncomingPassword": True,

@@ -170,7 +170,7 @@ def test_identifiers_are_of_the_house_and_stay() -> None:
 
     found = identifiers(replace(HOUSE, authority=AUTHORITY))
     assert len(set(found)) == 3
-    other_server = replace(HOUSE, mail_hostname="post.home.internal", authority=AUTHORITY)
+    other_server = replace(HOUSE, server="post.home.internal", authority=AUTHORITY)
     assert identifiers(other_server) == found
     other_house = replace(HOUSE, domain="other.internal", authority=AUTHORITY)
     assert not set(found) & set(identifiers(other_house))
@@ -192,7 +192,7 @@ def test_marks_of_xml_in_a_name_stay_text() -> None:
 def test_texts_are_the_same_each_time_and_end_with_a_line() -> None:
     house = {
         "domain": "home.internal",
-        "mail_hostname": "mail.home.internal",
+        "server": "mail.home.internal",
         "webmail_url": "https://w.home",
     }
     texts = client_settings(house)
