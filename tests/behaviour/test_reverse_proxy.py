@@ -52,7 +52,7 @@ def proxy_host(mail: Host, app: Host, inventory: dict[str, dict[str, Any]], hous
         mail.check_output("chmod 0644 /usr/local/share/ca-certificates/home.crt && update-ca-certificates")
         yield mail
     finally:
-        mail.check_output(f"rm -f {' '.join(files)} && update-ca-certificates --fresh")
+        mail.check_output(f"rm -f {' '.join(files)} && update-ca-certificates")
 
 
 @pytest.fixture(scope="module", params=["Caddy", "nginx"])

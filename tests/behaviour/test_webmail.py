@@ -11,6 +11,7 @@ import secrets
 import shlex
 import socket
 import ssl
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ RELEASE = "/usr/share/snappymail/current"
 
 INVALID_TOKEN = 101
 AUTH_ERROR = 102
+CONNECTION_ERROR = 104
 DOMAIN_NOT_ALLOWED = 109
 INVALID_INPUT = 903
 
@@ -254,6 +256,42 @@ def test_a_program_in_the_pool_can_do_nothing_else(app: Host) -> None:
     assert "500" in headers
     assert body.count("\n") <= 1
     assert "secret" not in headers + body
+
+
+@pytest.fixture
+def other_mail_host(app: Host, house: House, provider: Host) -> Iterator[Callable[[str], str]]:
+    """Return what takes a mail host, and returns a domain whose logins go there."""
+    assert provider.exists("python3")
+    domain = f"verify-{secrets.token_hex(4)}.test"
+    folder = f"{PRIVATE}/domains"
+
+    def serve(host: str) -> str:
+        settings = json.loads(app.file(f"{folder}/{house.domain}.json").content_string)
+        settings["IMAP"]["host"] = host
+        app.check_output(f"printf %s > {folder}/{domain}.json", json.dumps(settings))
+        app.check_output(f"chmod 0644 {folder}/{domain}.json")
+        return domain
+
+    yield serve
+    app.check_output(f"rm -f {folder}/{domain}.json")
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        ("{house.mail_hostname}", AUTH_ERROR),
+        # Another name than those of its certificate, and an authority that the house does not know.
+        ("{house.mail_address}", CONNECTION_ERROR),
+        ("imap.gmail.test", CONNECTION_ERROR),
+    ],
+    ids=["verified", "wrong-name", "unknown-authority"],
+)
+def test_passwords_go_to_a_verified_mail_host_alone(
+    webmail: Webmail, house: House, other_mail_host: Callable[[str], str], host: str, code: int
+) -> None:
+    domain = other_mail_host(host.format(house=house))
+    answer = webmail.log_in(f"nobody@{domain}", "a password")
+    assert (answer["Result"], answer["code"]) == (False, code)
 
 
 def test_only_the_house_is_configured(app: Host, house: House) -> None:
