@@ -140,10 +140,12 @@ def browser(
 
 @pytest.fixture(scope="session")
 def pictures(request: pytest.FixtureRequest, inventory: dict[str, dict[str, Any]]) -> Path:
-    """Return the folder of this house's screenshots."""
+    """Return the folder of this house's screenshots, without those of an earlier run."""
     app = next(iter(inventory.values()))["groups"]["webmail"][0]
     folder = request.config.rootpath / ".lab/screenshots" / str(app)
     folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.png"):
+        old.unlink()
     return folder
 
 
