@@ -26,6 +26,7 @@ WHERE = """
                   127.0.0.1:1995 (POP3, TLS)
   webmail         https://127.0.0.1:8443         il, guest
                   as webmail.ilnmors.internal
+  set up devices  https://127.0.0.1:8443/setup   nobody
   certificates    .lab/ca.pem (the house), .lab/provider-ca.pem (the providers)
 
   make verify checks it, make test tests it from scratch, make clean removes it.
