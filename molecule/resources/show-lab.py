@@ -24,10 +24,12 @@ WHERE = """
   read mail       127.0.0.1:1993 (IMAP, TLS),    il, guest
                   127.0.0.1:1143 (STARTTLS),
                   127.0.0.1:1995 (POP3, TLS)
-  webmail         https://127.0.0.1:8443         il, guest
-                  as webmail.ilnmors.internal
-  set up devices  https://127.0.0.1:8443/setup   nobody
+  webmail         https://webmail.ilnmors.internal:8443          il, guest
+  set up devices  https://webmail.ilnmors.internal:8443/setup/   (nobody)
   certificates    .lab/ca.pem (the house), .lab/provider-ca.pem (the providers)
+
+  A browser needs to know where that is: 127.0.0.1 webmail.ilnmors.internal in /etc/hosts, or
+    curl --cacert .lab/ca.pem --resolve webmail.ilnmors.internal:8443:127.0.0.1 https://webmail.ilnmors.internal:8443/
 
   make verify checks it, make test tests it from scratch, make clean removes it.
 """
