@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 import subprocess
 from collections.abc import Generator, Iterator
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 import testinfra
-from ansible_collections.ilnmors.mail.tests.behaviour.house import House
+from ansible_collections.ilnmors.mail.tests.behaviour.house import FOLDERS, House
 from ansible_collections.ilnmors.mail.tests.behaviour.site_run import SITE, Run, Site, run_site
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
 from testinfra.host import Host
@@ -189,6 +190,21 @@ def provider_ca(request: pytest.FixtureRequest) -> str:
     if not path.exists():
         pytest.skip(f"needs the CA certificate of the lab's providers in {path}")
     return str(path)
+
+
+@pytest.fixture
+def mark(house: House) -> Iterator[str]:
+    """Return a word for subjects; what has it is removed from the mailboxes of il and guest in the end."""
+    word = f"webmail{secrets.token_hex(6)}"
+    yield word
+    for name in ("il", "guest"):
+        with house.imap(name) as imap:
+            for folder in FOLDERS:
+                imap.select(folder)
+                found = imap.uid("SEARCH", "SUBJECT", word)[1][0].decode().replace(" ", ",")
+                if found:
+                    imap.uid("STORE", found, "+FLAGS", r"(\Deleted)")
+                    imap.uid("EXPUNGE", found)
 
 
 @pytest.fixture

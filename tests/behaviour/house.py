@@ -12,6 +12,9 @@ from ansible_collections.ilnmors.mail.tests.behaviour import clients
 
 Answer = TypeVar("Answer")
 
+FOLDERS = ("INBOX", "Sent", "Drafts", "Junk", "Trash", "Archive")
+"""What everybody has in the house."""
+
 
 @dataclass(frozen=True)
 class House:

@@ -33,8 +33,6 @@ from ansible_collections.ilnmors.mail.tests.behaviour.webmail_page import Mailbo
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Playwright, expect
 
-FOLDERS = ("INBOX", "Sent", "Drafts", "Archive", "Trash")
-
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
 
 
@@ -188,21 +186,6 @@ def open_mailbox(
         return mailbox
 
     return open_one
-
-
-@pytest.fixture
-def mark(house: House) -> Iterator[str]:
-    """Return a word for subjects; what has it is removed from the mailboxes in the end."""
-    word = f"browser{secrets.token_hex(6)}"
-    yield word
-    for name in ("il", "guest"):
-        with house.imap(name) as imap:
-            for folder in FOLDERS:
-                imap.select(folder)
-                found = imap.uid("SEARCH", "SUBJECT", word)[1][0].decode().replace(" ", ",")
-                if found:
-                    imap.uid("STORE", found, "+FLAGS", r"(\Deleted)")
-                    imap.uid("EXPUNGE", found)
 
 
 def post(house: House, sender: str, recipient: str, subject: str) -> EmailMessage:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
 from email.header import Header
 from email.message import EmailMessage
 from email.utils import formataddr
@@ -15,32 +14,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
-from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
+from ansible_collections.ilnmors.mail.tests.behaviour.house import FOLDERS, House, wait_for
 from ansible_collections.ilnmors.mail.tests.behaviour.senders import login
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
 from testinfra.host import Host
 
-FOLDERS = ("INBOX", "Sent", "Drafts", "Junk", "Trash", "Archive")
-"""As the house makes them for everybody."""
-
 PLUGIN = "/var/lib/snappymail/_data_/_default_/plugins/house-identities"
 ACCOUNT_NOT_ALLOWED = 110
 CANT_SEND_MESSAGE = 302
-
-
-@pytest.fixture
-def mark(house: House) -> Iterator[str]:
-    """Return a word for subjects; what has it is removed from the mailboxes in the end."""
-    word = f"webmail{secrets.token_hex(6)}"
-    yield word
-    for name in ("il", "guest"):
-        with house.imap(name) as imap:
-            for folder in FOLDERS:
-                imap.select(folder)
-                found = imap.uid("SEARCH", "SUBJECT", word)[1][0].decode().split()
-                if found:
-                    imap.uid("STORE", ",".join(found), "+FLAGS", "(\\Deleted)")
-                    imap.uid("EXPUNGE", ",".join(found))
 
 
 @pytest.fixture
