@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -174,9 +175,13 @@ def test_defaults_read_site_variables_and_the_roles_own(role: str) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _plugins() -> None:
-    """Let defaults that are read from a role's files be filled in."""
+def _plugins() -> Iterator[None]:
+    """Let defaults that are read from a role's files be filled in, and other tests import as they do without."""
+    finders, hooks = sys.meta_path[:], sys.path_hooks[:]
     init_plugin_loader([])
+    yield
+    sys.meta_path[:], sys.path_hooks[:] = finders, hooks
+    sys.path_importer_cache.clear()
 
 
 def effective(role: str, site: dict[str, Any]) -> dict[str, Any]:
