@@ -203,7 +203,7 @@ def test_a_message_sent_here_arrives(webmail: Webmail, house: House) -> None:
 
 def test_data_is_the_applications_alone(app: Host) -> None:
     folder = app.file(DATA)
-    assert (folder.user, folder.group, folder.mode) == ("snappymail", "snappymail", 0o700)
+    assert (folder.user, folder.group, folder.mode) == ("root", "snappymail", 0o1770)
 
 
 @pytest.mark.parametrize(
@@ -222,6 +222,13 @@ def test_data_is_the_applications_alone(app: Host) -> None:
 def test_the_application_cannot_change_its_settings(app: Host, path: str) -> None:
     assert app.run_test(f"runuser -u snappymail -- test -r {path}").rc == 0
     assert app.run_test(f"runuser -u snappymail -- test -w {path}").rc == 1
+
+
+@pytest.mark.parametrize("path", [f"{DATA}/_data_", PRIVATE, f"{PRIVATE}/configs", f"{PRIVATE}/plugins"])
+def test_the_application_cannot_put_other_settings_in_their_place(app: Host, path: str) -> None:
+    refused = app.run(f"runuser -u snappymail -- mv --no-target-directory {path} {path}.away")
+    app.run(f"mv --no-target-directory {path}.away {path}")
+    assert "Operation not permitted" in refused.stderr, refused
 
 
 def test_the_application_sees_no_other_files(app: Host) -> None:
