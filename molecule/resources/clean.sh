@@ -4,7 +4,7 @@ set -uo pipefail
 state=$1
 
 if docker info >/dev/null 2>&1; then
-    for name in {lab,upgrade}-{mail,app,provider} ldap-{mail,server} bench-{mail,app}; do
+    for name in {lab,upgrade}-{mail,app,provider} ldap-{mail,server} bench-{mail,app,provider,stock}; do
         docker container inspect "$name" >/dev/null 2>&1 || continue
         docker rm --force --volumes "$name" >/dev/null && echo "removed the container $name"
     done
@@ -23,4 +23,4 @@ if docker info >/dev/null 2>&1; then
 fi
 rm -rf "$state" .ansible .cache .venv .mypy_cache .pytest_cache .ruff_cache
 find . -name __pycache__ -type d -prune -exec rm -rf {} +
-echo "removed the environment; Debian's packages (docker.io, mmdebstrap, chromium, thunderbird) stay installed"
+echo "removed the environment; Debian's packages (docker.io, mmdebstrap, and those of ensure-clients.sh) stay installed"

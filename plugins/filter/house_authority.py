@@ -28,13 +28,15 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The authority's C(name), its C(fingerprint) (SHA-256), and the C(domains) that it is limited to, if it is.
+    - The authority's C(name), its C(fingerprint) (SHA-256), the C(domains) that it is limited to, if it is, and
+      its certificate alone as C(pem).
     - Nothing if the text holds another number of certificates than one.
   type: dict
   sample:
     name: home.internal mail CA
     fingerprint: "5A:0E:…"
     domains: [home.internal]
+    pem: "-----BEGIN CERTIFICATE-----…"
 """
 
 from collections.abc import Callable

@@ -122,6 +122,7 @@ def unbound_lines(records: Records) -> list[str]:
 def dnsmasq_lines(records: Records) -> list[str]:
     """Return a file for dnsmasq (dnsmasq(8): host-record, cname, srv-host).
 
+    A host-record holds one address of each family, so there is one for each address.
     The domain itself has an address: beside a CNAME a name can have nothing else (RFC 1034 section 3.6.2).
     """
     lines = _head(DNSMASQ_HEAD, records)
@@ -130,9 +131,7 @@ def dnsmasq_lines(records: Records) -> list[str]:
         if name in records.aliases and name != records.domain:
             lines.append(f"cname={name},{host}")
         else:
-            lines.append(
-                f"host-record={','.join((name, *found))}" if found else f"# host-record={name},{UNKNOWN}"
-            )
+            lines += [f"host-record={name},{address}" for address in found] or [f"# host-record={name},{UNKNOWN}"]
     lines += [
         f"srv-host={service.name}.{records.domain},{host},{service.port},{service.priority},0"
         for service, host in records.services

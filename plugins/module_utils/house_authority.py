@@ -8,13 +8,14 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 
 def house_authority(pem: str) -> dict[str, Any]:
     """Describe the one authority of a PEM file; a store of many, such as the system's, holds none of the house.
 
-    Returns nothing, or name, fingerprint (SHA-256, as devices show it) and domains, which are those that the
-    authority is limited to (RFC 5280 section 4.2.1.10).
+    Returns nothing, or name, fingerprint (SHA-256, as devices show it), domains, which are those that the authority is
+    limited to (RFC 5280 section 4.2.1.10), and pem: the certificate without whatever else the file holds.
     """
     certificates = x509.load_pem_x509_certificates(pem.encode()) if "-----BEGIN" in pem else []
     if len(certificates) != 1:
@@ -25,6 +26,7 @@ def house_authority(pem: str) -> dict[str, Any]:
         "name": str(names[0].value) if names else authority.subject.rfc4514_string(),
         "fingerprint": authority.fingerprint(SHA256()).hex(":").upper(),
         "domains": _permitted_domains(authority),
+        "pem": authority.public_bytes(Encoding.PEM).decode(),
     }
 
 

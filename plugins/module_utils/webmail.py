@@ -24,7 +24,15 @@ _SAFE_SETTINGS = {
     ("ssl", "allow_self_signed"): "the mail host is always verified, by snappymail_tls_ca",
     ("ssl", "cafile"): "write snappymail_tls_ca instead",
     ("labs", "use_local_proxy_for_external_images"): "anyone could make the host fetch any address",
+    ("security", "force_https"): "passwords and sessions never cross the network in the clear",
+    ("labs", "cookie_default_secure"): "passwords and sessions never cross the network in the clear",
+    ("security", "cookie_samesite"): "other sites could act for who is logged in",
+    ("labs", "http_client_ip_check_proxy"): "nginx knows who speaks for whom, by snappymail_reverse_proxies",
+    ("logs", "auth_syslog"): "who guesses passwords is known by it; snappymail_ban turns the ban off",
+    ("plugins", "enable"): "the role's own plugins keep the host from asking other servers for strangers",
 }
+# The role's own plugins.
+_PLUGINS = ("house-identities", "house-requests")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 
@@ -140,6 +148,10 @@ def _settings(sections: Mapping[str, Any]) -> Iterator[str]:
         for key, value in values.items():
             if reason := _SAFE_SETTINGS.get((section, key)):
                 yield f"{where}.{key} is not for change: {reason}. Remove it."
+            elif (section, key) == ("plugins", "enabled_list") and not {*_PLUGINS} <= {
+                *str(value).split(",")
+            }:
+                yield f"{where}.{key} is '{value}'. Name the role's own plugins as well: {','.join(_PLUGINS)}."
             elif not isinstance(value, Setting):
                 yield f"{where}.{key} is neither a text nor a number or boolean. Write one of these."
             elif not re.fullmatch(r"\w+", section) or not re.fullmatch(r"\w+", key):

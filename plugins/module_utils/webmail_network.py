@@ -26,6 +26,7 @@ def problems(variables: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str
     return [
         *_ports(variables["snappymail_https_port"], variables["snappymail_http_port"]),
         *proxy_problems(variables["snappymail_reverse_proxies"]),
+        *_ban(variables),
         *listen_problems(
             variables["snappymail_listen_addresses"],
             variables["snappymail_listen_public"],
@@ -47,6 +48,24 @@ def _ports(https: int, http: int) -> Iterator[str]:
         yield (
             f"snappymail_http_port: {http} is snappymail_https_port as well; write another port, or 0 for none"
         )
+
+
+def _ban(variables: Mapping[str, Any]) -> Iterator[str]:
+    for name, what in {
+        "snappymail_ban_after": "the number of wrong passwords, 1 or more, such as 10",
+        "snappymail_ban_find_time": "a number of seconds, 1 or more, such as 600",
+        "snappymail_ban_time": "a number of seconds, 1 or more, such as 3600",
+    }.items():
+        if variables[name] < 1:
+            yield f"{name}: {variables[name]} is too few; write {what}"
+    for index, value in enumerate(variables["snappymail_ban_ignored"]):
+        try:
+            ipaddress.ip_network(str(value), strict=False)
+        except ValueError:
+            yield (
+                f"snappymail_ban_ignored[{index}]: {value!r} is neither an IP address nor a network in CIDR form; "
+                "write one such as '192.168.1.0/24'"
+            )
 
 
 def proxy_problems(proxies: Sequence[object]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import socket
+import ssl
 import subprocess
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ import testinfra
 from ansible_collections.ilnmors.mail.tests.behaviour.house import FOLDERS, House
 from ansible_collections.ilnmors.mail.tests.behaviour.site_run import SITE, Run, Site, run_site
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
+from ansible_collections.ilnmors.mail.tests.behaviour.webmail_role import PLAYBOOK, Role
 from testinfra.host import Host
 
 FACTS = {
@@ -37,6 +39,7 @@ FACTS = {
     "fetch_metrics": "mbsync_fetch_metrics_directory | default('')",
     "ca": "mail_tls_ca | default('/etc/ssl/ilnmors-mail/ca.pem')",
     "days": "{'Trash': dovecot_imap_trash_days | default(0), 'Junk': dovecot_imap_junk_days | default(0)}",
+    "bans": "{'mail': postfix_relay_ban | default(true), 'webmail': snappymail_ban | default(true)}",
     "fts": "dovecot_imap_fts | default(true)",
     "fts_attachments": "dovecot_imap_fts_attachments | default(false)",
     # Only the lab knows addresses; the names of a real house are in its DNS.
@@ -142,6 +145,21 @@ def house(
     )
 
 
+@pytest.fixture
+def webmail_bans(inventory: dict[str, dict[str, Any]]) -> None:
+    """Skip where the webmail keeps nobody out who guesses passwords."""
+    if not next(iter(inventory.values()))["bans"]["webmail"]:
+        pytest.skip("needs a webmail that bans who guesses passwords (snappymail_ban)")
+
+
+@pytest.fixture(scope="session")
+def authority(house: House, inventory: dict[str, dict[str, Any]]) -> bytes:
+    """Return the certificate of the house's own authority, as DER."""
+    if next(iter(inventory.values()))["ca"] != "/etc/ssl/ilnmors-mail/ca.pem":
+        pytest.skip("needs a house whose certificates the collection issues")
+    return ssl.PEM_cert_to_DER_cert(Path(house.ca_file).read_text())
+
+
 @pytest.fixture(scope="session")
 def days(inventory: dict[str, dict[str, Any]]) -> dict[str, int]:
     """Return after how many days messages go, by folder; 0 is never."""
@@ -179,6 +197,16 @@ def site(
 
     def run(variables: dict[str, Any], *options: str, playbook: Path = SITE) -> Run:
         return run_site(path, variables, tmp_path_factory.mktemp("site"), *options, playbook=playbook)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def role(site: Site) -> Role:
+    """Return what runs the webmail's role with other variables."""
+
+    def run(**variables: object) -> Run:
+        return site(variables, playbook=PLAYBOOK)
 
     return run
 

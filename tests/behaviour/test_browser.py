@@ -36,14 +36,6 @@ from playwright.sync_api import Playwright, expect
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
 
 
-@pytest.fixture
-def authority(house: House, inventory: dict[str, dict[str, Any]]) -> bytes:
-    """Return the certificate of the house's own authority, as DER."""
-    if next(iter(inventory.values()))["ca"] != "/etc/ssl/ilnmors-mail/ca.pem":
-        pytest.skip("needs a house whose certificates the collection issues")
-    return ssl.PEM_cert_to_DER_cert(Path(house.ca_file).read_text())
-
-
 # --- what needs no application
 
 

@@ -243,6 +243,8 @@ BAD_WEBMAIL = {
     "snappymail_https_port": 0,
     "snappymail_http_port": 70000,
     "snappymail_listen_addresses": ["192.0.2.1"],
+    "snappymail_ban_after": 0,
+    "snappymail_ban_ignored": ["192.168.1.0/33"],
     "snappymail_extra_settings": {
         "login": "secret-login",
         "security": {"admin_password": ["secret-admin"]},
@@ -259,6 +261,8 @@ WEBMAIL_PROBLEMS = [
     "snappymail_https_port: 0 is no TCP port; write one from 1 to 65535, such as 8443",
     "snappymail_http_port: 70000 is no TCP port; write one from 1 to 65535, such as 8080, or 0 for none",
     "snappymail_listen_addresses[0]: '192.0.2.1' is no address of the host; write one of its own",
+    "snappymail_ban_after: 0 is too few; write the number of wrong passwords, 1 or more, such as 10",
+    "snappymail_ban_ignored[0]: '192.168.1.0/33' is neither an IP address nor a network in CIDR form",
     "snappymail_extra_settings.login is no section.",
     "snappymail_extra_settings.security.admin_password is neither a text nor a number or boolean.",
     "snappymail_extra_settings.ssl.verify_certificate is not for change",

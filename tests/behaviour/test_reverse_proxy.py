@@ -73,7 +73,7 @@ def proxied(request: pytest.FixtureRequest, proxy_host: Host, house: House) -> I
 
 
 @pytest.fixture
-def browser(proxied: House, monkeypatch: pytest.MonkeyPatch) -> Webmail:
+def through_proxy(proxied: House, monkeypatch: pytest.MonkeyPatch) -> Webmail:
     """Return a browser for which the webmail's name leads to the proxy."""
     real = socket.getaddrinfo
 
@@ -94,26 +94,25 @@ def failed_from(app: Host, mark: str) -> str | None:
     return None
 
 
-def test_a_user_logs_in_through_it(browser: Webmail, house: House) -> None:
-    assert browser.log_in(house.login("il"), house.password("il"))["Result"]
-    page = browser.get("/")
+def test_a_user_logs_in_through_it(through_proxy: Webmail, house: House) -> None:
+    assert through_proxy.log_in(house.login("il"), house.password("il"))["Result"]
+    page = through_proxy.get("/")
     assert page.headers["Strict-Transport-Security"] == "max-age=31536000"
-    assert browser.get("/setup").headers["Location"] == "/setup/"
+    assert through_proxy.get("/setup").headers["Location"] == "/setup/"
 
 
-def test_plain_http_leads_to_the_proxys_https(browser: Webmail, house: House) -> None:
-    browser.base = f"http://{house.webmail_hostname}"
-    answer = browser.get("/somewhere?a=b")
+def test_plain_http_leads_to_the_proxys_https(through_proxy: Webmail, house: House) -> None:
+    through_proxy.base = f"http://{house.webmail_hostname}"
+    answer = through_proxy.get("/somewhere?a=b")
     assert answer.headers["Location"] == f"https://{house.webmail_hostname}/somewhere?a=b"
 
 
+@pytest.mark.usefixtures("webmail_bans")
 def test_the_real_address_is_known_whatever_a_client_forges(
     proxied: House, app: Host, provider: Host, inventory: dict[str, dict[str, Any]]
 ) -> None:
     """A ban through the proxy hits who guesses, and nobody by a header."""
     stranger = inventory[provider.backend.get_hostname()]["address"]
-    if app.run(f"fail2ban-client status {JAIL}").failed:
-        pytest.skip("needs a webmail that bans who guesses passwords (snappymail_ban)")
     mark = secrets.token_hex(8)
     assert ask(provider, proxied, "guess", f"{mark}@{proxied.domain}", "1") == [200]
     assert wait_for(lambda: failed_from(app, mark), "the failure in the journal") == stranger
@@ -127,6 +126,7 @@ def test_the_real_address_is_known_whatever_a_client_forges(
         app.run(f"fail2ban-client set {JAIL} unbanip 192.0.2.77 {stranger}")
 
 
+@pytest.mark.usefixtures("webmail_bans")
 @pytest.mark.parametrize("address", ["192.0.2.77", "2001:db8::77"])
 def test_the_proxy_is_believed_and_others_are_not(
     house: House, mail: Host, app: Host, provider: Host, inventory: dict[str, dict[str, Any]], address: str
@@ -134,8 +134,6 @@ def test_the_proxy_is_believed_and_others_are_not(
     """Addresses of both families that are nobody's (RFC 5737, RFC 3849)."""
     if not inventory[mail.backend.get_hostname()]["groups"].get("provider"):
         pytest.skip("needs the lab, whose mail host may be a proxy")
-    if app.run(f"fail2ban-client status {JAIL}").failed:
-        pytest.skip("needs a webmail that bans who guesses passwords (snappymail_ban)")
     forged = f"X-Forwarded-For: {address}"
     try:
         app.check_output(f"fail2ban-client set {JAIL} banip {address}")

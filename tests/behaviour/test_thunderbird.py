@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 import pytest
@@ -24,15 +23,16 @@ def _configuration(house: House, app: Host) -> None:  # noqa: ARG001 - nobody se
         pytest.skip(f"needs autoconfig.{house.domain} in mail_autoconfig_hostnames")
 
 
-def test_thunderbird_sets_itself_up_reads_and_sends(house: House, tmp_path: Path, pictures: Path) -> None:
+def test_thunderbird_sets_itself_up_reads_and_sends(
+    house: House, tmp_path: Path, pictures: Path, mark: str
+) -> None:
     il, guest = house.login("il"), house.login("guest")
     new = clients.message(guest, il, "안녕하세요, 여기는 집입니다.\n")
-    new.replace_header("Subject", "집에서 온 편지")
+    new.replace_header("Subject", f"집에서 온 편지 {mark}")
     with clients.submission(house.mail_hostname, house.ca_file) as smtp:
         smtp.login(guest, house.password("guest"))
         smtp.send_message(new)
     wait_for(lambda: house.received("il", new["Message-ID"]), "the message for Thunderbird")
-    mark = secrets.token_hex(8)
 
     with Thunderbird(tmp_path, house.addresses, house.ca_file, pictures) as thunderbird:
         settings = thunderbird.look_up("Il", il)

@@ -12,32 +12,23 @@ import os
 import secrets
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House
-from ansible_collections.ilnmors.mail.tests.behaviour.site_run import Run, Site
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
+from ansible_collections.ilnmors.mail.tests.behaviour.webmail_role import (
+    DATA,
+    RELEASE,
+    Role,
+    assert_refused,
+    state,
+)
 from testinfra.host import Host
 
-ROLE = Path(__file__).with_name("webmail_role.yml")
 BUILD = Path(__file__).parents[2] / "molecule/resources/build-webmail-standin.py"
-RELEASE = "/usr/share/snappymail/current"
-DATA = "/var/lib/snappymail"
 PERSON = "guest"
-
-Role = Callable[..., Run]
-
-
-@pytest.fixture(scope="module")
-def role(site: Site) -> Role:
-    """Return what runs the webmail's role, with other variables."""
-
-    def run(**variables: object) -> Run:
-        return site(variables, playbook=ROLE)
-
-    return run
 
 
 @pytest.fixture(autouse=True)
@@ -67,22 +58,6 @@ def by_file(archive: Path) -> dict[str, object]:
     return {"snappymail_archive_file": str(archive), "snappymail_archive_sha256": sha256}
 
 
-def state(app: Host) -> str:
-    """Return what a run could change of the webmail: configuration, its times, the release."""
-    files = f"/etc/nginx /etc/php /etc/snappymail {DATA}/_data_/_default_/configs"
-    found: str = app.check_output(
-        f"find {files} {DATA}/_data_/_default_/domains -type f -exec stat --format '%n %i %Y' {{}} + "
-        f"| sort; readlink {RELEASE}"
-    )
-    return found
-
-
-def assert_refused(run: Run, reason: str) -> None:
-    assert run.status != 0
-    assert reason in run.output
-    assert set(run.changed.values()) == {0}, run.output
-
-
 # --- another release
 
 
@@ -106,6 +81,8 @@ def test_another_release_takes_over_at_once_on_the_same_data(
         assert browser.log_in(address, house.password(PERSON))["Result"]
         if real:
             assert_things(browser, address, mark)
+    if real:
+        remove_things(browser, address, mark)
 
 
 def write_things(webmail: Webmail, address: str, mark: str) -> None:
@@ -130,6 +107,13 @@ def assert_things(webmail: Webmail, address: str, mark: str) -> None:
     identities = webmail.act("AccountsAndIdentities")["Result"]["Identities"]
     assert mark in [one["signature"] for one in identities if one["email"] == address]
     assert webmail.start()["MessagesPerPage"] == 37
+
+
+def remove_things(webmail: Webmail, address: str, mark: str) -> None:
+    contacts = webmail.act("Contacts", Search=mark)["Result"]["List"]
+    webmail.act("ContactsDelete", uids=",".join(str(one["id"]) for one in contacts))
+    webmail.act("IdentityUpdate", Id="", Email=address, Name="", Signature="")
+    webmail.act("SettingsUpdate", MessagesPerPage=20)
 
 
 # --- a release that cannot be used
@@ -191,38 +175,3 @@ def test_a_download_that_cannot_be_used_changes_nothing(
     assert trusted or "certificate" in run.output
     assert state(app) == before
     assert webmail.start()["System"]["version"] == version
-
-
-# --- a mail host that cannot be used
-
-
-@pytest.fixture
-def misnamed(app: Host, house: House) -> Iterator[str]:
-    """Return a name that leads to the mail host and is not in its certificate."""
-    name = f"misnamed.{house.domain}"
-    app.check_output("cp /etc/hosts /run/hosts.before && echo '%s %s' >>/etc/hosts", house.mail_address, name)
-    yield name
-    app.check_output("cat /run/hosts.before >/etc/hosts && rm /run/hosts.before")
-
-
-def test_a_mail_host_with_another_name_is_refused(role: Role, app: Host, misnamed: str) -> None:
-    before = state(app)
-    run = role(snappymail_mail_hostname=misnamed)
-    for port in ("993 imap (TLS)", "465 submission (TLS)", "4190 sieve (STARTTLS)"):
-        assert_refused(run, f"{port}: TLS failed: the certificate is for another name than {misnamed}")
-    assert f"The webmail cannot use {misnamed} from this host" in run.output
-    assert state(app) == before
-
-
-def test_a_mail_host_of_an_unknown_authority_is_refused(role: Role, app: Host) -> None:
-    before = state(app)
-    run = role(snappymail_tls_ca="/etc/ssl/certs/ca-certificates.crt")
-    assert_refused(run, "993 imap (TLS): TLS failed: no trusted CA signed the certificate")
-    assert state(app) == before
-
-
-def test_a_mail_host_that_is_not_there_is_refused(role: Role, app: Host) -> None:
-    before = state(app)
-    run = role(snappymail_mail_hostname="nowhere.invalid")
-    assert_refused(run, "993 imap (TLS): cannot connect: the name nowhere.invalid does not resolve")
-    assert state(app) == before

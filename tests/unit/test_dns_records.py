@@ -43,7 +43,8 @@ def test_unbound_is_given_addresses_and_services() -> None:
 
 def test_dnsmasq_is_given_hosts_aliases_and_services() -> None:
     assert records("dnsmasq") == [
-        "host-record=mail.home.internal,192.168.1.2,fd00::2",
+        "host-record=mail.home.internal,192.168.1.2",
+        "host-record=mail.home.internal,fd00::2",
         "host-record=webmail.home.internal,192.168.1.3",
         "cname=autoconfig.home.internal,webmail.home.internal",
         "srv-host=_imaps._tcp.home.internal,mail.home.internal,993,0,0",

@@ -165,6 +165,21 @@ def test_what_can_work_has_no_problem(change: dict[str, object]) -> None:
             "the mail host is always verified, by snappymail_tls_ca. Remove it.",
         ),
         (
+            {"snappymail_extra_settings": {"security": {"force_https": False}}},
+            "snappymail_extra_settings.security.force_https is not for change: "
+            "passwords and sessions never cross the network in the clear. Remove it.",
+        ),
+        (
+            {"snappymail_extra_settings": {"plugins": {"enable": False}}},
+            "snappymail_extra_settings.plugins.enable is not for change: "
+            "the role's own plugins keep the host from asking other servers for strangers. Remove it.",
+        ),
+        (
+            {"snappymail_extra_settings": {"plugins": {"enabled_list": "house-identities,mine"}}},
+            "snappymail_extra_settings.plugins.enabled_list is 'house-identities,mine'. "
+            "Name the role's own plugins as well: house-identities,house-requests.",
+        ),
+        (
             {"snappymail_extra_settings": {"labs": {"use_local_proxy_for_external_images": True}}},
             "snappymail_extra_settings.labs.use_local_proxy_for_external_images is not for change: "
             "anyone could make the host fetch any address. Remove it.",

@@ -14,6 +14,10 @@ GOOD: dict[str, Any] = {
     "snappymail_reverse_proxies": [],
     "snappymail_listen_addresses": [],
     "snappymail_listen_public": False,
+    "snappymail_ban_after": 10,
+    "snappymail_ban_find_time": 600,
+    "snappymail_ban_time": 3600,
+    "snappymail_ban_ignored": [],
 }
 
 
@@ -41,6 +45,7 @@ BOTH = facts("192.168.1.3", "8.8.8.8")
         ({"snappymail_reverse_proxies": ["fe80::1", "172.18.0.0/16", "100.64.0.7"]}, PRIVATE),
         ({"snappymail_listen_addresses": ["192.168.1.3", "127.0.0.1"]}, BOTH),
         ({"snappymail_listen_public": True}, BOTH),
+        ({"snappymail_ban_ignored": ["192.168.1.7", "192.168.2.1/24", "fd00::/8"]}, PRIVATE),
         ({"snappymail_listen_public": True, "snappymail_listen_addresses": ["8.8.8.8"]}, BOTH),
     ],
 )
@@ -79,6 +84,26 @@ def test_what_can_work_has_no_problem(change: dict[str, Any], host: dict[str, An
                 "as '192.168.1.4'",
             )
             for proxy in ("8.8.8.8", "0.0.0.0/0", "::/0", "192.0.0.0/8", "100.64.0.0/10", "2a00::1")
+        ),
+        (
+            {"snappymail_ban_after": 0},
+            "snappymail_ban_after: 0 is too few; write the number of wrong passwords, 1 or more, such as 10",
+        ),
+        (
+            {"snappymail_ban_find_time": -1},
+            "snappymail_ban_find_time: -1 is too few; write a number of seconds, 1 or more, such as 600",
+        ),
+        (
+            {"snappymail_ban_time": 0},
+            "snappymail_ban_time: 0 is too few; write a number of seconds, 1 or more, such as 3600",
+        ),
+        *(
+            (
+                {"snappymail_ban_ignored": [value]},
+                f"snappymail_ban_ignored[0]: {value!r} is neither an IP address nor a network in CIDR form; "
+                "write one such as '192.168.1.0/24'",
+            )
+            for value in ("192.168.1.0/33", "router", "")
         ),
         (
             {"snappymail_listen_addresses": ["192.168.1.9"]},
