@@ -279,16 +279,25 @@ def test_a_renumbered_mailbox_is_recognised(world: World) -> None:
     ]
 
 
-def test_what_was_moved_before_a_renumbering_is_not_fetched_again(world: World) -> None:
+@pytest.mark.parametrize(("source", "target"), [("INBOX", "Work"), ("Work", "Archive")])
+def test_what_was_moved_out_of_a_renumbered_mailbox_moves_in_the_house(
+    world: World, source: str, target: str
+) -> None:
+    """Whichever of them is fetched first."""
+    world.provider.boxes["Archive"] = Box()
+    for text in ("moved", "kept"):
+        world.provider.boxes[source].add(text)
     world.fetch()
-    world.provider.boxes["INBOX"] = Box(uidvalidity=77)
-    for text in ("a", "c"):
-        world.provider.boxes["INBOX"].add(text)
-    world.provider.boxes["Work"].add("b")
+    kept = [text for text in world.provider.boxes[source].messages.values() if text != "moved"]
+    world.provider.boxes[source] = Box(uidvalidity=77)
+    for text in reversed(kept):
+        world.provider.boxes[source].add(text)
+    world.provider.boxes[target].add("moved")
+    world.fetch()
     world.fetch()
     assert world.pulled == []
-    world.fetch()
-    assert world.inside() == {"Google/INBOX": ["a", "b", "c"], "Google/Work": ["d"]}
+    assert sorted(world.inside()[f"Google/{source}"]) == sorted(kept)
+    assert "moved" in world.inside()[f"Google/{target}"]
 
 
 def test_a_renumbering_that_was_stopped_is_gone_on_with(

@@ -25,6 +25,8 @@ class Known:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._arrivals = Arrivals(session)
+        # Where in the house lies what a mailbox no longer had when it was numbered anew, by its number in the ledger.
+        self._left: dict[tuple[str, int], int] = {}
 
     def paired(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
         """Record what an earlier fetch brought but was kept from recording; return the rest."""
@@ -103,6 +105,7 @@ class Known:
         state = SyncState.read(path)
         # It has been done already if a fetch was stopped after this.
         if state is not None and state.far_validity != far.uidvalidity:
+            self._left |= {(record.alias, uid): state.pairs.get(-uid, 0) for uid in left}
             state.pairs = {uid: state.pairs[old] for uid, old in same.items() if state.pairs.get(old)}
             state.far_validity, state.max_pulled = far.uidvalidity, 0
             state.write(path)
@@ -154,7 +157,10 @@ class Known:
 
     def _moved(self, record: FolderRecord, new: Mapping[int, Message]) -> dict[str, dict[int, int]]:
         """Find which new messages come from another mailbox: alias -> new UID -> UID there."""
-        places = self.session.ledger.places({message.fingerprint for message in new.values()})
+        fingerprints = {message.fingerprint for message in new.values()}
+        places = self.session.ledger.places(fingerprints)
+        if self._renumbered({alias for found in places.values() for alias, _ in found} - {record.alias}):
+            places = self.session.ledger.places(fingerprints)
         records = {other.alias: other for other in self.session.ledger.folders()}
         candidates: dict[str, dict[int, int]] = defaultdict(dict)
         for uid in sorted(new):
@@ -173,6 +179,17 @@ class Known:
             self.session.provider.examine(record.raw)
         return found
 
+    def _renumbered(self, aliases: set[str]) -> bool:
+        """Go on with those of these mailboxes that were numbered anew, whose UIDs would be taken for other messages."""
+        done = False
+        for other in self.session.ledger.folders():
+            if other.alias in aliases and not other.gone:
+                far = self.session.provider.status(other.raw)
+                if far is not None and other.uidvalidity not in (0, far.uidvalidity):
+                    self.renumber(other, far)
+                    done = True
+        return done
+
     def _absent(self, other: FolderRecord, uids: set[int]) -> set[int]:
         """Tell which of these UIDs another mailbox no longer has, or brought as messages that are in all mail alone."""
         if other.role == "all":
@@ -184,7 +201,9 @@ class Known:
         """Move messages in the house as they were at the provider; return the pairs."""
         other = self.session.ledger.folder(alias)
         state = self.session.state(alias)
-        near = {uid: state.pairs.get(there, 0) for uid, there in uids.items()}
+        near = {
+            uid: state.pairs.get(there, 0) or self._left.get((alias, there), 0) for uid, there in uids.items()
+        }
         here = [number for number in near.values() if number]
         status = self.session.house.status(other.house)
         if status is None or status.uidvalidity != state.near_validity:

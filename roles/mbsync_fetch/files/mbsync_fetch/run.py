@@ -70,7 +70,8 @@ class Run:
                 if far is None:
                     say(f"{decode(record.raw)}: the provider does not open it")
                     continue
-                self.fetch.mailbox(record, far)
+                # As it is now: it may have been gone on with after it was numbered anew.
+                self.fetch.mailbox(self.session.ledger.folder(record.alias), far)
             except ProviderError as error:
                 if error.kind != "error":
                     raise
