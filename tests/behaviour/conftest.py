@@ -11,7 +11,7 @@ import secrets
 import socket
 import ssl
 import subprocess
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import testinfra
 from ansible_collections.ilnmors.mail.tests.behaviour.house import FOLDERS, House
 from ansible_collections.ilnmors.mail.tests.behaviour.site_run import SITE, Run, Site, run_site
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
-from ansible_collections.ilnmors.mail.tests.behaviour.webmail_role import PLAYBOOK, Role
+from ansible_collections.ilnmors.mail.tests.behaviour.webmail_role import Role
 from testinfra.host import Host
 
 FACTS = {
@@ -195,8 +195,11 @@ def site(
         pytest.skip("runs the site playbook with other variables: only against the lab")
     path = request.config.getoption("--ansible-inventory")
 
-    def run(variables: dict[str, Any], *options: str, playbook: Path = SITE) -> Run:
-        return run_site(path, variables, tmp_path_factory.mktemp("site"), *options, playbook=playbook)
+    def run(variables: dict[str, Any], *options: str, hosts: str = "", roles: Sequence[str] = ()) -> Run:
+        playbook = ROLES if roles else SITE
+        extra = {"some_hosts": hosts, "some_roles": roles} if roles else {}
+        folder = tmp_path_factory.mktemp("site")
+        return run_site(path, variables | extra, folder, *options, playbook=playbook)
 
     return run
 
@@ -206,7 +209,7 @@ def role(site: Site) -> Role:
     """Return what runs the webmail's role with other variables."""
 
     def run(**variables: object) -> Run:
-        return site(variables, playbook=PLAYBOOK)
+        return site(variables, hosts="webmail", roles=["snappymail"])
 
     return run
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 SITE = Path(__file__).parents[2] / "playbooks" / "site.yml"
+ROLES = Path(__file__).with_name("roles.yml")
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Run:
     changed: dict[str, int]
 
 
-# Takes variables, and options of ansible-playbook; another playbook's path as `playbook`.
+# Takes variables, and options of ansible-playbook. For some roles alone also `hosts`, a group, and `roles`.
 Site = Callable[..., Run]
 
 

@@ -137,10 +137,7 @@ def count(house: House, message_id: str) -> int:
 
 
 def run_role(site: Site, accounts: str) -> Run:
-    return site(
-        {"mbsync_fetch_providers": accounts},
-        *("--limit", "mail", "--start-at-task", "ilnmors.mail.mbsync_fetch : install | Install mbsync"),
-    )
+    return site({"mbsync_fetch_providers": accounts}, hosts="mail", roles=["mbsync_fetch"])
 
 
 def test_an_account_that_is_gone_stops_and_keeps_its_mail(

@@ -407,7 +407,8 @@ def assert_nothing_changed(run: Run) -> None:
 def test_a_refused_configuration_leaves_the_running_one(site: Site, house: House, mail: Host) -> None:
     state = "stat --format '%n %i %y' /etc/postfix/main.cf /etc/postfix/master.cf; cat /etc/postfix/main.cf"
     before = mail.check_output(state)
-    run = site({"postfix_relay_extra_settings": {"message_size_limit": "10MB"}}, "--limit", "mail")
+    bad = {"postfix_relay_extra_settings": {"message_size_limit": "10MB"}}
+    run = site(bad, hosts="mail", roles=["postfix_relay"])
     assert run.status != 0
     assert "bad numerical configuration: message_size_limit = 10MB" in run.output
     assert mail.check_output(state) == before
@@ -422,7 +423,7 @@ def test_a_sieve_script_that_does_not_compile_is_refused_with_its_line(
     state = "stat --format '%n %i %y' /etc/dovecot/dovecot.conf /etc/dovecot/sieve/*"
     before = mail.check_output(state)
     bad = {"dovecot_imap_sieve_before": 'keep;\nfrobnicate "mail";\n'}
-    run = site(bad, "--limit", "mail", *options)
+    run = site(bad, *options, hosts="mail", roles=["dovecot_imap"])
     assert run.status != 0
     assert "dovecot_imap_sieve_before: 'sievec" in run.output
     assert "line 2: error: unknown command 'frobnicate'" in run.output

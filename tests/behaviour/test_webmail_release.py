@@ -169,7 +169,7 @@ def test_a_download_that_cannot_be_used_changes_nothing(
         snappymail_archive_sha256="0" * 64,
         snappymail_archive_file="",
         snappymail_attachment_size=7,
-        webmail_environment={"SSL_CERT_FILE": "/etc/ssl/ilnmors-mail/ca.pem"} if trusted else {},
+        some_environment={"SSL_CERT_FILE": "/etc/ssl/ilnmors-mail/ca.pem"} if trusted else {},
     )
     assert_refused(run, reason.format(sha256=sha256, wanted="0" * 64))
     assert trusted or "certificate" in run.output

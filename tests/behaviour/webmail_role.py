@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from ansible_collections.ilnmors.mail.tests.behaviour.site_run import Run
 from testinfra.host import Host
 
-PLAYBOOK = Path(__file__).with_name("webmail_role.yml")
 RELEASE = "/usr/share/snappymail/current"
 DATA = "/var/lib/snappymail"
 
