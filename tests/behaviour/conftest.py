@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import testinfra
 from ansible_collections.ilnmors.mail.tests.behaviour.house import FOLDERS, House
-from ansible_collections.ilnmors.mail.tests.behaviour.site_run import SITE, Run, Site, run_site
+from ansible_collections.ilnmors.mail.tests.behaviour.site_run import ROLES, SITE, Run, Site, run_site
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_role import Role
 from testinfra.host import Host
