@@ -131,7 +131,8 @@ def dnsmasq_lines(records: Records) -> list[str]:
         if name in records.aliases and name != records.domain:
             lines.append(f"cname={name},{host}")
         else:
-            lines += [f"host-record={name},{address}" for address in found] or [f"# host-record={name},{UNKNOWN}"]
+            known = [f"host-record={name},{address}" for address in found]
+            lines += known or [f"# host-record={name},{UNKNOWN}"]
     lines += [
         f"srv-host={service.name}.{records.domain},{host},{service.port},{service.priority},0"
         for service, host in records.services
