@@ -13,7 +13,7 @@ description:
   - Returns one sentence for each problem, naming the variable, what it holds, and what to write instead.
 options:
   _input:
-    description: The variables of the role C(snappymail) on ports, addresses and proxies, by name.
+    description: The variables of the role C(snappymail) on ports, addresses, proxies and bans, by name.
     type: dict
     required: true
   facts:

@@ -52,6 +52,11 @@ def is_shared(network: Network) -> bool:
     return is_within(network, _SHARED)
 
 
+def is_own(network: Network) -> bool:
+    """Whether a network can only be the house's: private, or one machine behind a carrier's address translation."""
+    return is_private(network) or (is_shared(network) and network.num_addresses == 1)
+
+
 def is_public(address: Address) -> bool:
     """Whether the internet could reach an address, were it not for firewalls."""
     return not is_private(ipaddress.ip_network(address)) and not is_shared(ipaddress.ip_network(address))

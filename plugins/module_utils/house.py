@@ -30,6 +30,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_settings impo
 from ansible_collections.ilnmors.mail.plugins.module_utils.fetch import twice_problems
 from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import (
     host_network,
+    is_own,
     is_private,
     is_shared,
     listen_problems,
@@ -93,7 +94,7 @@ def network_problems(networks: Sequence[object], allow_public: bool) -> Iterator
                 f"{where}: {value!r} is every machine there is: anyone could send mail through the house's accounts; "
                 "write the house's private network"
             )
-        elif allow_public or is_private(network) or (is_shared(network) and network.num_addresses == 1):
+        elif allow_public or is_own(network):
             continue
         elif is_shared(network):
             yield (

@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Where the webmail is reached, and which proxies it believes: problems of these variables."""
+"""Where the webmail is reached, which proxies it believes, and whom it keeps out: problems of these variables."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 
 from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import (
     host_network,
-    is_private,
-    is_shared,
+    is_own,
     listen_problems,
 )
 
@@ -80,7 +79,7 @@ def proxy_problems(proxies: Sequence[object]) -> Iterator[str]:
                 "'192.168.1.4' or '172.18.0.0/16' (no bits set beyond the prefix)"
             )
             continue
-        if not is_private(network) and not (is_shared(network) and network.num_addresses == 1):
+        if not is_own(network):
             yield (
                 f"{where}: {value!r} is not within private address space: strangers could say that they are "
                 "anyone, and go on guessing passwords; write the proxy's private address, such as '192.168.1.4'"
