@@ -6,15 +6,15 @@ from __future__ import annotations
 
 import json
 import plistlib
-import re
 import ssl
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import NAMESPACE_DNS, uuid5
 from xml.etree import ElementTree
 
+from ansible_collections.ilnmors.mail.plugins.module_utils.pem import pem_certificates
+
 AUTODISCOVER = "http://schemas.microsoft.com/exchange/autodiscover"
-_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def profile(house: ClientSettings) -> str:
             "OutgoingPasswordSameAsIncomingPassword": True,
         }
     ]
-    certificates = _CERTIFICATE.findall(house.authority)
+    certificates = pem_certificates(house.authority)
     if len(certificates) == 1:
         name = f"Authority of the house {house.domain}"
         contents += [

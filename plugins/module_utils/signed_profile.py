@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import ssl
 import stat
 import subprocess
@@ -14,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.ilnmors.mail.plugins.module_utils.config_files import Attributes, transaction
+from ansible_collections.ilnmors.mail.plugins.module_utils.pem import pem_certificates
 
 SUFFIX = ".mobileconfig"
 READABLE = Attributes("root", "root", 0o644)
-_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 class SignedProfileError(Exception):
@@ -79,7 +78,7 @@ def put_in_place(planned: Plan, certificate: Path, key: Path) -> None:
 def read_certificates(path: Path) -> tuple[bytes, ...]:
     """Return the certificates of a PEM file, the first one first and the others sorted; none if there is no file."""
     try:
-        found = _CERTIFICATE.findall(path.read_text(errors="replace"))
+        found = pem_certificates(path.read_text(errors="replace"))
     except OSError:
         return ()
     ders = [ssl.PEM_cert_to_DER_cert(pem) for pem in found]
