@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
+from ansible_collections.ilnmors.mail.tests.behaviour.jail import Forgive, assert_named, forgiving, status
 from testinfra.host import Host
 
 JAIL = "ilnmors-mail"
@@ -19,13 +18,6 @@ GUESSED = (587, 465, 993, 143, 995, 110, 4190)
 GUESSER = (Path(__file__).parent / "guesser.py").read_text()
 
 Inventory = dict[str, dict[str, Any]]
-
-
-def status(mail: Host, what: str) -> str:
-    """Return one line of what fail2ban says of the jail."""
-    found = re.search(rf"{what}:\s*(.*)", mail.check_output(f"fail2ban-client status {JAIL}"))
-    assert found
-    return found[1]
 
 
 def run(host: Host, house: House, action: str, ports: tuple[int, ...]) -> str:
@@ -42,14 +34,9 @@ def ban_after(mail: Host, inventory: dict[str, dict[str, Any]]) -> int:
 
 
 @pytest.fixture
-def forgive(mail: Host) -> Iterator[Callable[[str], object]]:
+def forgive(mail: Host) -> Iterator[Forgive]:
     """Return what takes an address that is to be free of bans now, and at the end."""
-    with ExitStack() as stack:
-
-        def unban(address: str) -> None:
-            mail.run(f"fail2ban-client set {JAIL} unbanip {address}")
-            stack.callback(mail.run, f"fail2ban-client set {JAIL} unbanip {address}")
-
+    with forgiving(mail, JAIL) as unban:
         yield unban
 
 
@@ -60,31 +47,33 @@ def test_a_stranger_who_guesses_is_banned_and_a_trusted_machine_is_not(
     provider: Host,
     inventory: Inventory,
     ban_after: int,
-    forgive: Callable[[str], object],
+    forgive: Forgive,
 ) -> None:
     stranger = inventory[provider.backend.get_hostname()]["address"]
     trusted = inventory[app.backend.get_hostname()]["address"]
     forgive(stranger)
     guesses = (GUESSED * ban_after)[: ban_after - 1]
-    before = int(status(mail, "Total failed"))
+    before = int(status(mail, JAIL, "Total failed"))
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(lambda host: run(host, house, "guess", guesses), (app, provider)))
     # One failure each, whatever the protocol: not one fewer, nor one more.
-    wait_for(lambda: int(status(mail, "Total failed")) - before >= len(guesses), "the failures are counted")
-    assert int(status(mail, "Total failed")) - before == len(guesses)
+    wait_for(
+        lambda: int(status(mail, JAIL, "Total failed")) - before >= len(guesses), "the failures are counted"
+    )
+    assert int(status(mail, JAIL, "Total failed")) - before == len(guesses)
     assert run(provider, house, "connect", PORTS).split() == list(map(str, PORTS))
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(lambda host: run(host, house, "guess", (993,)), (app, provider)))
-    wait_for(lambda: stranger in status(mail, "Banned IP list").split(), "the stranger is banned")
+    wait_for(lambda: stranger in status(mail, JAIL, "Banned IP list").split(), "the stranger is banned")
     assert run(provider, house, "connect", PORTS) == ""
     assert run(app, house, "connect", PORTS).split() == list(map(str, PORTS))
-    assert trusted not in status(mail, "Banned IP list").split()
+    assert trusted not in status(mail, JAIL, "Banned IP list").split()
 
 
 @pytest.mark.parametrize("address", ["192.0.2.77", "2001:db8::77"])
 def test_addresses_of_both_families_are_kept_out(
-    mail: Host, ban_after: int, forgive: Callable[[str], object], address: str
+    mail: Host, ban_after: int, forgive: Forgive, address: str
 ) -> None:
     """192.0.2.0/24 and 2001:db8::/32 are nobody's (RFC 5737, RFC 3849)."""
     forgive(address)
@@ -112,8 +101,4 @@ LINES = {
 
 @pytest.mark.usefixtures("ban_after")
 def test_a_line_names_who_failed(mail: Host) -> None:
-    lines = "\n".join(f"Nov 23 12:00:00 house dovecot[1]: {line}" for line in LINES)
-    found = mail.check_output(
-        f"file=$(mktemp) && echo %s >$file && fail2ban-regex --out ip $file {JAIL}; rm $file", lines
-    )
-    assert found.split() == [address for address in LINES.values() if address]
+    assert_named(mail, JAIL, "dovecot", LINES)

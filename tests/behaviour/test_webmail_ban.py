@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
+from ansible_collections.ilnmors.mail.tests.behaviour.jail import Forgive, assert_named, forgiving, status
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
 from testinfra.host import Host
 
@@ -19,7 +18,6 @@ JAIL = "ilnmors-webmail"
 STRANGER = (Path(__file__).parent / "webmail_stranger.py").read_text()
 
 Inventory = dict[str, dict[str, Any]]
-Forgive = Callable[[str], object]
 
 
 def ask(host: Host, house: House, *arguments: str) -> list[int]:
@@ -27,13 +25,6 @@ def ask(host: Host, house: House, *arguments: str) -> list[int]:
     words = " ".join(f"'{word}'" for word in arguments)
     where = f"{house.webmail_address} {house.webmail_hostname} 443"
     return list(map(int, host.check_output(f"python3 -c %s {where} {words}", STRANGER).split()))
-
-
-def status(app: Host, what: str) -> str:
-    """Return one line of what fail2ban says of the jail."""
-    found = re.search(rf"{what}:[ \t]*(.*)", app.check_output(f"fail2ban-client status {JAIL}"))
-    assert found
-    return found[1]
 
 
 @pytest.fixture
@@ -44,12 +35,7 @@ def ban_after(app: Host, webmail_bans: None) -> int:  # noqa: ARG001 - it may sk
 @pytest.fixture
 def forgive(app: Host) -> Iterator[Forgive]:
     """Return what takes an address that is to be free of bans now, and at the end."""
-    with ExitStack() as stack:
-
-        def unban(address: str) -> None:
-            app.run(f"fail2ban-client set {JAIL} unbanip {address}")
-            stack.callback(app.run, f"fail2ban-client set {JAIL} unbanip {address}")
-
+    with forgiving(app, JAIL) as unban:
         yield unban
 
 
@@ -64,9 +50,9 @@ def stranger(provider: Host, inventory: Inventory, forgive: Forgive) -> str:
 def test_who_guesses_is_kept_out_and_others_are_not(
     house: House, app: Host, provider: Host, webmail: Webmail, ban_after: int, stranger: str
 ) -> None:
-    before = int(status(app, "Total failed"))
+    before = int(status(app, JAIL, "Total failed"))
     assert ask(provider, house, "guess", house.login("il"), "1") == [200]
-    wait_for(lambda: int(status(app, "Total failed")) == before + 1, "one guess is one failure")
+    wait_for(lambda: int(status(app, JAIL, "Total failed")) == before + 1, "one guess is one failure")
     assert ask(provider, house, "look") == [200]
     app.check_output(
         f"for i in $(seq {ban_after - 2}); do fail2ban-client set {JAIL} attempt {stranger}; done"
@@ -119,11 +105,7 @@ LINES = {
 
 @pytest.mark.usefixtures("ban_after")
 def test_a_line_names_who_failed(app: Host) -> None:
-    lines = "\n".join(f"Nov 23 12:00:00 house snappymail[1]: {line}" for line in LINES)
-    found = app.check_output(
-        f"file=$(mktemp) && echo %s >$file && fail2ban-regex --out ip $file {JAIL}; rm $file", lines
-    )
-    assert found.split() == [address for address in LINES.values() if address]
+    assert_named(app, JAIL, "snappymail", LINES)
 
 
 def test_nobody_writes_a_line_for_another(real_webmail: Webmail, house: House, app: Host) -> None:
