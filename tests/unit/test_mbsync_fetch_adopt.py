@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from ansible_collections.ilnmors.mail.tests.unit.test_mbsync_fetch_fetch import (
+from ansible_collections.ilnmors.mail.tests.unit.fetch_world import (
     ACCOUNT,
     GMAIL,
     FakeHouse,

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from .arrivals import Arrivals
-from .ledger import FINGERPRINT_SIZE, FolderRecord
+from .ledger import FINGERPRINT_SIZE, LOWEST, FolderRecord
 from .names import decode
 from .provider import MailboxStatus, Message
 from .recognise import recognise
@@ -75,12 +76,16 @@ class Known:
         moves in the house as well.
         """
         if record.role != "all":
+            moved = self._moved(record, new)
             pairs: dict[int, int] = {}
-            for alias, uids in self._moved(record, new).items():
+            for alias, uids in moved.items():
                 pairs |= self._move(record, alias, uids)
             if self.session.account.inbox and record.role == "inbox":
                 self._arrivals.filter(record, new, pairs)
-            new = self._settle(record, new, pairs)
+            with self.session.ledger.transaction():
+                new = self._settle(record, new, pairs)
+                for alias, uids in moved.items():
+                    self._leave(alias, uids.values())
         if record.role == "all":
             # What becomes of a draft is another message, though it may look the same.
             drafts = {uid: NOTHING for uid, message in new.items() if r"\draft" in message.flags}
@@ -97,20 +102,25 @@ class Known:
             message.uid: message.fingerprint
             for message in self.session.provider.survey(self.session.provider.uids())
         }
-        before = self.session.ledger.taken(record.alias)
+        before = self.session.ledger.taken(record.alias, LOWEST)
         same = recognise(before, now)
         # What is no longer here may be in another mailbox now: it is kept by a number that no message has.
-        left = {-uid: mark for uid, mark in before.items() if uid not in same.values()}
+        unused = itertools.count(min([0, *before]) - 1, -1)
+        gone = before.keys() - same.values()
+        left = {uid if uid < 0 else next(unused): uid for uid in sorted(gone)}
         path = self.session.state_path(record.alias)
         state = SyncState.read(path)
         # It has been done already if a fetch was stopped after this.
         if state is not None and state.far_validity != far.uidvalidity:
-            self._left |= {(record.alias, uid): state.pairs.get(-uid, 0) for uid in left}
+            self._left |= {(record.alias, uid): state.pairs.get(old, 0) for uid, old in left.items()}
             state.pairs = {uid: state.pairs[old] for uid, old in same.items() if state.pairs.get(old)}
             state.far_validity, state.max_pulled = far.uidvalidity, 0
             state.write(path)
         with self.session.ledger.transaction():
-            self.session.ledger.replace(record.alias, {uid: now[uid] for uid in same} | left)
+            self.session.ledger.replace(
+                record.alias,
+                {uid: now[uid] for uid in same} | {uid: before[old] for uid, old in left.items()},
+            )
             self.session.ledger.update(record.alias, uidvalidity=far.uidvalidity, next_uid=1)
         self.session.note(
             f"{decode(record.raw)} was renumbered by the provider (UIDVALIDITY {record.uidvalidity}, now "
@@ -162,21 +172,22 @@ class Known:
         if self._renumbered({alias for found in places.values() for alias, _ in found} - {record.alias}):
             places = self.session.ledger.places(fingerprints)
         records = {other.alias: other for other in self.session.ledger.folders()}
-        candidates: dict[str, dict[int, int]] = defaultdict(dict)
-        for uid in sorted(new):
-            for place in places.get(new[uid].fingerprint, ()):
-                if place[0] != record.alias and place[1] not in candidates[place[0]].values():
-                    candidates[place[0]][uid] = place[1]
-        found: dict[str, dict[int, int]] = {}
-        claimed: set[int] = set()
-        for alias, uids in candidates.items():
-            left = {uid: there for uid, there in uids.items() if uid not in claimed}
-            if left:
-                absent = self._absent(records[alias], set(left.values()))
-                found[alias] = {uid: there for uid, there in left.items() if there in absent}
-                claimed |= found[alias].keys()
-        if candidates:
+        uids: dict[str, set[int]] = defaultdict(set)
+        for alias, there in itertools.chain.from_iterable(places.values()):
+            if alias != record.alias:
+                uids[alias].add(there)
+        absent = {alias: self._absent(records[alias], there) for alias, there in uids.items()}
+        if uids:
             self.session.provider.examine(record.raw)
+        found: dict[str, dict[int, int]] = defaultdict(dict)
+        for uid in sorted(new):
+            left = (
+                (a, there) for a, there in places.get(new[uid].fingerprint, ()) if there in absent.get(a, ())
+            )
+            if place := next(left, None):
+                alias, there = place
+                absent[alias].remove(there)
+                found[alias][uid] = there
         return found
 
     def _renumbered(self, aliases: set[str]) -> bool:
@@ -212,3 +223,14 @@ class Known:
         if moved:
             say(f"{decode(record.raw)}: {len(moved)} messages have moved here from {decode(other.raw)}")
         return {uid: moved.get(number, 0) for uid, number in near.items()}
+
+    def _leave(self, alias: str, uids: Collection[int]) -> None:
+        """Record that messages have moved out of a mailbox: what comes once more is another one."""
+        if self.session.ledger.folder(alias).role != "all":
+            self.session.ledger.forget(alias, uids)
+            return
+        # All mail still has them.
+        path, state = self.session.state_path(alias), self.session.state(alias)
+        if not interrupted(path):
+            state.pairs |= dict.fromkeys(uids, 0)
+            state.write(path)

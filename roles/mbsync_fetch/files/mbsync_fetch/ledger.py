@@ -32,6 +32,8 @@ CREATE TABLE IF NOT EXISTS message (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS message_fingerprint ON message (fingerprint);
 """
+LOWEST = -(2**32)
+"""Below all numbers of messages: UIDs have 32 bits (RFC 9051 section 2.3.1.1)."""
 _AT_ONCE = 500
 """Fingerprints asked for in one statement; SQLite allows 999 values in the oldest versions."""
 
@@ -158,7 +160,7 @@ class Ledger:
     def taken(self, alias: str, first: int = 1) -> dict[int, bytes]:
         """Return the fingerprint of each UID, from this one on, ever taken from a mailbox since its UIDVALIDITY.
 
-        Numbers below 0 are those of messages that were gone when it changed.
+        Numbers below 0, from LOWEST on, are those of messages that were gone when it changed.
         """
         query = "SELECT uid, fingerprint FROM message WHERE alias = ? AND uid >= ? ORDER BY uid"
         return dict(self._db.execute(query, (alias, first)))

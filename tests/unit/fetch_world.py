@@ -1,0 +1,221 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An account that is fetched: a provider, a house and mbsync in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mbsync_fetch import fetch, run
+from mbsync_fetch.account import Account
+from mbsync_fetch.doors import Door, Refusal
+from mbsync_fetch.house import FolderStatus
+from mbsync_fetch.ledger import Ledger
+from mbsync_fetch.mbsync import Outcome
+from mbsync_fetch.names import Mailbox
+from mbsync_fetch.provider import Content, MailboxStatus, Message
+from mbsync_fetch.session import Session
+from mbsync_fetch.status import Refused
+from mbsync_fetch.sync_state import SyncState
+
+ACCOUNT = Account(
+    name="gmail",
+    host="imap.gmail.test",
+    port=993,
+    ca_file="/ca.pem",
+    username="il@gmail.test",
+    mechanism="password",
+    owner="il@home.internal",
+    folder="Google",
+    inbox=False,
+    labelled=False,
+    labels=False,
+    mailboxes=(),
+    skip_mailboxes=(),
+    mirror=False,
+    daily_megabytes=None,
+    metrics=False,
+    timeout=60,
+    door="/door",
+)
+ALL, SENT = "[Gmail]/All Mail", "[Gmail]/Sent Mail"
+GMAIL = {ALL: "\\all", SENT: "\\sent"}
+"""Which mailboxes of Gmail are marked for which use (RFC 6154)."""
+
+
+def fp(text: str) -> bytes:
+    return text.encode().ljust(16, b".")
+
+
+@dataclass
+class Box:
+    """A mailbox of either side: its messages' texts by UID."""
+
+    uidvalidity: int = 1
+    uidnext: int = 1
+    messages: dict[int, str] = field(default_factory=dict)
+    flags: dict[int, frozenset[str]] = field(default_factory=dict)
+
+    def add(self, text: str, *flags: str) -> int:
+        self.messages[self.uidnext] = text
+        self.flags[self.uidnext] = frozenset(flags)
+        self.uidnext += 1
+        return self.uidnext - 1
+
+
+@dataclass
+class FakeProvider:
+    """The provider's side; refuses the UIDs in `refused`, and cuts the connection at those in `cut`."""
+
+    boxes: dict[str, Box]
+    special: dict[str, str] = field(default_factory=dict)
+    refused: set[int] = field(default_factory=set)
+    cut: set[int] = field(default_factory=set)
+    passed_over: set[int] = field(default_factory=set)
+    stream: Any = None
+    open: str = ""
+
+    def mailboxes(self) -> list[Mailbox]:
+        return [Mailbox(raw, "/", frozenset({self.special.get(raw, "\\x")})) for raw in self.boxes]
+
+    def status(self, raw: str) -> MailboxStatus | None:
+        box = self.boxes.get(raw)
+        return MailboxStatus(len(box.messages), box.uidnext, box.uidvalidity) if box else None
+
+    def examine(self, raw: str) -> MailboxStatus:
+        self.open = raw
+        status = self.status(raw)
+        assert status is not None
+        return status
+
+    def uids(self, first: int = 1) -> list[int]:
+        return sorted(uid for uid in self.boxes[self.open].messages if uid >= first)
+
+    def present(self, uids: Iterable[int]) -> set[int]:
+        return set(uids) & set(self.boxes[self.open].messages)
+
+    def content(self, uid: int) -> Content:
+        box = self.boxes[self.open]
+        return Content(box.messages[uid].encode(), tuple(box.flags[uid]), "")
+
+    def survey(self, uids: Collection[int]) -> list[Message]:
+        box = self.boxes[self.open]
+        return [Message(uid, box.flags[uid], 100, 0.0, fp(box.messages[uid])) for uid in uids]
+
+
+@dataclass
+class FakeHouse:
+    """The owner's mailbox."""
+
+    boxes: dict[str, Box] = field(default_factory=dict)
+    left: int | None = None
+    filtered: list[int] = field(default_factory=list)
+
+    def status(self, folder: str) -> FolderStatus | None:
+        box = self.boxes.get(folder)
+        return FolderStatus(box.uidvalidity, box.uidnext, len(box.messages)) if box else None
+
+    def ensure(self, folder: str) -> FolderStatus:
+        self.boxes.setdefault(folder, Box(uidvalidity=len(self.boxes) + 100))
+        status = self.status(folder)
+        assert status is not None
+        return status
+
+    def rename(self, old: str, new: str) -> None:
+        self.boxes[new] = self.boxes.pop(old)
+
+    def quota_left(self) -> int | None:
+        return self.left
+
+    def fingerprints(self, folder: str) -> dict[int, bytes]:
+        return {uid: fp(text) for uid, text in self.boxes[folder].messages.items()}
+
+    def append(self, folder: str, message: bytes, flags: Iterable[str], _date: str) -> int:
+        return self.boxes[folder].add(message.decode(), *flags)
+
+    def remove_flags(self, folder: str, uids: Collection[int], flags: Iterable[str]) -> None:
+        for uid in uids:
+            self.boxes[folder].flags[uid] -= {flag.lower() for flag in flags}
+
+    def move(self, folder: str, uids: Collection[int], target: str) -> dict[int, int]:
+        here = self.boxes[folder].messages
+        return {uid: self.boxes[target].add(here.pop(uid)) for uid in uids if uid in here}
+
+    def remove(self, folder: str, uids: Collection[int]) -> None:
+        for uid in uids:
+            self.boxes[folder].messages.pop(uid, None)
+
+    def sieve(self, folder: str, uids: Collection[int]) -> list[str]:
+        assert folder in self.boxes
+        self.filtered += uids
+        return []
+
+
+@dataclass
+class World:
+    """An account, both sides, and what was pulled in the last fetch."""
+
+    directory: Path
+    provider: FakeProvider
+    house: FakeHouse = field(default_factory=FakeHouse)
+    account: Account = ACCOUNT
+    refused: dict[str, tuple[Refused, ...]] = field(default_factory=dict)
+    budget: int | None = None
+    pulled: list[str] = field(default_factory=list)
+    last: fetch.Fetch | None = None
+
+    def mbsync(self, record: Any, wanted: frozenset[int], _total: int) -> Outcome:
+        """Do as mbsync does between its doors."""
+        path = self.directory / "sync" / record.alias
+        far, near = self.provider.boxes[record.raw], self.house.boxes[record.house]
+        state = SyncState.read(path) or SyncState()
+        doors: Any = [Door(None, b"", {}, "", None, 1.0) for _ in range(2)]  # type: ignore[arg-type]
+        for uid in sorted(wanted):
+            assert uid > state.max_pulled
+            assert uid not in state.pairs
+            if uid in self.provider.cut:
+                doors[0]._owed[b"1"] = ("UID FETCH", uid)
+                doors[0].error = OSError("cut")
+                break
+            if uid in self.provider.passed_over:
+                continue
+            if uid in self.provider.refused:
+                doors[0].refusals.append(Refusal("UID FETCH", uid, "NO cannot"))
+                continue
+            state.pairs[uid] = near.add(far.messages[uid], *far.flags[uid])
+            self.pulled.append(far.messages[uid])
+        else:
+            state.max_pulled = max([state.max_pulled, *wanted])
+        state.far_validity, state.near_validity = far.uidvalidity, near.uidvalidity
+        state.write(path)
+        return Outcome(doors[0].error is None, "", *doors)
+
+    def fetch(self, *, quick: bool = False) -> run.Run:
+        self.pulled.clear()
+        with Ledger(self.directory / "ledger.sqlite") as ledger:
+            provider: Any = self.provider
+            house: Any = self.house
+            session = Session(self.account, provider, house, ledger, self.directory)
+            one: Any = fetch.Fetch(session, self.budget, self.refused)
+            one._mbsync = self.mbsync
+            self.last = one
+            now = run.Run(one)
+            if not (quick and now.inbox()):
+                now.all()
+        return now
+
+    def inside(self) -> dict[str, list[str]]:
+        return {name: sorted(box.messages.values()) for name, box in self.house.boxes.items() if box.messages}
+
+
+def boxes(**content: str) -> dict[str, Box]:
+    """Make mailboxes of the provider; each word is a message."""
+    made = {}
+    for number, (name, texts) in enumerate(content.items(), 1):
+        made[name] = Box(uidvalidity=number)
+        for text in texts.split():
+            made[name].add(text)
+    return made
