@@ -6,17 +6,16 @@ Run them with `pytest tests/behaviour --ansible-inventory INVENTORY`.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import socket
 import ssl
-import subprocess
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import testinfra
+from ansible_collections.ilnmors.mail.tests.behaviour.ansible_command import run_ansible
 from ansible_collections.ilnmors.mail.tests.behaviour.house import FOLDERS, House
 from ansible_collections.ilnmors.mail.tests.behaviour.site_run import ROLES, SITE, Run, Site, run_site
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
@@ -65,10 +64,8 @@ def inventory(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
     """Return what Ansible knows of each host, with variables filled in."""
     expression = ", ".join(f"'{key}': {value}" for key, value in FACTS.items())
     path = request.config.getoption("--ansible-inventory")
-    command = ["ansible", "mail:webmail:provider", "--one-line", "-m", "ansible.builtin.debug"]
-    command += ["-a", f"msg={{{{ {{{expression}}} }}}}"] + (["-i", path] if path else [])
-    plain = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=plain)
+    command = ("ansible", "mail:webmail:provider", "--one-line", "-m", "ansible.builtin.debug")
+    done = run_ansible(*command, "-a", f"msg={{{{ {{{expression}}} }}}}", inventory=path)
     assert done.returncode == 0, f"Ansible cannot read the inventory:\n{done.stdout}{done.stderr}"
     answers = [
         json.loads(line.split(" => ", 1)[1])["msg"] for line in done.stdout.splitlines() if " => " in line

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ansible_collections.ilnmors.mail.tests.behaviour.ansible_command import run_ansible
 
 SITE = Path(__file__).parents[2] / "playbooks" / "site.yml"
 ROLES = Path(__file__).with_name("roles.yml")
@@ -34,15 +34,8 @@ def run_site(
     """Run a playbook. inventory: a path, or None for the default one; folder: for the file of variables."""
     file = folder / "variables.json"
     file.write_text(json.dumps(variables))
-    done = subprocess.run(
-        ["ansible-playbook", str(playbook), "--extra-vars", f"@{file}", *options]
-        + (["--inventory", inventory] if inventory else []),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"},
-    )
+    command = ("ansible-playbook", str(playbook), "--extra-vars", f"@{file}", *options)
+    done = run_ansible(*command, inventory=inventory, timeout=300)
     recap = re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+)", done.stdout, re.MULTILINE)
     output = " ".join(f"{done.stdout} {done.stderr}".split())
     return Run(done.returncode, output, {name: int(count) for name, count in recap})

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ansible_collections.ilnmors.mail.tests.behaviour.ansible_command import run_ansible
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House
 from testinfra.host import Host
 
@@ -55,13 +54,8 @@ Ask = Callable[[str, str], list[str]]
 def printed(request: pytest.FixtureRequest) -> dict[str, str]:
     """Run the playbook as a person does, and copy what it shows for each resolver."""
     path = request.config.getoption("--ansible-inventory")
-    done = subprocess.run(
-        ["ansible-playbook", str(PLAYBOOK)] + (["--inventory", path] if path else []),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"},
+    done = run_ansible(
+        "ansible-playbook", str(PLAYBOOK), inventory=path, ANSIBLE_CALLBACK_RESULT_FORMAT="yaml"
     )
     shown = re.findall(r"records for (\w+)\].*?msg: \|-\n((?: {8}[^\n]*\n)+)", done.stdout, re.DOTALL)
     assert len(shown) == len(START), done.stdout + done.stderr

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import secrets
-import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,6 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
+from ansible_collections.ilnmors.mail.tests.behaviour.ansible_command import run_ansible
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
 from testinfra.host import Host
 
@@ -241,14 +240,7 @@ def test_a_message_that_has_waited_for_5_days_comes_back(house: House, queue: Qu
 def test_verify_lists_what_waits_and_why(request: pytest.FixtureRequest, house: House, queue: Queue) -> None:
     young, old = queue.add(10 * 60), queue.add(5 * HOUR)
     path = request.config.getoption("--ansible-inventory")
-    done = subprocess.run(
-        ["ansible-playbook", str(VERIFY), "--tags", "queue"] + (["--inventory", path] if path else []),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"},
-    )
+    done = run_ansible("ansible-playbook", str(VERIFY), "--tags", "queue", inventory=path)
     output = " ".join(f"{done.stdout} {done.stderr}".split())
     for recipient, ending, age in ((old, "FAILED", "5 hours"), (young, "note", "10 minutes")):
         message = queue.find(recipient)

@@ -152,7 +152,7 @@ class Rounds:
     """What has been done, by round."""
     count: int = 0
     letters: dict[str, bytes] = field(default_factory=dict)
-    """What was delivered, by its digest, but for what was deleted at the provider."""
+    """What was delivered, by its digest, but for what is in no mailbox that is fetched any more."""
     doubled: set[str] = field(default_factory=set)
     """What was delivered again in this round. Were the first one deleted now, it would have been moved."""
     single: dict[str, bool] = field(default_factory=dict)
@@ -257,6 +257,9 @@ class Rounds:
             if self.single[one] and one not in self.doubled:
                 self.doubled.add(one)
                 target = self.chance.choice([name for name in (*LANDS, NOT_FETCHED) if name != mailbox])
+                if target == NOT_FETCHED:
+                    # From here it has left: a further one would be taken for it.
+                    self.letters.pop(one, None)
                 new = self.provider.move(mailbox, uid, target)
                 self.model.move(mailbox, uid, target, new)
                 name = self.model.names[one]

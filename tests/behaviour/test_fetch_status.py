@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
+from ansible_collections.ilnmors.mail.tests.behaviour.ansible_command import run_ansible
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
 from ansible_collections.ilnmors.mail.tests.behaviour.provider_mailboxes import commands, moody
 from testinfra.host import Host
@@ -128,14 +127,7 @@ def verify(request: pytest.FixtureRequest) -> Callable[[], tuple[int, str]]:
 
     def run() -> tuple[int, str]:
         path = request.config.getoption("--ansible-inventory")
-        done = subprocess.run(
-            ["ansible-playbook", str(VERIFY), "--tags", "fetch"] + (["--inventory", path] if path else []),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=180,
-            env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"},
-        )
+        done = run_ansible("ansible-playbook", str(VERIFY), "--tags", "fetch", inventory=path)
         return done.returncode, " ".join(f"{done.stdout} {done.stderr}".split())
 
     return run

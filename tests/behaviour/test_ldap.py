@@ -6,11 +6,9 @@ import base64
 import contextlib
 import imaplib
 import json
-import os
 import poplib
 import re
 import smtplib
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +18,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
+from ansible_collections.ilnmors.mail.tests.behaviour.ansible_command import run_ansible
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
 from ansible_collections.ilnmors.mail.tests.behaviour.sieve_client import ManageSieve, Refused
 from ansible_collections.ilnmors.mail.tests.behaviour.site_run import Run, run_site
@@ -356,19 +355,9 @@ def test_what_is_wrong_with_a_directory_is_said(
     options = ("uri", "base", "bind_dn", "bind_password", "ca", "filter", "starttls")
     given = {name: f"{{{{ mail_ldap_{name} | default(omit) }}}}" for name in options}
     given["filter"] = "(objectClass=inetOrgPerson)"
-    done = subprocess.run(
-        ["ansible", "mail", "-m", "ilnmors.mail.ldap_directory", "-a", json.dumps({**given, **changes})],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={
-            **os.environ,
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_FORCE_COLOR": "0",
-            "ANSIBLE_INVENTORY": request.config.getoption("--ansible-inventory"),
-        },
-    )
+    command = ("ansible", "mail", "-m", "ilnmors.mail.ldap_directory", "-a")
+    inventory = request.config.getoption("--ansible-inventory")
+    done = run_ansible(*command, json.dumps({**given, **changes}), inventory=inventory)
     output = " ".join(f"{done.stdout} {done.stderr}".split())
     assert problem in output
     assert "{ldap}" not in output

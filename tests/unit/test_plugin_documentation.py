@@ -7,15 +7,14 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.ilnmors.mail.tests.behaviour.ansible_command import run_ansible
 
 ROOT = Path(__file__).parents[2]
 COLLECTION = "ilnmors.mail"
@@ -38,14 +37,9 @@ def load(folder: str, name: str) -> Any:
 def shown(kind: str) -> tuple[str, str]:
     """Let `ansible-doc` show all plugins of a kind at once; return its output, and what it complained of."""
     collections = Path(load("filter", FILTERS[0]).__file__).parents[5]
-    done = subprocess.run(
-        [sys.executable, "-m", "ansible.cli.doc", "--type", kind]
-        + [f"{COLLECTION}.{name}" for name in (FILTERS if kind == "filter" else MODULES)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_COLLECTIONS_PATH": str(collections)},
-    )
+    names = [f"{COLLECTION}.{name}" for name in (FILTERS if kind == "filter" else MODULES)]
+    command = (sys.executable, "-m", "ansible.cli.doc", "--type", kind)
+    done = run_ansible(*command, *names, inventory=None, ANSIBLE_COLLECTIONS_PATH=str(collections))
     return done.stdout, done.stderr
 
 
