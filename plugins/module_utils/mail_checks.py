@@ -9,9 +9,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import CheckError
-
 AT_ONCE = 10  # connections to one server; its limits for one client address are higher
+
+
+class CheckError(Exception):
+    """Why a check failed, in plain words and without secrets."""
 
 
 class NotTried(Exception):

@@ -7,20 +7,14 @@ from __future__ import annotations
 import ssl
 import time
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import Job, Passed
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import (
-    CheckError,
-    Client,
-    Deadline,
-    Endpoint,
-    Https,
-    Imap,
-    MailClient,
-    Pop3,
-    Sieve,
-    Smtp,
-    Submission,
-)
+from ansible_collections.ilnmors.mail.plugins.module_utils.https_client import Https
+from ansible_collections.ilnmors.mail.plugins.module_utils.imap_client import Imap
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import CheckError, Job, Passed
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import Client, MailClient
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_connection import Deadline, Endpoint
+from ansible_collections.ilnmors.mail.plugins.module_utils.pop3_client import Pop3
+from ansible_collections.ilnmors.mail.plugins.module_utils.sieve_client import Sieve
+from ansible_collections.ilnmors.mail.plugins.module_utils.smtp_client import Smtp, Submission
 
 CLIENTS: dict[str, type[Client]] = {
     "smtp": Smtp,

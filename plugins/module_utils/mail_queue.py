@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import Check
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import CheckError
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import Check, CheckError
 from ansible_collections.ilnmors.mail.plugins.module_utils.sender_rewriting import MARK
 
 TIMEOUT = 60

@@ -13,23 +13,19 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, make_msgid
 
+from ansible_collections.ilnmors.mail.plugins.module_utils.imap_client import Imap
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import (
     Check,
+    CheckError,
     Job,
     NotTried,
     Passed,
     run_checks,
 )
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import (
-    CheckError,
-    CommandRefused,
-    Deadline,
-    Endpoint,
-    Imap,
-    NoAnswer,
-    PlainLogin,
-    Submission,
-)
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import PlainLogin
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_connection import Deadline, Endpoint
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_errors import CommandRefused, NoAnswer
+from ansible_collections.ilnmors.mail.plugins.module_utils.smtp_client import Submission
 
 INBOX = "INBOX"
 POLL_SECONDS = 0.1  # between two looks, where the server has no IDLE

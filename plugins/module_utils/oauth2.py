@@ -14,8 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import Job, Passed
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import CheckError
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import CheckError, Job, Passed
 from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES, Profile
 from ansible_collections.ilnmors.mail.plugins.module_utils.providers import OAuth2, Provider, resolve_all
 

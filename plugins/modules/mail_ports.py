@@ -116,7 +116,7 @@ msg:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import report, run_checks
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import (
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_connection import (
     Endpoint,
     InvalidCaFile,
     client_context,

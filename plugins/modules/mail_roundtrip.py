@@ -125,7 +125,7 @@ msg:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import report
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import (
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_connection import (
     Endpoint,
     InvalidCaFile,
     client_context,

@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import CheckError
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import CheckError
 from ansible_collections.ilnmors.mail.plugins.module_utils.oauth2 import (
     login_problems,
     oauth2_accounts,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import Check, run_checks
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import (
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_connection import (
     Endpoint,
     InvalidCaFile,
     client_context,

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import Check
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import Endpoint, client_context
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_connection import Endpoint, client_context
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_roundtrip import (
     Account,
     InvalidAddress,

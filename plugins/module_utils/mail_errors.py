@@ -1,0 +1,72 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What can go wrong between a client and a mail server, in words for the person who runs the check."""
+
+from __future__ import annotations
+
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import CheckError
+
+
+class CannotConnect(CheckError):
+    """No TCP connection came about."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"cannot connect: {reason}")
+
+
+class NoAnswer(CheckError):
+    """The deadline passed."""
+
+    def __init__(self, awaited: str, seconds: float) -> None:
+        super().__init__(f"the server had not sent {awaited} after {seconds:g} s")
+
+
+class ConnectionEnded(CheckError):
+    """The server hung up."""
+
+    def __init__(self, awaited: str) -> None:
+        super().__init__(f"the server closed the connection before {awaited}")
+
+
+class UnexpectedAnswer(CheckError):
+    """The server does not speak the protocol."""
+
+    def __init__(self, awaited: str, answer: str) -> None:
+        super().__init__(f"the server sent something else than {awaited}: {answer[:200]}")
+
+
+class CommandRefused(CheckError):
+    """The server said no."""
+
+    def __init__(self, command: str, reply: str) -> None:
+        super().__init__(f"{command} refused: {reply}")
+
+
+class TlsFailed(CheckError):
+    """The handshake or the certificate is not good."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"TLS failed: {reason}")
+
+
+class StarttlsMissing(CheckError):
+    """A port that has to offer STARTTLS does not."""
+
+    def __init__(self) -> None:
+        super().__init__("STARTTLS is not offered")
+
+
+class PlaintextInjected(CheckError):
+    """Someone slipped text in before the TLS session."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "plain text follows the answer to STARTTLS: it would be taken for part of the TLS session"
+        )
+
+
+class LoginRefused(CheckError):
+    """The credentials were not accepted."""
+
+    def __init__(self, reply: str) -> None:
+        super().__init__(f"login refused: {reply}")
