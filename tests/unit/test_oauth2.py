@@ -1,0 +1,162 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is checked of accounts with access tokens, and what their units are given to read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import CheckError
+from ansible_collections.ilnmors.mail.plugins.module_utils.oauth2 import (
+    login_problems,
+    oauth2_accounts,
+    token_check,
+)
+from ansible_collections.ilnmors.mail.tests.unit.oauth2_programs import mail_oauth2, mail_oauth2_smtp
+
+NOW = 1_800_000_000.0
+
+ENTRY = {
+    "name": "outlook",
+    "profile": "outlook",
+    "address": "il@outlook.com",
+    "owner": "il",
+    "oauth2": {"client_id": "a-client", "refresh_token": "a-token"},
+}
+
+
+def test_the_units_read_what_their_programs_take() -> None:
+    other = {"name": "naver", "profile": "naver", "address": "il@naver.com", "password": "x", "owner": "il"}
+    only_fetched = {**ENTRY, "name": "work", "relay": False}
+    found = oauth2_accounts(
+        [other, ENTRY, only_fetched], "/etc/mail-oauth2", "/var/lib/mail-oauth2", "/etc/ca.pem"
+    )
+    assert (found["names"], found["relays"]) == (["outlook", "work"], ["outlook"])
+    assert all((file["mode"], file["secret"]) == ("0600", True) for file in found["files"])
+    content = {file["path"]: json.loads(file["content"]) for file in found["files"]}
+    account = mail_oauth2.Account(name="outlook", **content["/etc/mail-oauth2/outlook.json"])
+    assert (account.host, account.client_secret, account.refresh_token) == (
+        "login.microsoftonline.com",
+        "",
+        "a-token",
+    )
+    assert account.ca_file == "/etc/ca.pem"
+    assert "a-token" not in repr(account)
+    logins = content["/etc/mail-oauth2/logins"]
+    assert (logins["address"], logins["port"]) == ("127.0.0.1", 10587)
+    assert list(logins["accounts"]) == ["outlook"]
+    login = mail_oauth2_smtp.Login(name="outlook", **logins["accounts"]["outlook"])
+    assert (login.host, login.port, login.implicit_tls) == ("smtp.office365.com", 587, False)
+    assert login.username == "il@outlook.com"
+    assert login.password not in repr(login)
+
+
+HOW = "the README of the role mail_oauth2 says how to get them"
+GIVEN = {"client_id": "a-client", "refresh_token": "secret-token"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ({"profile": "outlook", "oauth2": GIVEN}, None),
+        ({"profile": "gmail", "oauth2": GIVEN}, None),
+        ({"profile": "gmail", "password": "secret"}, None),
+        ({"oauth2": {**GIVEN, "token_url": "https://login.example.org:8443/token"}}, None),
+        (
+            {"profile": "gmail", "password": "secret", "oauth2": GIVEN},
+            ": has both password and oauth2; remove one of them",
+        ),
+        (
+            {"profile": "outlook", "password": "secret"},
+            f".password: outlook takes no passwords; write oauth2 instead, with client_id and refresh_token ({HOW})",
+        ),
+        (
+            {"profile": "outlook"},
+            f": has no oauth2; write it with client_id and refresh_token ({HOW}), or remove the account",
+        ),
+        (
+            {"profile": "naver"},
+            ": has no password; write the account's (app) password, or remove the account",
+        ),
+        (
+            {"profile": "outlook", "oauth2": "secret"},
+            f".oauth2: is no dictionary; write it with client_id and refresh_token ({HOW})",
+        ),
+        (
+            {"profile": "outlook", "oauth2": {"client_id": "a-client"}},
+            f".oauth2.refresh_token: is missing; write it ({HOW})",
+        ),
+        (
+            {"profile": "outlook", "oauth2": {"refresh_token": "secret"}},
+            f".oauth2.client_id: is missing; write it ({HOW})",
+        ),
+        (
+            {"profile": "outlook", "oauth2": {**GIVEN, "refresh_token": "secret\n"}},
+            ".oauth2.refresh_token: has a line break or another character that it cannot have; copy it anew",
+        ),
+        (
+            {"oauth2": GIVEN},
+            ".oauth2.token_url: is missing; write where the provider gives tokens, such as 'https://…/token'",
+        ),
+        (
+            {"oauth2": {**GIVEN, "token_url": "http://login.example.org/token"}},
+            ".oauth2.token_url: 'http://login.example.org/token' is not an https URL; "
+            "write one such as 'https://login.example.org/token'",
+        ),
+    ],
+)
+def test_how_an_account_logs_in_is_checked(entry: dict[str, Any], problem: str | None) -> None:
+    found = list(login_problems("mail_providers[0] (outlook)", entry))
+    assert found == ([] if problem is None else [f"mail_providers[0] (outlook){problem}"])
+    assert "secret" not in "".join(found)
+
+
+VALID = {"expires": NOW + 3600, "error": "", "refused": False}
+
+
+@pytest.mark.parametrize(
+    ("status", "detail"),
+    [
+        (VALID, "valid until 2027-01-15 09:00:00 UTC"),
+        (
+            {**VALID, "error": "it says 503"},
+            "valid until 2027-01-15 09:00:00 UTC, but the last attempt at a new one failed: it says 503",
+        ),
+    ],
+    ids=["valid", "valid-after-a-failure"],
+)
+def test_a_token_passes(tmp_path: Path, status: dict[str, object], detail: str) -> None:
+    (tmp_path / "status.json").write_text(json.dumps(status))
+    assert token_check(tmp_path, NOW).detail == detail
+
+
+@pytest.mark.parametrize(
+    ("status", "detail"),
+    [
+        (
+            {**VALID, "error": "it is revoked", "refused": True},
+            "valid until 2027-01-15 09:00:00 UTC, and then its mail waits: it is revoked",
+        ),
+        (
+            {**VALID, "expires": NOW - 1, "error": "it is revoked", "refused": True},
+            "its mail waits, for it has no valid access token: it is revoked",
+        ),
+        (
+            {**VALID, "expires": NOW - 1},
+            "its mail waits, for it has no valid access token: the last one has expired",
+        ),
+        (None, "its unit has not run; look at 'systemctl status mail-oauth2@outlook'"),
+    ],
+    ids=["refused-but-valid", "refused", "expired", "never-run"],
+)
+def test_a_token_fails(tmp_path: Path, status: dict[str, object] | None, detail: str) -> None:
+    directory = tmp_path / "outlook"
+    directory.mkdir()
+    if status:
+        (directory / "status.json").write_text(json.dumps(status))
+    with pytest.raises(CheckError) as caught:
+        token_check(directory, NOW)
+    assert str(caught.value) == detail
