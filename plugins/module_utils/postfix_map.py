@@ -19,15 +19,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.config_files import (
+from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import (
     Attributes,
     ConfigFilesError,
     TextFile,
-    find_program,
-    hide_secrets,
     read_path,
-    transaction,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils.file_transaction import transaction
+from ansible_collections.ilnmors.mail.plugins.module_utils.secret_words import hide_secrets
+from ansible_collections.ilnmors.mail.plugins.module_utils.staged_check import find_program
 
 HEADER = "# Managed by Ansible: the next run overwrites what is changed here.\n"
 # The types that postmap compiles into one file, and what it appends to the table's name.

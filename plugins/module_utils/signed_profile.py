@@ -12,7 +12,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.config_files import Attributes, transaction
+from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import Attributes
+from ansible_collections.ilnmors.mail.plugins.module_utils.file_transaction import transaction
 from ansible_collections.ilnmors.mail.plugins.module_utils.pem import pem_certificates
 
 SUFFIX = ".mobileconfig"

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Module entry; the logic is in module_utils/config_files.py."""
+"""Module entry; the logic is in module_utils: file_set.py, config_files.py and staged_check.py."""
 
 from __future__ import annotations
 
@@ -213,15 +213,16 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ilnmors.mail.plugins.module_utils.config_files import (
     Change,
-    ConfigFilesError,
     check_preconditions,
-    check_staged,
-    hide_contents,
-    missing_checkers,
     plan_changes,
     put_in_place,
+)
+from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import (
+    ConfigFilesError,
+    hide_contents,
     read_file_set,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils.staged_check import check_staged, missing_checkers
 
 ATTRIBUTES: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},

@@ -120,7 +120,7 @@ type:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ilnmors.mail.plugins.module_utils.config_files import ConfigFilesError
+from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import ConfigFilesError
 from ansible_collections.ilnmors.mail.plugins.module_utils.postfix_map import (
     PostfixMapError,
     choose_type,

@@ -65,7 +65,7 @@ removed:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ilnmors.mail.plugins.module_utils.config_files import ConfigFilesError
+from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import ConfigFilesError
 from ansible_collections.ilnmors.mail.plugins.module_utils.signed_profile import (
     SignedProfileError,
     plan,

@@ -17,13 +17,14 @@ from typing import Any
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.ilnmors.mail.plugins.module_utils import config_files
-from ansible_collections.ilnmors.mail.plugins.module_utils.config_files import (
+from ansible_collections.ilnmors.mail.plugins.module_utils import file_transaction, staged_check
+from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import (
+    Attributes,
     ConfigFilesError,
     TextFile,
-    hide_secrets,
     read_file_set,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils.secret_words import hide_secrets
 from ansible_collections.ilnmors.mail.plugins.modules import config_files as module
 
 ME = getpass.getuser()
@@ -36,7 +37,7 @@ def staging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep the staging tree where a test can look for what was left behind."""
     parent = tmp_path / "staging"
     parent.mkdir()
-    real = config_files.check_staged
+    real = staged_check.check_staged
     monkeypatch.setattr(module, "check_staged", lambda file_set, _: real(file_set, parent))
     return parent
 
@@ -288,14 +289,14 @@ def test_a_failing_rename_puts_everything_back(
     (etc / "gone.conf").write_text("gone\n")
     (etc / "link").symlink_to("old")
     inodes = {name: (etc / name).lstat().st_ino for name in names(etc)}
-    keep = config_files.Transaction._keep
+    keep = file_transaction.Transaction._keep
 
-    def fail(self: config_files.Transaction, path: Path) -> None:
+    def fail(self: file_transaction.Transaction, path: Path) -> None:
         keep(self, path)
         if path.name == failing:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(config_files.Transaction, "_keep", fail)
+    monkeypatch.setattr(file_transaction.Transaction, "_keep", fail)
     result = run(
         monkeypatch,
         [entry(etc / "sub" / "first"), entry(etc / "link"), entry(etc / "old", "new\n"), entry(etc / "new")],
@@ -311,7 +312,7 @@ def test_a_failing_rename_puts_everything_back(
 
 def test_directory_attributes_are_put_back_too(monkeypatch: pytest.MonkeyPatch, etc: Path) -> None:
     etc.chmod(0o2750)
-    monkeypatch.setattr(config_files, "_write_new", lambda *_, **__: Path("/no/such/file").stat())
+    monkeypatch.setattr(file_transaction, "write_new", lambda *_, **__: Path("/no/such/file").stat())
     directories = [{"path": str(etc), "owner": ME, "group": MY_GROUP, "mode": "0711"}]
     result = run(monkeypatch, [entry(etc / "x")], directories=directories)
     assert (
@@ -403,11 +404,11 @@ def test_a_missing_checker_is_named(monkeypatch: pytest.MonkeyPatch, etc: Path) 
 
 
 def secret_file(path: str, content: str) -> TextFile:
-    return TextFile(Path(path), content, config_files.Attributes("root", "root", 0o600), True, False)
+    return TextFile(Path(path), content, Attributes("root", "root", 0o600), True, False)
 
 
 def public_file(path: str, content: str) -> TextFile:
-    return TextFile(Path(path), content, config_files.Attributes("root", "root", 0o644), False, False)
+    return TextFile(Path(path), content, Attributes("root", "root", 0o644), False, False)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.ilnmors.mail.plugins.module_utils import config_files
+from ansible_collections.ilnmors.mail.plugins.module_utils import file_transaction
 from ansible_collections.ilnmors.mail.plugins.module_utils.postfix_map import (
     HEADER,
     PostfixMapError,
@@ -319,15 +319,15 @@ def test_a_missing_directory_is_named(monkeypatch: pytest.MonkeyPatch, etc: Path
 def test_a_failing_rename_leaves_every_table_as_it_was(monkeypatch: pytest.MonkeyPatch, etc: Path) -> None:
     run(monkeypatch, table(etc / "one"), table(etc / "two"))
     inodes = {name: (etc / name).stat().st_ino for name in names(etc)}
-    keep = config_files.Transaction._keep
+    keep = file_transaction.Transaction._keep
 
-    def fail(self: config_files.Transaction, path: Path) -> None:
+    def fail(self: file_transaction.Transaction, path: Path) -> None:
         keep(self, path)
         if path == etc / "two":
             raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(config_files.Transaction, "_keep", fail)
+        patched.setattr(file_transaction.Transaction, "_keep", fail)
         new = {"a@b": "new"}
         result = run(patched, table(etc / "one", new), table(etc / "two", new))
     assert (

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.ilnmors.mail.plugins.module_utils import signed_profile
-from ansible_collections.ilnmors.mail.plugins.module_utils.config_files import Attributes
+from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import Attributes
 from ansible_collections.ilnmors.mail.plugins.module_utils.signed_profile import (
     Plan,
     SignedProfileError,
