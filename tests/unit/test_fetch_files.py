@@ -15,7 +15,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.fetch_files import (
     password_file_problems,
 )
 from ansible_collections.ilnmors.mail.plugins.modules import fetch_files
-from ansible_collections.ilnmors.mail.tests.unit.fake_mail import Authority
+from ansible_collections.ilnmors.mail.tests.unit.fake_authority import Authority
 
 
 @pytest.fixture

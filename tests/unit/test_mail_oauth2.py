@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.tests.unit.fake_mail import ADDRESS, Authority, unused_port
+from ansible_collections.ilnmors.mail.tests.unit.fake_authority import ADDRESS, Authority
+from ansible_collections.ilnmors.mail.tests.unit.fake_mail import unused_port
 from ansible_collections.ilnmors.mail.tests.unit.oauth2_programs import mail_oauth2
 
 NOW = 1_800_000_000.0

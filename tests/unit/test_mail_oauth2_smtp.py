@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.ilnmors.mail.tests.unit.fake_mail import ADDRESS, Authority
+from ansible_collections.ilnmors.mail.tests.unit.fake_authority import ADDRESS, Authority
 from ansible_collections.ilnmors.mail.tests.unit.oauth2_programs import mail_oauth2_smtp
 
 

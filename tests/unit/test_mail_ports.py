@@ -20,14 +20,8 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.mail_connection impor
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_ports import NoPath, NoStarttls, port_job
 from ansible_collections.ilnmors.mail.plugins.modules import mail_ports as mail_ports_module
-from ansible_collections.ilnmors.mail.tests.unit.fake_mail import (
-    ADDRESS,
-    NAME,
-    Authority,
-    Behaviour,
-    serve,
-    unused_port,
-)
+from ansible_collections.ilnmors.mail.tests.unit.fake_authority import ADDRESS, NAME, Authority
+from ansible_collections.ilnmors.mail.tests.unit.fake_mail import Behaviour, serve, unused_port
 
 SERVICES = [
     ("smtp", "starttls"),

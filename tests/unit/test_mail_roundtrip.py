@@ -24,14 +24,8 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.mail_roundtrip import
     check_accounts,
 )
 from ansible_collections.ilnmors.mail.plugins.modules import mail_roundtrip as mail_roundtrip_module
-from ansible_collections.ilnmors.mail.tests.unit.fake_mail import (
-    ADDRESS,
-    Authority,
-    Behaviour,
-    House,
-    serve,
-    unused_port,
-)
+from ansible_collections.ilnmors.mail.tests.unit.fake_authority import ADDRESS, Authority
+from ansible_collections.ilnmors.mail.tests.unit.fake_mail import Behaviour, House, serve, unused_port
 
 IL = "il@ilnmors.internal"
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.tests.unit.fake_mail import ADDRESS, Authority
+from ansible_collections.ilnmors.mail.tests.unit.fake_authority import ADDRESS, Authority
 from mbsync_fetch import watch
 
 USER, PASSWORD, TOKEN = "il@gmail.test", 'p"a\\ss wörd', "an-access-token"
