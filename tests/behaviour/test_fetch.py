@@ -26,7 +26,7 @@ from ansible_collections.ilnmors.mail.tests.behaviour.provider_snapshot import (
     snapshot,
     words,
 )
-from ansible_collections.ilnmors.mail.tests.behaviour.test_sieve import MARK, script
+from ansible_collections.ilnmors.mail.tests.behaviour.sieve_scripts import MARK, script
 from mbsync_fetch.names import decode, encode
 from testinfra.host import Host
 

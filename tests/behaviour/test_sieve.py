@@ -1,91 +1,21 @@
-"""Sieve: the house's script, personal ones, what they send, and ManageSieve on a real connection.
+"""Sieve: the house's script, personal ones, what they send, and those made in the webmail.
 
 Other mail that arrives meanwhile is handled by the user's own script, which is made active again at the end.
 """
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
-from ansible_collections.ilnmors.mail.tests.behaviour.sieve_client import ManageSieve, Refused
+from ansible_collections.ilnmors.mail.tests.behaviour.sieve_scripts import EXTENSIONS, MARK, Put, script
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
 from testinfra.host import Host
-
-MARK = "X-Behaviour-Test"
-# Dovecot's default ones, and what its role adds. Webmails offer what they find here.
-EXTENSIONS = {
-    "body",
-    "comparator-i;ascii-numeric",
-    "copy",
-    "date",
-    "duplicate",
-    "editheader",
-    "encoded-character",
-    "enotify",
-    "environment",
-    "envelope",
-    "extracttext",
-    "fileinto",
-    "foreverypart",
-    "ihave",
-    "imap4flags",
-    "include",
-    "index",
-    "mailbox",
-    "mime",
-    "regex",
-    "reject",
-    "relational",
-    "special-use",
-    "subaddress",
-    "vacation",
-    "variables",
-}
-
-
-@contextmanager
-def connect(house: House, name: str) -> Iterator[ManageSieve]:
-    """Log in to ManageSieve."""
-    with ManageSieve(house.mail_hostname, house.ca_file) as client:
-        client.log_in(name, house.password(name))
-        yield client
-
-
-Put = Callable[[str, str], object]
-
-
-@contextmanager
-def script(house: House, name: str, text: str, put: Put | None = None) -> Iterator[None]:
-    """Let a user's script treat mail with our mark, and the user's own one all other mail, for a while.
-
-    put: installs and activates a script, given its name and text; otherwise ManageSieve does.
-    """
-    own = f"behaviour-test-{secrets.token_hex(4)}"
-    with connect(house, name) as client:
-        former = client.active()
-    others = f'include :personal "{former}";' if former else ""
-    text = f'require {json.dumps(sorted(EXTENSIONS))};\nif not exists "{MARK}" {{ {others} stop; }}\n{text}\n'
-    try:
-        if put:
-            put(own, text)
-        else:
-            with connect(house, name) as client:
-                client.command("PUTSCRIPT", own, text)
-                client.command("SETACTIVE", own)
-        yield
-    finally:
-        with connect(house, name) as client:
-            client.command("SETACTIVE", former)
-            if own in client.scripts():
-                client.command("DELETESCRIPT", own)
 
 
 def compose(house: House, sender: str, recipient: str, **headers: str) -> EmailMessage:
@@ -340,73 +270,6 @@ def test_refused_mail_tells_its_sender(house: House) -> None:
         message = compose(house, "il", "guest")
         send(house, "il", message)
         wait_for(lambda: take(house, "il", "INBOX", "BODY", f'"{reason}"'), "the refusal")
-
-
-# --- ManageSieve
-
-
-def test_extensions_are_those_people_use(house: House) -> None:
-    with connect(house, "guest") as client:
-        assert set(client.capabilities["SIEVE"].split()) == EXTENSIONS
-        offered = {line[0]: line[-1] for line in client.command("CAPABILITY").lines}
-    assert offered["MAXREDIRECTS"] == "4"
-    assert offered["NOTIFY"] == "mailto"
-
-
-def test_a_script_is_kept_renamed_and_removed(house: House) -> None:
-    name, other = (f"behaviour-test-{secrets.token_hex(4)}" for _ in range(2))
-    text = '# Ümlaute "quoted"\r\nif not exists "Subject" { keep; }\r\n'
-    with connect(house, "guest") as client:
-        before = client.scripts()
-        client.command("PUTSCRIPT", name, text)
-        try:
-            assert client.command("GETSCRIPT", name).lines == [[text]]
-            client.command("RENAMESCRIPT", name, other)
-            assert client.scripts() == {**before, other: False}
-        finally:
-            client.command("DELETESCRIPT", other)
-        assert client.scripts() == before
-        with pytest.raises(Refused, match="NONEXISTENT"):
-            client.command("GETSCRIPT", name)
-
-
-def test_the_active_script_is_not_removed(house: House) -> None:
-    with script(house, "guest", "keep;"), connect(house, "guest") as client:
-        active = client.active()
-        assert active.startswith("behaviour-test-")
-        with pytest.raises(Refused, match="ACTIVE"):
-            client.command("DELETESCRIPT", active)
-        assert client.active() == active
-
-
-@pytest.mark.parametrize("verb", ["PUTSCRIPT", "CHECKSCRIPT"])
-def test_a_script_that_does_not_compile_is_refused_with_its_line(house: House, verb: str) -> None:
-    names = ["behaviour-test-refused"] if verb == "PUTSCRIPT" else []
-    with connect(house, "guest") as client:
-        before = client.scripts()
-        with pytest.raises(Refused, match="line 2: error: unknown command 'frobnicate'"):
-            client.command(verb, *names, 'keep;\r\nfrobnicate "mail";\r\n')
-        assert client.scripts() == before
-        client.command("CHECKSCRIPT", "keep;\r\n")
-
-
-def test_a_script_without_bounds_is_refused(house: House) -> None:
-    with connect(house, "guest") as client, pytest.raises(Refused, match="QUOTA/MAXSIZE"):
-        client.command("CHECKSCRIPT", "#" * (1 << 20) + "\r\nkeep;\r\n")
-
-
-def test_noop_and_logout_are_answered(house: House) -> None:
-    with connect(house, "guest") as client:
-        assert "TAG" in client.command("NOOP", "still there").text
-        client.command("LOGOUT")
-
-
-@pytest.mark.parametrize("name", ["guest", "gitea"])
-def test_who_may_not_log_in(house: House, name: str) -> None:
-    """A wrong password, and a machine that only sends with its right one."""
-    password = house.password(name) if name == "gitea" else "wrong"
-    with ManageSieve(house.mail_hostname, house.ca_file) as client, pytest.raises(Refused):
-        client.log_in(name, password)
 
 
 # --- the webmail
