@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 import socket
 import ssl
@@ -55,3 +56,14 @@ def loopback(mail: Host, address: str) -> Sender:
     if ":" in address and not mail.check_output("ip -6 -oneline address show dev lo"):
         pytest.skip("needs IPv6 on the mail host")
     return machine(mail, address)
+
+
+def trusts(mail: Host, house: House) -> bool:
+    """Whether the house trusts the address that this machine's connections come from."""
+    with socket.create_connection((house.mail_address, 25), clients.TIMEOUT) as connection:
+        address = connection.getsockname()[0]
+    patterns = mail.check_output("postconf -h mynetworks").replace("[", "").replace("]", "").split()
+    for pattern in patterns:  # The first that matches counts (match_list(3)).
+        if ipaddress.ip_address(address) in ipaddress.ip_network(pattern.removeprefix("!")):
+            return not pattern.startswith("!")
+    return False

@@ -11,8 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients, senders, talker
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
-from ansible_collections.ilnmors.mail.tests.behaviour.senders import Sender
-from ansible_collections.ilnmors.mail.tests.behaviour.test_strangers import trusts
+from ansible_collections.ilnmors.mail.tests.behaviour.senders import Sender, trusts
 from testinfra.host import Host
 
 WORLD = "probe@elsewhere.test"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
-from ansible_collections.ilnmors.mail.tests.behaviour.test_webmail_ban import JAIL, ask
+from ansible_collections.ilnmors.mail.tests.behaviour.webmail_ban import JAIL, ask
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
 from testinfra.host import Host
 

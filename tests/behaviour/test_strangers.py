@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import imaplib
-import ipaddress
 import poplib
 import smtplib
 import socket
@@ -12,6 +11,7 @@ import ssl
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House
+from ansible_collections.ilnmors.mail.tests.behaviour.senders import trusts
 from testinfra.host import Host
 
 WORLD = "someone@elsewhere.test"
@@ -114,17 +114,6 @@ def test_a_stranger_sends_nothing(house: House, mail: Host, port: int, recipient
         client.mail("someone@stranger.test")
         code, answer = client.rcpt(recipient)
     assert code in (530, 554), answer
-
-
-def trusts(mail: Host, house: House) -> bool:
-    """Whether the house trusts the address that this machine's connections come from."""
-    with socket.create_connection((house.mail_address, 25), clients.TIMEOUT) as connection:
-        address = connection.getsockname()[0]
-    patterns = mail.check_output("postconf -h mynetworks").replace("[", "").replace("]", "").split()
-    for pattern in patterns:  # The first that matches counts (match_list(3)).
-        if ipaddress.ip_address(address) in ipaddress.ip_network(pattern.removeprefix("!")):
-            return not pattern.startswith("!")
-    return False
 
 
 @pytest.mark.parametrize("port", [587, 465])

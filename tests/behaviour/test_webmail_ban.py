@@ -5,26 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
 from ansible_collections.ilnmors.mail.tests.behaviour.jail import Forgive, assert_named, forgiving, status
+from ansible_collections.ilnmors.mail.tests.behaviour.webmail_ban import JAIL, ask
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
 from testinfra.host import Host
 
-JAIL = "ilnmors-webmail"
-STRANGER = (Path(__file__).parent / "webmail_stranger.py").read_text()
-
 Inventory = dict[str, dict[str, Any]]
-
-
-def ask(host: Host, house: House, *arguments: str) -> list[int]:
-    """Have a machine look at the login page, or guess; return the status of each answer."""
-    words = " ".join(f"'{word}'" for word in arguments)
-    where = f"{house.webmail_address} {house.webmail_hostname} 443"
-    return list(map(int, host.check_output(f"python3 -c %s {where} {words}", STRANGER).split()))
 
 
 @pytest.fixture
