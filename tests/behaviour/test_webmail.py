@@ -248,7 +248,8 @@ def test_a_program_in_the_pool_can_do_nothing_else(app: Host) -> None:
     file = f"{DATA}/tmp/probe-{secrets.token_hex(8)}.php"
     try:
         app.check_output(f"printf %s {shlex.quote(probe)} > {file} && chmod 0644 {file}")
-        command = f"python3 -c {shlex.quote(caller)} /run/php/snappymail.sock {file}"
+        socket = app.check_output("sed -n 's/^listen = //p' /etc/php/*/fpm/pool.d/snappymail.conf")
+        command = f"python3 -c {shlex.quote(caller)} {socket} {file}"
         headers, _, body = app.check_output(command).partition("\r\n\r\n")
     finally:
         app.check_output(f"rm -f {file}")

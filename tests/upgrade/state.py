@@ -17,6 +17,8 @@ ITEMS = "(UID FLAGS INTERNALDATE RFC822.SIZE MODSEQ BODY.PEEK[])"
 
 USERS = ["il", "guest", "full"]
 
+POOLS = "/etc/php/*/fpm/pool.d/snappymail.conf"
+
 Mailbox = dict[str, Any]
 """validity, next and modseq; messages by UID: flags, date, size, hash of the bytes, modseq."""
 

@@ -122,6 +122,12 @@ def test_nothing_is_fetched_twice(house: House, mail: Host, known: dict[str, Any
     assert new == [uid.decode()]
 
 
+def test_the_webmail_runs_beside_an_old_php(webmail: Webmail, app: Host) -> None:
+    assert webmail.start()["System"]["version"]
+    assert len(app.check_output(f"ls {state.POOLS}").splitlines()) == 1
+    app.check_output("systemctl is-active old-php && systemctl stop old-php")
+
+
 def test_the_webmail_knows_who_was_logged_in(webmail: Webmail, known: dict[str, Any]) -> None:
     webmail.session.cookies.update(known["cookies"])
     assert webmail.start()["Auth"]

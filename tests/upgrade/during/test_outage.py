@@ -10,7 +10,15 @@ import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
 from ansible_collections.ilnmors.mail.tests.behaviour.provider_mailboxes import deliver
+from ansible_collections.ilnmors.mail.tests.upgrade import state
 from testinfra.host import Host
+
+LISTEN = """import signal, socket, sys
+with socket.socket(socket.AF_UNIX) as one:
+    one.bind(sys.argv[1])
+    one.listen()
+    signal.pause()
+"""
 
 
 def test_dovecot_refuses_the_old_configuration(house: House, mail: Host) -> None:
@@ -48,3 +56,9 @@ def test_what_waited_before_still_waits(mail: Host) -> None:
 
 def test_mail_arrives_at_a_provider(provider: Host, known: dict[str, Any]) -> None:
     known["arrived"] = str(deliver(provider, "il@gmail.test")["Message-ID"])
+
+
+def test_an_old_php_may_stay(app: Host) -> None:
+    """Debian removes it; other repositories have it for the new series, too. It still listens where it did."""
+    socket_path = app.check_output(f"sed -n 's/^listen = //p' {state.POOLS}")
+    app.check_output("systemd-run --unit=old-php python3 -c %s %s", LISTEN, socket_path)
