@@ -41,7 +41,7 @@ from ansible_collections.ilnmors.mail.tests.behaviour.provider_snapshot import (
 )
 from testinfra.host import Host
 
-ROUNDS = int(os.environ.get("FETCH_ROUNDS", "100"))
+ROUNDS = int(os.environ.get("FETCH_ROUNDS", "50"))
 SEED = os.environ.get("FETCH_SEED", "") or secrets.token_hex(4)
 
 NAME, ADDRESS, PASSWORD = "rounds", "rounds@moody.test", "moody-lab-password"
