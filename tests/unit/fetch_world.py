@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from mbsync_fetch.names import Mailbox
 from mbsync_fetch.provider import Content, MailboxStatus, Message
 from mbsync_fetch.session import Session
 from mbsync_fetch.status import Refused
-from mbsync_fetch.sync_state import SyncState
+from mbsync_fetch.sync_state import SyncState, interrupted
 
 ACCOUNT = Account(
     name="gmail",
@@ -131,7 +131,7 @@ class FakeHouse:
         return self.left
 
     def fingerprints(self, folder: str) -> dict[int, bytes]:
-        return {uid: fp(text) for uid, text in self.boxes[folder].messages.items()}
+        return {uid: fp(text) for uid, text in self.boxes.get(folder, Box()).messages.items()}
 
     def append(self, folder: str, message: bytes, flags: Iterable[str], _date: str) -> int:
         return self.boxes[folder].add(message.decode(), *flags)
@@ -156,7 +156,7 @@ class FakeHouse:
 
 @dataclass
 class World:
-    """An account, both sides, and what was pulled in the last fetch."""
+    """An account, both sides, and what was pulled in the last fetch. pause: called where mbsync may be stopped."""
 
     directory: Path
     provider: FakeProvider
@@ -166,31 +166,49 @@ class World:
     budget: int | None = None
     pulled: list[str] = field(default_factory=list)
     last: fetch.Fetch | None = None
+    pause: Callable[[], object] = lambda: None
+    _sent: dict[str, int] = field(default_factory=dict)
 
     def mbsync(self, record: Any, wanted: frozenset[int], _total: int) -> Outcome:
         """Do as mbsync does between its doors."""
         path = self.directory / "sync" / record.alias
         far, near = self.provider.boxes[record.raw], self.house.boxes[record.house]
         state = SyncState.read(path) or SyncState()
+        unfinished = interrupted(path)
         doors: Any = [Door(None, b"", {}, "", None, 1.0) for _ in range(2)]  # type: ignore[arg-type]
-        for uid in sorted(wanted):
-            assert uid > state.max_pulled
-            assert uid not in state.pairs
-            if uid in self.provider.cut:
-                doors[0]._owed[b"1"] = ("UID FETCH", uid)
-                doors[0].error = OSError("cut")
-                break
-            if uid in self.provider.passed_over:
-                continue
-            if uid in self.provider.refused:
-                doors[0].refusals.append(Refusal("UID FETCH", uid, "NO cannot"))
-                continue
-            state.pairs[uid] = near.add(far.messages[uid], *far.flags[uid])
-            self.pulled.append(far.messages[uid])
-        else:
-            state.max_pulled = max([state.max_pulled, *wanted])
+        for uid, mark in state.pending.items():
+            if self._sent.get(mark) in near.messages:
+                state.pairs[uid] = self._sent[mark]
         state.far_validity, state.near_validity = far.uidvalidity, near.uidvalidity
         state.write(path)
+        journal = ["5", f"| {far.uidvalidity} {near.uidvalidity}"]
+        try:
+            for uid in sorted(wanted - state.pairs.keys() if unfinished else wanted):
+                assert unfinished or uid > state.max_pulled
+                assert uid not in state.pairs
+                if uid in self.provider.cut:
+                    doors[0]._owed[b"1"] = ("UID FETCH", uid)
+                    doors[0].error = OSError("cut")
+                    break
+                if uid in self.provider.passed_over:
+                    continue
+                if uid in self.provider.refused:
+                    doors[0].refusals.append(Refusal("UID FETCH", uid, "NO cannot"))
+                    continue
+                mark = f"{record.alias}-{far.uidvalidity}-{uid}-{near.uidnext}"
+                journal += [f"+ {uid} 0", f"# {uid} 0 {mark}"]
+                self.pause()
+                self._sent[mark] = state.pairs[uid] = near.add(far.messages[uid], *far.flags[uid])
+                self.pulled.append(far.messages[uid])
+                self.pause()
+                journal.append(f"> {uid} 0 {state.pairs[uid]}")
+            else:
+                state.max_pulled = max([state.max_pulled, *wanted])
+            state.write(path)
+        except KeyboardInterrupt:
+            path.with_name(f"{path.name}.journal").write_text("".join(f"{line}\n" for line in journal))
+            path.with_name(f"{path.name}.new").touch()
+            raise
         return Outcome(doors[0].error is None, "", *doors)
 
     def fetch(self, *, quick: bool = False) -> run.Run:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -19,7 +20,7 @@ from ansible_collections.ilnmors.mail.tests.unit.fetch_world import (
     World,
     boxes,
 )
-from mbsync_fetch import arrivals, sequence_set
+from mbsync_fetch import arrivals, fetch, sequence_set
 from mbsync_fetch.ledger import Ledger
 from mbsync_fetch.mirror import Mirror
 from mbsync_fetch.provider import ProviderError
@@ -116,6 +117,61 @@ def test_a_renumbering_that_was_stopped_is_gone_on_with(
     state = SyncState.read(world.directory / "sync" / "f0001")
     assert state is not None
     assert state.pairs == {1: 2, 2: 3, 3: 1}
+
+
+def renumber(world: World, name: str, texts: str) -> None:
+    former = world.provider.boxes[name]
+    world.provider.boxes[name] = Box(uidvalidity=former.uidvalidity + 100)
+    for text in texts.split():
+        world.provider.boxes[name].add(text)
+
+
+def stop_fetch(world: World, monkeypatch: pytest.MonkeyPatch, kind: type, name: str, *, done: bool) -> None:
+    """Stop a fetch where it calls a method first. done: once that has done its work."""
+    original = getattr(kind, name)
+
+    def stopping(*arguments: Any) -> None:
+        if done:
+            original(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(kind, name, stopping)
+        with pytest.raises(KeyboardInterrupt):
+            world.fetch()
+
+
+def test_a_stopped_renumbering_that_another_follows_pairs_no_other_messages(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.account = replace(ACCOUNT, mirror=True)
+    world.fetch()
+    renumber(world, "INBOX", "c b a")
+    stop_fetch(world, monkeypatch, Ledger, "replace", done=False)
+    renumber(world, "INBOX", "b c a")
+    world.fetch()
+    del world.provider.boxes["INBOX"].messages[2]
+    world.fetch()
+    assert {"a", "b"} <= set(world.inside()["Google/INBOX"])
+    assert world.pulled == []
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_what_came_before_a_renumbering_and_was_not_recorded_comes_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    """steps: how far mbsync gets with two messages: 1 and 3 are those at which it has yet to note that one came."""
+    monkeypatch.setattr(fetch, "_journal_version", lambda: 5)
+    world.fetch()
+    for text in ("e", "f"):
+        world.provider.boxes["INBOX"].add(text)
+    world.pause = Mock(side_effect=[*[None] * steps, KeyboardInterrupt])
+    with pytest.raises(KeyboardInterrupt):
+        world.fetch()
+    world.pause = Mock()
+    renumber(world, "INBOX", "f e c a b")
+    world.fetch()
+    assert world.inside()["Google/INBOX"] == ["a", "b", "c", "e", "f"]
 
 
 def test_equal_messages_all_come(world: World) -> None:
@@ -258,6 +314,21 @@ def test_archived_mail_that_gets_two_labels_is_under_both(gmail: World) -> None:
     assert gmail.inside()["Google/Work"] == gmail.inside()["Google/Family"] == ["archived"]
 
 
+@pytest.mark.parametrize("done", [False, True])
+def test_a_second_label_is_a_copy_more_also_after_a_stop(
+    gmail: World, monkeypatch: pytest.MonkeyPatch, done: bool
+) -> None:
+    gmail.account = replace(gmail.account, labels=True)
+    gmail.fetch()
+    gmail.provider.boxes["INBOX"].add("d")
+    stop_fetch(gmail, monkeypatch, SyncState, "write", done=done)
+    gmail.provider.boxes["Receipts"].add("d")
+    gmail.fetch()
+    assert "d" in gmail.inside()["Google/INBOX"]
+    assert gmail.inside()["Google/Receipts"] == ["b", "c", "d"]
+    assert "Google/Archive" not in gmail.inside()
+
+
 def test_a_label_given_later_is_a_copy_more(gmail: World) -> None:
     gmail.account = replace(gmail.account, labels=True)
     gmail.fetch()
@@ -321,6 +392,37 @@ def test_a_copy_of_a_message_that_was_moved_comes(world: World, deleted: bool) -
     world.fetch()
     assert world.pulled == ["b"]
     assert world.inside()["Google/Archive"] == ["b"]
+
+
+@pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize("target", ["INBOX", "Work"])
+def test_a_copy_of_a_message_that_was_moved_comes_also_after_a_stop(
+    world: World, monkeypatch: pytest.MonkeyPatch, target: str, done: bool
+) -> None:
+    """Moved to another mailbox, or out of its own and back."""
+    world.fetch()
+    del world.provider.boxes["INBOX"].messages[2]
+    world.provider.boxes[target].add("b")
+    stop_fetch(world, monkeypatch, SyncState, "write", done=done)
+    world.fetch()
+    assert world.pulled == []
+    world.provider.boxes["INBOX"].add("b")
+    world.fetch()
+    assert world.pulled == ["b"]
+
+
+def test_a_message_that_is_moved_again_moves_again_in_the_house(world: World) -> None:
+    """Also out of a mailbox that nothing was ever pulled from."""
+    world.provider.boxes["Archive"] = Box()
+    world.fetch()
+    del world.provider.boxes["INBOX"].messages[2]
+    world.provider.boxes["Archive"].add("b")
+    world.fetch()
+    world.provider.boxes["Archive"].messages.clear()
+    world.provider.boxes["Work"].add("b")
+    world.fetch()
+    assert world.pulled == []
+    assert world.inside() == {"Google/INBOX": ["a", "c"], "Google/Work": ["b", "d"]}
 
 
 def test_a_message_that_comes_back_to_its_mailbox_is_the_same(world: World) -> None:
@@ -412,6 +514,49 @@ def test_mirroring_follows_a_move_instead_of_deleting(world: World) -> None:
     assert world.inside() == {"Google/INBOX": ["b", "c"], "Google/Work": ["a", "d"]}
 
 
+def test_mirroring_follows_a_move_where_inbox_alone_has_news(world: World) -> None:
+    world.account = replace(ACCOUNT, mirror=True)
+    world.fetch()
+    world.house.ensure("Kept")
+    world.house.move("Google/INBOX", [2], "Kept")
+    for uid in (1, 2):
+        world.provider.boxes["Work"].add(world.provider.boxes["INBOX"].messages.pop(uid))
+    world.fetch(quick=True)
+    world.fetch()
+    assert world.pulled == []
+    assert world.inside() == {"Google/INBOX": ["c"], "Google/Work": ["a", "d"], "Kept": ["b"]}
+
+
+def test_what_another_mailbox_has_still_makes_no_fetch_of_inbox_a_whole_one(gmail: World) -> None:
+    gmail.account = replace(gmail.account, mirror=True)
+    gmail.fetch()
+    gmail.provider.boxes["INBOX"].messages.pop(1)  # archived
+    assert len(gmail.fetch(quick=True).fetch.reports) == 1
+    gmail.provider.boxes["INBOX"].messages.clear()
+    gmail.provider.boxes[ALL].messages.clear()
+    gmail.provider.boxes["Receipts"].messages.clear()
+    gmail.fetch(quick=True)
+    assert gmail.inside() == {"Google/Sent": ["s"]}
+
+
+def test_mirroring_follows_a_move_during_a_fetch(world: World) -> None:
+    world.account = replace(ACCOUNT, mirror=True)
+    world.provider.boxes["Archive"] = Box()
+    world.fetch()
+    work, archive = world.provider.boxes["Work"], world.provider.boxes["Archive"]
+    # The last one that is looked at.
+    world.provider.boxes["Work"].add("e")
+    world.pause = lambda: 1 in work.messages and archive.add(work.messages.pop(1))
+    world.fetch()
+    world.fetch()
+    assert world.pulled == []
+    assert world.inside() == {
+        "Google/Archive": ["d"],
+        "Google/INBOX": ["a", "b", "c"],
+        "Google/Work": ["e"],
+    }
+
+
 def test_mirroring_leaves_a_folder_alone_that_its_owner_made_anew(world: World) -> None:
     world.account = replace(ACCOUNT, mirror=True)
     world.fetch()
@@ -430,7 +575,7 @@ def test_mirroring_waits_where_a_mailbox_was_renumbered_meanwhile(world: World) 
         world.last.session.ledger = ledger
         box = world.provider.boxes["INBOX"]
         box.uidvalidity, box.messages = 7, {uid + 2: text for uid, text in box.messages.items()}
-        Mirror(world.last.session).mailbox(ledger.folders()[0])
+        Mirror(world.last.session, ledger.folders()).follow()
     assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
 
 

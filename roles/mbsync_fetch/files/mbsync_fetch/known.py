@@ -34,7 +34,7 @@ class Known:
         state = self.session.state(record.alias)
         paired = {uid: message for uid, message in new.items() if uid in state.pairs}
         self._arrivals.record(record, paired)
-        return self._settle(record, new, dict.fromkeys(paired, 0))
+        return self._take(record, new, paired)
 
     def adopted(
         self, record: FolderRecord, far: MailboxStatus, new: dict[int, Message]
@@ -48,7 +48,9 @@ class Known:
             f"{decode(record.raw)}: {len(pairs)} of {far.messages} messages are in {record.house} already, "
             "and were not fetched again"
         )
-        return self._settle(record, new, pairs)
+        # What has a pair is recorded by the next fetch if this one is stopped here.
+        self._pair(record, pairs)
+        return self._take(record, new, pairs)
 
     def returned(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
         """Recognise what has left this mailbox, which is open, and come back, as out of the trash; return the rest."""
@@ -65,9 +67,11 @@ class Known:
         left = {uid: fingerprint for uid, fingerprint in before.items() if uid not in present}
         returned = recognise(left, {uid: message.fingerprint for uid, message in new.items()})
         state = self.session.state(record.alias)
-        new = self._settle(record, new, {uid: state.pairs.get(old, 0) for uid, old in returned.items()})
-        self.session.ledger.forget(record.alias, returned.values())
-        return new
+        with self.session.ledger.transaction():
+            self.session.ledger.forget(record.alias, returned.values())
+            rest = self._take(record, new, returned)
+        self._pair(record, {uid: state.pairs.get(old, 0) for uid, old in returned.items()})
+        return rest
 
     def elsewhere(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
         """Recognise what the house has from another mailbox of the account; return what it has not.
@@ -83,16 +87,18 @@ class Known:
             if self.session.account.inbox and record.role == "inbox":
                 self._arrivals.filter(record, new, pairs)
             with self.session.ledger.transaction():
-                new = self._settle(record, new, pairs)
                 for alias, uids in moved.items():
-                    self._leave(alias, uids.values())
+                    if self.session.ledger.folder(alias).role != "all":  # which still has them
+                        self.session.ledger.forget(alias, uids.values())
+                new = self._take(record, new, pairs)
+            self._pair(record, pairs)
         if record.role == "all":
             # What becomes of a draft is another message, though it may look the same.
             drafts = {uid: NOTHING for uid, message in new.items() if r"\draft" in message.flags}
             self.session.ledger.take(record.alias, drafts)
             new = {uid: message for uid, message in new.items() if uid not in drafts}
         if record.role == "all" or (self.session.account.labelled and not self.session.account.labels):
-            new = self._settle(record, new, dict.fromkeys(self._copies(record, new), 0))
+            new = self._take(record, new, self._copies(record, new))
         return new
 
     def renumber(self, record: FolderRecord, far: MailboxStatus) -> None:
@@ -112,8 +118,12 @@ class Known:
         state = SyncState.read(path)
         # It has been done already if a fetch was stopped after this.
         if state is not None and state.far_validity != far.uidvalidity:
+            if state.far_validity not in (UNKNOWN, record.uidvalidity):
+                state.pairs.clear()  # by numbers between those, that nothing tells of any more
             self._left |= {(record.alias, uid): state.pairs.get(old, 0) for uid, old in left.items()}
+            unrecorded = self._unrecorded(record, state, before)
             state.pairs = {uid: state.pairs[old] for uid, old in same.items() if state.pairs.get(old)}
+            state.pairs |= recognise(unrecorded, {uid: mark for uid, mark in now.items() if uid not in same})
             state.far_validity, state.max_pulled = far.uidvalidity, 0
             state.write(path)
         with self.session.ledger.transaction():
@@ -142,19 +152,36 @@ class Known:
 
     # --- how
 
-    def _settle(
-        self, record: FolderRecord, new: Mapping[int, Message], pairs: Mapping[int, int]
+    def _take(
+        self, record: FolderRecord, new: Mapping[int, Message], known: Collection[int]
     ) -> dict[int, Message]:
-        """Record messages (UID at the provider, in the house or 0) that need not be pulled; return the rest."""
-        if any(pairs.values()):
-            path = self.session.state_path(record.alias)
-            state = self.session.state(record.alias)
-            if not interrupted(path):
-                state.pairs |= {far: near for far, near in pairs.items() if near}
-                path.parent.mkdir(mode=0o700, exist_ok=True)
-                state.write(path)
-        self.session.ledger.take(record.alias, {uid: new[uid].fingerprint for uid in pairs})
-        return {uid: message for uid, message in new.items() if uid not in pairs}
+        """Record messages that need not be pulled; return the rest."""
+        self.session.ledger.take(record.alias, {uid: new[uid].fingerprint for uid in known})
+        return {uid: message for uid, message in new.items() if uid not in known}
+
+    def _pair(self, record: FolderRecord, pairs: Mapping[int, int]) -> None:
+        """Have mbsync remember where in the house messages lie (UID at the provider, in the house or 0)."""
+        path = self.session.state_path(record.alias)
+        if interrupted(path) or not any(pairs.values()):
+            return
+        state = self.session.state(record.alias)
+        if UNKNOWN in (state.far_validity, state.near_validity):
+            far, near = self.session.provider.status(record.raw), self.session.house.status(record.house)
+            if far and near:
+                state.far_validity, state.near_validity = far.uidvalidity, near.uidvalidity
+        state.pairs |= {uid: number for uid, number in pairs.items() if number}
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        state.write(path)
+
+    def _unrecorded(
+        self, record: FolderRecord, state: SyncState, before: Mapping[int, bytes]
+    ) -> dict[int, bytes]:
+        """Find what an earlier fetch may have brought but was kept from recording, by the house's UIDs."""
+        if not state.pending and state.pairs.keys() <= before.keys():
+            return {}
+        recorded = {state.pairs.get(uid) for uid in before}
+        near = self.session.house.fingerprints(record.house)
+        return {uid: mark for uid, mark in near.items() if uid not in recorded}
 
     def _copies(self, record: FolderRecord, new: Mapping[int, Message]) -> list[int]:
         """Find which new messages are another label's copy."""
@@ -173,9 +200,12 @@ class Known:
             places = self.session.ledger.places(fingerprints)
         records = {other.alias: other for other in self.session.ledger.folders()}
         uids: dict[str, set[int]] = defaultdict(set)
-        for alias, there in itertools.chain.from_iterable(places.values()):
-            if alias != record.alias:
-                uids[alias].add(there)
+        for found_at in places.values():
+            # What all mail alone had lies there; what another mailbox has, or had, lies in that one's folder.
+            alone = all(records[alias].role == "all" for alias, _ in found_at)
+            for alias, there in found_at:
+                if alias != record.alias and (alone or records[alias].role != "all"):
+                    uids[alias].add(there)
         absent = {alias: self._absent(records[alias], there) for alias, there in uids.items()}
         if uids:
             self.session.provider.examine(record.raw)
@@ -223,14 +253,3 @@ class Known:
         if moved:
             say(f"{decode(record.raw)}: {len(moved)} messages have moved here from {decode(other.raw)}")
         return {uid: moved.get(number, 0) for uid, number in near.items()}
-
-    def _leave(self, alias: str, uids: Collection[int]) -> None:
-        """Record that messages have moved out of a mailbox: what comes once more is another one."""
-        if self.session.ledger.folder(alias).role != "all":
-            self.session.ledger.forget(alias, uids)
-            return
-        # All mail still has them.
-        path, state = self.session.state_path(alias), self.session.state(alias)
-        if not interrupted(path):
-            state.pairs |= dict.fromkeys(uids, 0)
-            state.write(path)

@@ -4,8 +4,13 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
 from .ledger import FolderRecord
 from .names import decode
+from .provider import ProviderError
 from .session import Session, say
 from .sync_state import UNKNOWN, SyncState, interrupted
 
@@ -14,45 +19,74 @@ AT_ONCE, SHARE = 10, 0.5
 
 
 class Mirror:
-    """The mailboxes of an account whose deletions are followed."""
+    """The mailboxes of an account whose deletions are followed, as they are now: before what is new is fetched.
 
-    def __init__(self, session: Session) -> None:
+    What leaves one later may have moved to another that was looked at before.
+    """
+
+    def __init__(self, session: Session, records: Iterable[FolderRecord]) -> None:
         self.session = session
+        self.gone = {record.alias: gone for record in records if (gone := self._gone(record))}
 
-    def mailbox(self, record: FolderRecord) -> None:
+    def follow(self) -> None:
         """Delete in the house what the owner has deleted at the provider, where it still is where it landed."""
-        state = SyncState.read(self.session.state_path(record.alias))
+        for alias in self.gone:
+            self._follow(self.session.ledger.folder(alias), *self.gone[alias])
+
+    def _gone(self, record: FolderRecord) -> tuple[int, set[int]] | None:
+        """Return the UIDVALIDITY of a mailbox, and which messages neither it nor another one has any more."""
+        taken = self.session.ledger.taken(record.alias)
+        if not taken or self.session.provider.status(record.raw) is None:
+            return None
+        try:
+            far = self.session.provider.examine(record.raw)
+            here = self.session.provider.uids()
+        except ProviderError as error:
+            if error.kind != "error":
+                raise
+            return None  # the fetch of it fails as well, and says so
+        # Numbers of another UIDVALIDITY are those of other messages.
+        if far.uidvalidity != record.uidvalidity:
+            return None
+        gone = self._nowhere(record, {uid: taken[uid] for uid in taken.keys() - here})
+        return (far.uidvalidity, gone) if gone else None
+
+    def _follow(self, record: FolderRecord, uidvalidity: int, gone_before: set[int]) -> None:
+        path = self.session.state_path(record.alias)
+        state, near = SyncState.read(path), self.session.house.status(record.house)
         if (
             state is None
-            or interrupted(self.session.state_path(record.alias))
-            or self.session.provider.status(record.raw) is None
+            or interrupted(path)
+            or record.uidvalidity != uidvalidity
+            or near is None
+            or state.near_validity not in (UNKNOWN, near.uidvalidity)
         ):
             return
-        # Numbers of another UIDVALIDITY, on either side, are those of other messages.
-        far, near = self.session.provider.examine(record.raw), self.session.house.status(record.house)
-        known = self.session.ledger.folder(record.alias).uidvalidity
-        if far.uidvalidity != known or near is None or state.near_validity not in (UNKNOWN, near.uidvalidity):
-            return
         taken = self.session.ledger.taken(record.alias)
-        gone = sorted(set(taken) - set(self.session.provider.uids()))
-        gone = [uid for uid in gone if not self._elsewhere(record, taken[uid])]
+        gone = self._nowhere(record, {uid: taken[uid] for uid in gone_before & taken.keys()})
         if len(gone) > max(AT_ONCE, SHARE * len(taken)):
             self.session.note(
                 f"{decode(record.raw)}: {len(gone)} of {len(taken)} messages have gone at once, and are kept in "
                 f"{record.house}; delete them there if that was meant"
             )
         else:
-            here = [state.pairs[uid] for uid in gone if state.pairs.get(uid)]
+            here = [state.pairs[uid] for uid in sorted(gone) if state.pairs.get(uid)]
             self.session.house.remove(record.house, here)
             if here:
                 say(f"{decode(record.raw)}: {len(here)} messages were deleted at the provider, and here")
         self.session.ledger.forget(record.alias, gone)
 
-    def _elsewhere(self, record: FolderRecord, fingerprint: bytes) -> bool:
-        """Tell whether the account still has a message in another of its mailboxes."""
+    def _nowhere(self, record: FolderRecord, gone: Mapping[int, bytes]) -> set[int]:
+        """Tell which of these messages, by UID and fingerprint, the account has in no other of its mailboxes."""
+        places = self.session.ledger.places(set(gone.values()))
+        uids: dict[str, set[int]] = defaultdict(set)
+        for alias, uid in itertools.chain.from_iterable(places.values()):
+            if alias != record.alias:
+                uids[alias].add(uid)
         records = {other.alias: other for other in self.session.ledger.folders()}
-        return any(
-            self.session.present(records[alias], {uid})
-            for alias, uid in self.session.ledger.places({fingerprint}).get(fingerprint, ())
-            if alias != record.alias
-        )
+        present = {alias: self.session.present(records[alias], there) for alias, there in uids.items()}
+        return {
+            uid
+            for uid, mark in gone.items()
+            if not any(there in present.get(alias, ()) for alias, there in places[mark])
+        }

@@ -53,9 +53,9 @@ class Run:
         far = self.session.provider.status(records[0].raw)
         if far is None or far.uidvalidity != records[0].uidvalidity:
             return False
+        if self.session.account.mirror and Mirror(self.session, records).gone:
+            return False  # it may have moved to another mailbox
         self.fetch.mailbox(records[0], far, again=False)
-        if self.session.account.mirror:
-            Mirror(self.session).mailbox(records[0])
         return True
 
     def all(self) -> None:
@@ -63,6 +63,7 @@ class Run:
         layout = Layout(self.session)
         records = layout.update()
         self.unmatched = layout.unmatched
+        mirror = Mirror(self.session, records if self.session.account.mirror else ())
         failed: list[ProviderError] = []
         for record in records:
             try:
@@ -79,9 +80,7 @@ class Run:
                 failed.append(ProviderError("error", f"{decode(record.raw)}: {error}"))
         if failed:
             raise failed[0]
-        if self.session.account.mirror:
-            for record in records:
-                Mirror(self.session).mailbox(record)
+        mirror.follow()
         self.fetch.reports += layout.gone()
 
     def shortage(self) -> tuple[Kind, str] | None:
