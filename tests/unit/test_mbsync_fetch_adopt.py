@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import gzip
+import imaplib
 import json
 import os
 from argparse import Namespace
@@ -23,8 +24,9 @@ from ansible_collections.ilnmors.mail.tests.unit.fetch_world import (
     boxes,
     fp,
 )
-from mbsync_fetch import adopt, run
+from mbsync_fetch import adopt, old_files, run
 from mbsync_fetch.house import HouseError
+from mbsync_fetch.old_files import AdoptError
 from mbsync_fetch.sync_state import SyncStateError
 
 ARRIVED = 1_700_000_000
@@ -110,7 +112,7 @@ def make_world(
         def __exit__(self, *_: object) -> None:
             pass
 
-    monkeypatch.setattr(adopt, "fingerprint", lambda header, _date: fp(header.split()[1].decode()))
+    monkeypatch.setattr(old_files, "fingerprint", lambda header, _date: fp(header.split()[1].decode()))
     monkeypatch.setattr(adopt, "Provider", lambda _account, _secret: Session(world.provider))
     monkeypatch.setattr(adopt, "House", lambda _door: Session(world.house))
     return world
@@ -153,7 +155,7 @@ def test_a_maildir_is_not_fetched_again(world: OldWorld, tmp_path: Path) -> None
         {"\\Draft", "\\Flagged", "$Forwarded", "\\Answered", "\\Seen"},
         set(),
     ]
-    assert world.shop.dates[0] == adopt._internaldate(ARRIVED)
+    assert world.shop.dates[0] == imaplib.Time2Internaldate(ARRIVED).strip('"')
     assert snapshot(tmp_path / "old") == before
 
 
@@ -329,7 +331,7 @@ def test_compressed_messages_are_read(world: OldWorld, tmp_path: Path) -> None:
     world.adopt("INBOX", tmp_path / "old")
     assert world.inside() == {"Google/INBOX": ["a"]}
     path.write_bytes(b"(\xb5/\xfd\0\0a")
-    with pytest.raises(adopt.AdoptError, match="is no message; if it is compressed, decompress it first"):
+    with pytest.raises(AdoptError, match="is no message; if it is compressed, decompress it first"):
         world.adopt("INBOX", tmp_path / "old")
 
 
@@ -437,7 +439,7 @@ def test_what_cannot_be_adopted_is_named(
     (tmp_path / "broken").write_text("FarUidValidity 1\n")
     (tmp_path / "older").write_text("1\n")
     paths = [tmp_path / name if name else None for name in (directory, state)]
-    with pytest.raises((adopt.AdoptError, SyncStateError)) as error:
+    with pytest.raises((AdoptError, SyncStateError)) as error:
         world.adopt(mailbox, *paths)
     assert str(error.value) == problem.format(tmp=tmp_path)
     assert world.house.boxes == {} or not world.inside()
@@ -447,7 +449,7 @@ def test_a_mailbox_that_was_renumbered_is_fetched_first(world: OldWorld, tmp_pat
     world.fetch()
     world.provider.boxes["INBOX"].uidvalidity = 77
     with pytest.raises(
-        adopt.AdoptError, match="INBOX: its last fetch was cut off, or it has been numbered anew since"
+        AdoptError, match="INBOX: its last fetch was cut off, or it has been numbered anew since"
     ):
         world.adopt("INBOX", maildir(tmp_path / "old", "a"))
     world.fetch()

@@ -1,0 +1,39 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""As whom an adoption reads and writes: it is started by root, and goes on as the account's user."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+from collections.abc import Iterator
+from pathlib import Path
+
+STATES = Path("/var/lib/mbsync-fetch")
+
+
+@contextlib.contextmanager
+def as_root() -> Iterator[None]:
+    """Read what only its owner can, if the program was started by root."""
+    user = os.geteuid()
+    if os.getuid() == 0:
+        os.seteuid(0)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def become(name: str) -> Path:
+    """Go on as the user of an account, as far as files are written; return the account's directory."""
+    directory = STATES / name
+    user = pwd.getpwnam(f"mbsync-fetch-{name}")
+    with contextlib.suppress(FileExistsError):
+        directory.mkdir(mode=0o700)
+        os.chown(directory, user.pw_uid, user.pw_gid)
+    os.umask(0o077)
+    os.setgroups([])
+    os.setegid(user.pw_gid)
+    os.seteuid(user.pw_uid)
+    return directory
