@@ -1,18 +1,15 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""When a fetch is tried again, what is kept of it, and who is told."""
+"""When a fetch is tried again, and what is kept of it."""
 
 from __future__ import annotations
 
-import email
 import json
 import stat
-from dataclasses import asdict, fields, replace
-from email import policy
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from mbsync_fetch.account import Account
 from mbsync_fetch.status import (
     NOTES,
     Kind,
@@ -22,8 +19,6 @@ from mbsync_fetch.status import (
     Status,
     kind_of,
     knows,
-    metrics,
-    owner_message,
     recognisable,
     write_file,
 )
@@ -297,90 +292,3 @@ def test_a_credential_is_known_again_but_not_told() -> None:
     assert not knows(kept, "another")
     assert not knows("", SECRET)
     assert not knows("not hex", SECRET)
-
-
-# --- who is told
-
-
-def account(mechanism: str) -> Account:
-    said = {
-        "name": "gmail",
-        "host": "imap.gmail.test",
-        "username": "il@gmail.test",
-        "mechanism": mechanism,
-        "owner": "il@ilnmors.internal",
-    }
-    return Account(**{**dict.fromkeys(entry.name for entry in fields(Account)), **said})  # type: ignore[arg-type]
-
-
-STEPS = {"password": "Many providers want an app password", "xoauth2": "apps with access"}
-REMEDIES = {"password": "write the right (app) password", "xoauth2": "authorize the account again"}
-
-
-@pytest.mark.parametrize("mechanism", ["password", "xoauth2"])
-def test_the_owner_is_told_what_happened_and_what_to_do(mechanism: str) -> None:
-    status = Status()
-    for _ in range(3):
-        status = fail(status, "refused", token=mechanism == "xoauth2")
-    raw = owner_message(account(mechanism), status, NOW)
-    assert SECRET.encode() not in raw
-    assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
-    message = email.message_from_bytes(raw, policy=policy.default)
-    assert dict(message.items()) | {"Message-ID": ""} == {
-        "From": '"Mail at ilnmors.internal" <postmaster@ilnmors.internal>',
-        "To": "il@ilnmors.internal",
-        "Subject": "Mail of il@gmail.test is no longer fetched",
-        "Date": "Fri, 15 Jan 2027 08:00:00 +0000",
-        "Message-ID": "",
-        "Auto-Submitted": "auto-generated",
-        "Content-Type": 'text/plain; charset="utf-8"',
-        "Content-Transfer-Encoding": "7bit",
-        "MIME-Version": "1.0",
-    }
-    assert message["Message-ID"].endswith("@ilnmors.internal>")
-    body = " ".join(message.get_content().split())
-    for said in (
-        "imap.gmail.test",
-        "3 times",
-        "it said no",
-        '"gmail"',
-        STEPS[mechanism],
-        REMEDIES[mechanism],
-    ):
-        assert said in body
-
-
-def test_metrics_are_in_the_text_format() -> None:
-    status = Status().counted(NOW, 42).succeeded(NOW, [replace(INBOX, house='a "b"\\c\nd')])
-    assert metrics("gmail", status, NOW) == (
-        """\
-# HELP mbsync_fetch_up Whether the last attempt succeeded.
-# TYPE mbsync_fetch_up gauge
-mbsync_fetch_up{account="gmail"} 1
-# HELP mbsync_fetch_state 1 for the state that the fetch is in.
-# TYPE mbsync_fetch_state gauge
-mbsync_fetch_state{account="gmail",state="new"} 0
-mbsync_fetch_state{account="gmail",state="ok"} 1
-mbsync_fetch_state{account="gmail",state="retrying"} 0
-mbsync_fetch_state{account="gmail",state="refused"} 0
-mbsync_fetch_state{account="gmail",state="stopped"} 0
-mbsync_fetch_state{account="gmail",state="house full"} 0
-mbsync_fetch_state{account="gmail",state="limit"} 0
-# HELP mbsync_fetch_last_success_timestamp_seconds When the account was last fetched, 0 for never.
-# TYPE mbsync_fetch_last_success_timestamp_seconds gauge
-mbsync_fetch_last_success_timestamp_seconds{account="gmail"} 1800000000.0
-# HELP mbsync_fetch_messages Messages of a folder at the provider and in the house.
-# TYPE mbsync_fetch_messages gauge
-mbsync_fetch_messages{account="gmail",folder="FOLDER",side="provider"} 3
-mbsync_fetch_messages{account="gmail",folder="FOLDER",side="house"} 2
-# HELP mbsync_fetch_messages_missing Messages at the provider that have yet to be fetched.
-# TYPE mbsync_fetch_messages_missing gauge
-mbsync_fetch_messages_missing{account="gmail",folder="FOLDER"} 1
-# HELP mbsync_fetch_messages_refused Messages that the provider does not hand over.
-# TYPE mbsync_fetch_messages_refused gauge
-mbsync_fetch_messages_refused{account="gmail",folder="FOLDER"} 1
-# HELP mbsync_fetch_today_bytes Bytes read from the provider on this day (UTC).
-# TYPE mbsync_fetch_today_bytes gauge
-mbsync_fetch_today_bytes{account="gmail"} 42
-"""
-    ).replace("FOLDER", r"a \"b\"\\c\nd")

@@ -25,11 +25,13 @@ from .host import ElsewhereError, claim
 from .house import House, HouseError
 from .layout import Layout
 from .ledger import Ledger
+from .metrics import metrics
 from .mirror import Mirror
 from .names import decode
+from .owner_message import owner_message
 from .provider import Provider, ProviderError
 from .session import Session, say
-from .status import Kind, Refused, Status, metrics, owner_message, write_file
+from .status import Kind, Refused, Status, write_file
 from .sync_state import SyncStateError
 
 ACCOUNTS = Path("/etc/mbsync-fetch/accounts")

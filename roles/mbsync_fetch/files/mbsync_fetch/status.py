@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How the fetch of an account goes: what is kept of it, when the next attempt is made, and who is told.
+"""How the fetch of an account goes: what is kept of it, and when the next attempt is made.
 
 All times are seconds since 1970. Nothing here holds a secret.
 """
@@ -13,14 +13,11 @@ import os
 import random
 import re
 import secrets
-import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
-
-from .account import Account
 
 State = Literal["new", "ok", "retrying", "refused", "stopped", "house full", "limit"]
 Kind = Literal[
@@ -375,115 +372,3 @@ def knows(recognised: str, credential: str) -> bool:
 
 def _scrypt(credential: str, salt: bytes) -> bytes:
     return hashlib.scrypt(credential.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
-
-
-# --- who is told
-
-
-# Each line is a paragraph.
-STOPPED = """\
-Mail of your account {username} is no longer fetched into this mailbox.
-The provider ({host}) refused the login {refusals} times, so that no more attempts are made: it might lock the \
-account. It last said: {reason}
-What was fetched before stays here. Nothing was changed at the provider, and new mail waits there.
-What to do: {steps}
-Then tell whoever runs this house to {remedy}. The account is called "{name}" there. Fetching goes on by itself after \
-that.
-"""
-STEPS = {
-    "password": (
-        "see whether you can log in at the provider, and whether the password has been changed. Many providers want "
-        "an app password for this, and IMAP turned on in their settings."
-    ),
-    "xoauth2": "see whether the provider still lists this house among the apps with access to your account.",
-}
-
-
-def owner_message(account: Account, status: Status, now: float) -> bytes:
-    """Return the message (RFC 5322) that tells the owner that the fetch of the account has stopped."""
-    # A fetch that works does without these, which take long to load.
-    from email import policy
-    from email.message import EmailMessage
-    from email.utils import format_datetime, make_msgid
-
-    domain = account.owner.rpartition("@")[2]
-    message = EmailMessage(policy=policy.SMTP)
-    message["From"] = f"Mail at {domain} <postmaster@{domain}>"
-    message["To"] = account.owner
-    message["Subject"] = f"Mail of {account.username} is no longer fetched"
-    message["Date"] = format_datetime(datetime.fromtimestamp(now, UTC))
-    message["Message-ID"] = make_msgid(domain=domain)
-    # RFC 3834: no vacation reply answers it.
-    message["Auto-Submitted"] = "auto-generated"
-    text = STOPPED.format(
-        username=account.username,
-        host=account.host,
-        name=account.name,
-        refusals=status.refusals,
-        reason=status.reason,
-        steps=STEPS[account.mechanism],
-        remedy=status.remedy,
-    )
-    message.set_content("\n\n".join(textwrap.fill(line, 72) for line in text.splitlines()) + "\n")
-    return message.as_bytes()
-
-
-# --- metrics
-
-
-def metrics(name: str, status: Status, now: float) -> str:
-    """Return the status of an account in Prometheus' text format, as its node exporter reads it from a file."""
-    lines: list[str] = []
-    for metric, text, samples in _samples(status, now):
-        lines += [f"# HELP mbsync_fetch_{metric} {text}", f"# TYPE mbsync_fetch_{metric} gauge"]
-        lines += [
-            f"mbsync_fetch_{metric}{_labels({'account': name, **labels})} {value}"
-            for labels, value in samples
-        ]
-    return "\n".join(lines) + "\n"
-
-
-Samples = list[tuple[dict[str, str], float]]
-
-
-def _samples(status: Status, now: float) -> Iterator[tuple[str, str, Samples]]:
-    folders = [({"folder": report.house}, report) for report in status.folders]
-    yield "up", "Whether the last attempt succeeded.", [({}, int(status.state == "ok"))]
-    yield (
-        "state",
-        "1 for the state that the fetch is in.",
-        [({"state": state}, int(state == status.state)) for state in get_args(State)],
-    )
-    yield (
-        "last_success_timestamp_seconds",
-        "When the account was last fetched, 0 for never.",
-        [({}, status.last_success)],
-    )
-    yield (
-        "messages",
-        "Messages of a folder at the provider and in the house.",
-        [
-            ({**labels, "side": side}, count)
-            for labels, report in folders
-            for side, count in (("provider", report.provider), ("house", report.in_house))
-        ],
-    )
-    yield (
-        "messages_missing",
-        "Messages at the provider that have yet to be fetched.",
-        [(labels, report.missing) for labels, report in folders],
-    )
-    yield (
-        "messages_refused",
-        "Messages that the provider does not hand over.",
-        [(labels, len(report.refused)) for labels, report in folders],
-    )
-    yield "today_bytes", "Bytes read from the provider on this day (UTC).", [({}, status.read_today(now))]
-
-
-def _labels(labels: Mapping[str, str]) -> str:
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
