@@ -16,6 +16,7 @@ from ansible_collections.ilnmors.mail.tests.unit.fetch_world import (
     GMAIL,
     SENT,
     Box,
+    FakeHouse,
     FakeProvider,
     World,
     boxes,
@@ -222,6 +223,17 @@ def test_what_mbsync_passes_over_comes_all_the_same(world: World) -> None:
     world.provider.passed_over.clear()
     world.fetch()
     assert world.pulled == []
+
+
+def test_what_was_stored_as_a_fetch_was_stopped_comes_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.provider.passed_over = {2}
+    stop_fetch(world, monkeypatch, FakeHouse, "append", done=True)
+    world.fetch()
+    assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
+    world.fetch()
+    assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
 
 
 def test_more_than_a_command_can_name_come_in_several_runs(

@@ -33,6 +33,8 @@ from mbsync_fetch.sync_state import SyncState
 FETCHED = ("INBOX", "Work", "Archive", "Family")
 NOT_FETCHED = "Junk"
 LABELS = ("INBOX", "Work", "Family")
+PASSED_OVER = {3, 7}
+"""UIDs of messages that mbsync takes from no mailbox."""
 ROUNDS = 12
 STEPS = 40
 """Within this many a fetch that is to be stopped is, unless it ends before."""
@@ -328,7 +330,9 @@ class Labels(Rounds):
 @pytest.mark.parametrize("mirror", [False, True], ids=["keep", "mirror"])
 @pytest.mark.parametrize("seed", range(12))
 def test_each_message_comes_once(tmp_path: Path, stop: Stop, seed: int, mirror: bool) -> None:
-    provider = FakeProvider(boxes(**dict.fromkeys((*FETCHED, NOT_FETCHED), "")), {NOT_FETCHED: "\\junk"})
+    provider = FakeProvider(
+        boxes(**dict.fromkeys((*FETCHED, NOT_FETCHED), "")), {NOT_FETCHED: "\\junk"}, passed_over=PASSED_OVER
+    )
     world = World(tmp_path, provider, account=replace(ACCOUNT, mirror=mirror), pause=stop)
     rounds = Mailboxes(world, random.Random(seed), stop)
     for _ in range(ROUNDS):
@@ -339,7 +343,9 @@ def test_each_message_comes_once(tmp_path: Path, stop: Stop, seed: int, mirror: 
 @pytest.mark.parametrize("labels", [False, True], ids=["plain", "labels"])
 @pytest.mark.parametrize("seed", range(6))
 def test_each_label_has_its_copy(tmp_path: Path, stop: Stop, seed: int, labels: bool, mirror: bool) -> None:
-    provider = FakeProvider(boxes(**dict.fromkeys((*LABELS, ALL), "")), {ALL: "\\all"})
+    provider = FakeProvider(
+        boxes(**dict.fromkeys((*LABELS, ALL), "")), {ALL: "\\all"}, passed_over=PASSED_OVER
+    )
     account = replace(ACCOUNT, labelled=True, labels=labels, mirror=mirror)
     rounds = Labels(World(tmp_path, provider, account=account, pause=stop), random.Random(seed), stop)
     for _ in range(ROUNDS):

@@ -16,6 +16,7 @@ from .ledger import FolderRecord
 from .mbsync import Outcome, Side, pull
 from .names import decode, quoted
 from .provider import MailboxStatus, Message, ProviderError
+from .recognise import recognise
 from .sequence_set import in_lines
 from .session import Session, say
 from .status import Refused, Report, kind_of
@@ -152,15 +153,27 @@ class Fetch:
 
     def _store(self, record: FolderRecord, messages: Mapping[int, Message]) -> None:
         """Store what mbsync passes over: mbsync 1.4 takes no message without an empty line after its header."""
+        if not messages:
+            return
         path = self.session.state_path(record.alias)
         state = self.session.state(record.alias)
-        if messages:
-            self.session.provider.examine(record.raw)
-        for uid in messages:
+        # A fetch that was stopped may have stored one without pairing it; what is on record without a pair comes first.
+        taken = self.session.ledger.taken(record.alias)
+        unpaired = {uid: mark for uid, mark in taken.items() if not state.pairs.get(uid)}
+        paired = set(state.pairs.values())
+        near = self.session.house.fingerprints(record.house)
+        found = recognise(
+            {uid: mark for uid, mark in near.items() if uid not in paired},
+            unpaired | {uid: message.fingerprint for uid, message in messages.items()},
+        )
+        state.pairs |= {uid: number for uid, number in found.items() if uid in messages}
+        state.write(path)
+        self.session.provider.examine(record.raw)
+        for uid in sorted(messages.keys() - state.pairs.keys()):
             content = self.session.provider.content(uid)
             if content is not None:
-                near = self.session.house.append(record.house, content.text, content.flags, content.date)
-                state.pairs[uid] = near
+                stored = self.session.house.append(record.house, content.text, content.flags, content.date)
+                state.pairs[uid] = stored
                 state.write(path)
         self._arrivals.record(record, messages)
 
