@@ -19,7 +19,7 @@ from .provider import MailboxStatus, Message, ProviderError
 from .recognise import recognise
 from .sequence_set import in_lines
 from .session import Session, say
-from .status import Refused, Report, kind_of
+from .status import Refused, Report, kind_of, write_file
 from .sync_state import interrupted, mend
 
 
@@ -157,17 +157,17 @@ class Fetch:
             return
         path = self.session.state_path(record.alias)
         state = self.session.state(record.alias)
-        # A fetch that was stopped may have stored one without pairing it; what is on record without a pair comes first.
-        taken = self.session.ledger.taken(record.alias)
-        unpaired = {uid: mark for uid, mark in taken.items() if not state.pairs.get(uid)}
-        paired = set(state.pairs.values())
-        near = self.session.house.fingerprints(record.house)
-        found = recognise(
-            {uid: mark for uid, mark in near.items() if uid not in paired},
-            unpaired | {uid: message.fingerprint for uid, message in messages.items()},
-        )
-        state.pairs |= {uid: number for uid, number in found.items() if uid in messages}
-        state.write(path)
+        # The house's next UID then; it is there after a fetch that was stopped before it had paired all that it stored.
+        began = path.with_name(f"{path.name}.storing")
+        if began.exists():
+            near = self.session.house.fingerprints(record.house)
+            unpaired = near.keys() - set(state.pairs.values())
+            state.pairs |= recognise(
+                {uid: near[uid] for uid in unpaired if uid >= int(began.read_text("ascii"))},
+                {uid: message.fingerprint for uid, message in messages.items()},
+            )
+            state.write(path)
+        write_file(began, str(self.session.house.ensure(record.house).uidnext), 0o600)
         self.session.provider.examine(record.raw)
         for uid in sorted(messages.keys() - state.pairs.keys()):
             content = self.session.provider.content(uid)
@@ -175,6 +175,7 @@ class Fetch:
                 stored = self.session.house.append(record.house, content.text, content.flags, content.date)
                 state.pairs[uid] = stored
                 state.write(path)
+        began.unlink()
         self._arrivals.record(record, messages)
 
     def _mbsync(self, record: FolderRecord, wanted: frozenset[int], total: int) -> Outcome:
