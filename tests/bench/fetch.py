@@ -37,7 +37,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.ilnmors.mail.tests.bench import machines, postfix
+from ansible_collections.ilnmors.mail.tests.bench import machines
+from ansible_collections.ilnmors.mail.tests.bench.postfix_machines import (
+    CERTIFICATE,
+    UNLIMITED,
+    Server,
+    install,
+    resolve,
+)
 
 PASSWORD = "bench-password"
 PROVIDER = "imap.alive.test"
@@ -154,7 +161,7 @@ TRAFFIC = "cat /sys/class/net/eth0/statistics/?x_bytes"
 class Listener(threading.Thread):
     """Waits with IDLE (RFC 2177) in a mailbox, and remembers when it held how many messages."""
 
-    def __init__(self, server: postfix.Server, user: str, mailbox: str) -> None:
+    def __init__(self, server: Server, user: str, mailbox: str) -> None:
         super().__init__(daemon=True)
         self.client = server.login(user, PASSWORD)
         status, answer = self.client.select(mailbox, readonly=True)
@@ -194,7 +201,7 @@ class Cost:
     traffic: int
 
 
-def timed(server: postfix.Server, command: str) -> float:
+def timed(server: Server, command: str) -> float:
     """Run a shell command on the machine; return its seconds."""
     return int(server.run(TIMED.format(command=command)).rsplit(maxsplit=1)[1]) / 1e9
 
@@ -209,7 +216,7 @@ def plain(user: str) -> str:
     return f"mbsync --quiet --config /var/lib/bench/{user}/mbsyncrc all"
 
 
-def arrival_lines(house: postfix.Server, provider: postfix.Server, number: int) -> Iterator[str]:
+def arrival_lines(house: Server, provider: Server, number: int) -> Iterator[str]:
     """Measure how long a message takes to be told of in the house."""
     machines.say(f"letting {number} messages arrive, one after the other")
     since = time.time()
@@ -250,7 +257,7 @@ def waiting(name: str, since: float) -> str:
     return f"systemctl --quiet is-active {unit} && {said}"
 
 
-def first_lines(house: postfix.Server, provider: postfix.Server, number: int, rounds: int) -> Iterator[str]:
+def first_lines(house: Server, provider: Server, number: int, rounds: int) -> Iterator[str]:
     """Measure the first fetch of many messages, and what a check costs after it."""
     mine: list[float] = []
     bare: list[float] = []
@@ -283,7 +290,7 @@ def first_lines(house: postfix.Server, provider: postfix.Server, number: int, ro
     yield machines.line("  bytes", f"{checks[0].traffic}", f"{checks[1].traffic}")
 
 
-def fill(provider: postfix.Server, user: str) -> None:
+def fill(provider: Server, user: str) -> None:
     """Give a user at the provider a mailbox that Dovecot has looked at, as of one who has long had it."""
     provider.run(
         f"mkdir -p /var/mail/{user}@alive.test; rm -rf /var/mail/{user}@alive.test/Maildir\n"
@@ -292,14 +299,14 @@ def fill(provider: postfix.Server, user: str) -> None:
     )
 
 
-def count(house: postfix.Server, directory: str, number: int) -> None:
+def count(house: Server, directory: str, number: int) -> None:
     """End the run if a directory does not hold all messages."""
     found = int(house.run(f"find {directory} -type f -path '*/[cn][ue][rw]/*' | wc -l"))
     if found != number:
         sys.exit(f"{directory} holds {found} messages of {number}")
 
 
-def check(house: postfix.Server, provider: postfix.Server, command: str) -> Cost:
+def check(house: Server, provider: Server, command: str) -> Cost:
     """Measure a run that finds nothing new."""
     costs = []
     for _ in range(CHECKS):
@@ -313,7 +320,7 @@ def check(house: postfix.Server, provider: postfix.Server, command: str) -> Cost
     )
 
 
-def memory_lines(house: postfix.Server) -> Iterator[str]:
+def memory_lines(house: Server) -> Iterator[str]:
     """Measure what the processes of each account hold while nothing happens."""
     machines.say("weighing what waits")
     since = time.time()
@@ -334,7 +341,7 @@ def memory_lines(house: postfix.Server) -> Iterator[str]:
     )
 
 
-def memory(house: postfix.Server, name: str) -> tuple[float, float]:
+def memory(house: Server, name: str) -> tuple[float, float]:
     """Return MiB of an account's watcher: its own, and all that is resident."""
     listing = house.run(
         f"group=$(systemctl show -P ControlGroup mbsync-fetch-watch@{name}.service)\n"
@@ -345,11 +352,11 @@ def memory(house: postfix.Server, name: str) -> tuple[float, float]:
     return sum(own) / machines.MIB, sum(resident) / machines.MIB
 
 
-def make_machines(number: int) -> tuple[postfix.Server, postfix.Server]:
+def make_machines(number: int) -> tuple[Server, Server]:
     """Make the machines, and the messages of the first fetch; return the mail host and the provider."""
     machines.say("making the mail host and a provider (about two minutes)")
     machines.create("lab-mail", "lab-provider")
-    postfix.install("lab-provider", "dovecot-imapd openssl python3")
+    install("lab-provider", "dovecot-imapd openssl python3")
     dovecot = PROVIDER_DOVECOT.replace("PASSWORD", PASSWORD)
     container = machines.CONTAINERS["lab-provider"]
     ca = machines.docker(
@@ -357,17 +364,17 @@ def make_machines(number: int) -> tuple[postfix.Server, postfix.Server]:
         container,
         "sh",
         "-euc",
-        f"{postfix.CERTIFICATE.format(name=PROVIDER)}\ncat >/etc/dovecot/dovecot.conf <<'EOF'\n{dovecot}EOF\n"
+        f"{CERTIFICATE.format(name=PROVIDER)}\ncat >/etc/dovecot/dovecot.conf <<'EOF'\n{dovecot}EOF\n"
         "chmod 1777 /var/mail; systemctl restart dovecot; cat /etc/ssl/host.pem",
     )
-    certificate = f"cat >{PROVIDER_CA} <<'EOF'\n{ca}EOF\n{postfix.UNLIMITED}"
+    certificate = f"cat >{PROVIDER_CA} <<'EOF'\n{ca}EOF\n{UNLIMITED}"
     machines.docker("exec", machines.CONTAINERS["lab-mail"], "sh", "-euc", certificate)
     machines.play(machines.SITE, "--limit", "mail", "-e", json.dumps(HOUSE))
-    house = postfix.Server(**machines.find_house(machines.INVENTORIES))
+    house = Server(**machines.find_house(machines.INVENTORIES))
     provider = dataclasses.replace(
         house, container=container, hostname=PROVIDER, address="10.213.26.30", domain="alive.test", ca=ca
     )
-    provider.run(f"python3 -c '{SEED}' {number} 1", " ".join(postfix.text_of(SIZE).split()))
+    provider.run(f"python3 -c '{SEED}' {number} 1", " ".join(machines.text_of(SIZE).split()))
     for turn in range(ROUNDS):
         user = f"plain{turn}"
         configuration = PLAIN.format(host=PROVIDER, user=user, password=PASSWORD, ca=PROVIDER_CA)
@@ -375,9 +382,9 @@ def make_machines(number: int) -> tuple[postfix.Server, postfix.Server]:
     return house, provider
 
 
-def measure(house: postfix.Server, provider: postfix.Server, number: int, quick: bool) -> list[str]:
+def measure(house: Server, provider: Server, number: int, quick: bool) -> list[str]:
     """Measure everything; return the lines of the table."""
-    postfix.resolve([house, provider])
+    resolve([house, provider])
     # What was fetched at the start is nothing: the first fetch is yet to come.
     house.run("systemctl stop mbsync-fetch.target; rm -rf /var/lib/mbsync-fetch/*/*")
     return [

@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the benchmarks share: machines made for them, a house that runs in a container, and the layout of figures."""
+"""What the benchmarks share: machines made for them, a house in a container, texts, and the layout of figures."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from ansible_collections.ilnmors.mail.tests.bench import lmtp_rate
 
 CONTAINERS = {
     "lab-mail": "bench-mail",
@@ -286,6 +288,16 @@ def find_house(inventories: Sequence[str]) -> dict[str, Any]:
     facts: dict[str, Any] = json.loads(done.stdout.split(" => ", 1)[1])["msg"]
     facts["ca"] = docker("exec", facts["container"], "cat", facts["ca"])
     return facts
+
+
+def text_of(size: int) -> str:
+    """Return lines of made-up words of about size bytes."""
+    words = itertools.cycle(lmtp_rate.vocabulary(2000))
+    lines: list[str] = []
+    while size > 0:
+        lines.append(" ".join(itertools.islice(words, 10)))
+        size -= len(lines[-1]) + 2
+    return "\r\n".join(lines) + "\r\n"
 
 
 def percentile(found: list[float], share: float) -> float:

@@ -45,14 +45,14 @@ from typing import Any
 from ansible_collections.ilnmors.mail.tests.behaviour import browser
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
 from ansible_collections.ilnmors.mail.tests.behaviour.webmail_page import Mailbox
-from ansible_collections.ilnmors.mail.tests.bench import bench, machines, postfix
+from ansible_collections.ilnmors.mail.tests.bench import bench, machines, postfix_machines
 from playwright.sync_api import Browser, expect, sync_playwright
 
 ARCHIVE = Path(os.environ.get("SNAPPYMAIL_ARCHIVE") or ".cache/webmail-standin.tar.gz")
 PASSWORD = "bench-password"
 USERS = 20
 PEOPLE = tuple(f"person{number}" for number in range(USERS))
-HOUSE: dict[str, Any] = postfix.HOUSE | {
+HOUSE: dict[str, Any] = postfix_machines.HOUSE | {
     "mail_users": [{"name": name, "password": PASSWORD} for name in PEOPLE],
     "mail_providers": [],
     "mail_default_provider": "",
@@ -491,7 +491,7 @@ def memory_lines(mine: Site, stock: Site, real: bool, seconds: float) -> Iterato
 def make_stock(mine: Site) -> Site:
     """Set up the same application as its documentation says."""
     container = machines.CONTAINERS["lab-stock"]
-    postfix.install("lab-stock", STOCK_PACKAGES)
+    postfix_machines.install("lab-stock", STOCK_PACKAGES)
     machines.docker("cp", str(ARCHIVE), f"{container}:/root/webmail.tar.gz")
     stock = dataclasses.replace(
         mine,
@@ -508,7 +508,7 @@ def set_up_stock(mine: Site, stock: Site) -> Site:
     """Configure a machine that has the archive and the packages."""
     domain = f"/var/lib/snappymail/_data_/_default_/domains/{mine.domain}.json"
     ca = stock.run(
-        postfix.CERTIFICATE.format(name=stock.hostname)
+        postfix_machines.CERTIFICATE.format(name=stock.hostname)
         + STOCK_SETUP.format(
             domain=stock.domain,
             domain_settings=mine.run(f"base64 {domain}"),
@@ -533,12 +533,12 @@ def make_machines(directory: str) -> tuple[Site, Site]:
     machines.say("making the mail host, the app host and a stock one (about two minutes)")
     machines.create("lab-mail", "lab-app", "lab-stock")
     machines.play(machines.SITE, "-e", json.dumps(HOUSE))
-    house = postfix.Server(**machines.find_house(machines.INVENTORIES))
+    house = postfix_machines.Server(**machines.find_house(machines.INVENTORIES))
     app = {"container": machines.CONTAINERS["lab-app"], "address": "10.213.26.20"}
     mine = Site(**vars(house) | app | {"hostname": f"webmail.{house.domain}", "ca_file": f"{directory}/ca"})
     mine = with_ca(mine, mine.ca)
     stock = make_stock(mine)
-    postfix.resolve([house, mine, stock])  # type: ignore[list-item]
+    postfix_machines.resolve([house, mine, stock])  # type: ignore[list-item]
     for person in PEOPLE:
         with house.login(house.login_name(person), PASSWORD) as client:
             for number in range(MESSAGES):
@@ -549,7 +549,7 @@ def make_machines(directory: str) -> tuple[Site, Site]:
 def message(email: str, number: int) -> bytes:
     """Return a message to someone."""
     head = f"From: friend{number}@elsewhere.test\r\nTo: {email}\r\nSubject: hello {number}\r\n"
-    return f"{head}Message-ID: <{number}@bench.test>\r\n\r\n{postfix.text_of(3_000)}".encode()
+    return f"{head}Message-ID: <{number}@bench.test>\r\n\r\n{machines.text_of(3_000)}".encode()
 
 
 def measure(mine: Site, stock: Site, quick: bool, rounds: int) -> Iterator[str]:
