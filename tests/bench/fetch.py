@@ -76,13 +76,7 @@ HOUSE: dict[str, Any] = {
     "mbsync_fetch_provider_ca": PROVIDER_CA,
     # The timer keeps out of the measurements.
     "mbsync_fetch_interval": "1d",
-    # As most houses leave it.
-    "dovecot_imap_quota": "",
-    "dovecot_imap_trash_days": 0,
-    "dovecot_imap_junk_days": 0,
-    "dovecot_imap_fts_attachments": False,
-    "dovecot_imap_clients_per_user": 5,
-    "dovecot_imap_metrics_address": "",
+    **machines.USUAL_DOVECOT,
 }
 """The house, by the lab's names: a person for each account at the provider."""
 

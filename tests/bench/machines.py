@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.ilnmors.mail.tests.behaviour.ansible_command import run_ansible
 from ansible_collections.ilnmors.mail.tests.bench import lmtp_rate
 
 CONTAINERS = {
@@ -104,6 +105,16 @@ userdb static {{
 """,
 }
 """The least that lets the same people log in: every other setting is Dovecot's and Debian's own."""
+
+USUAL_DOVECOT = {
+    "dovecot_imap_quota": "",
+    "dovecot_imap_trash_days": 0,
+    "dovecot_imap_junk_days": 0,
+    "dovecot_imap_fts_attachments": False,
+    "dovecot_imap_clients_per_user": 5,
+    "dovecot_imap_metrics_address": "",
+}
+"""Options of Dovecot as most houses leave them, unlike the lab's."""
 
 
 @dataclass(frozen=True)
@@ -266,23 +277,8 @@ def find_house(inventories: Sequence[str]) -> dict[str, Any]:
     """Read the values of House from an inventory."""
     expression = ", ".join(f"'{key}': {value}" for key, value in FACTS.items())
     options = list(itertools.chain.from_iterable(("-i", path) for path in inventories))
-    done = subprocess.run(
-        [
-            "ansible",
-            "mail[0]",
-            *options,
-            "--one-line",
-            "-m",
-            "debug",
-            "-a",
-            f"msg={{{{ {{{expression}}} }}}}",
-        ],
-        env=os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    command = ("ansible", "mail[0]", *options, "--one-line", "-m", "debug")
+    done = run_ansible(*command, "-a", f"msg={{{{ {{{expression}}} }}}}", inventory=None)
     if done.returncode:
         sys.exit(f"Ansible cannot read the inventory:\n{done.stdout}{done.stderr}")
     facts: dict[str, Any] = json.loads(done.stdout.split(" => ", 1)[1])["msg"]

@@ -40,13 +40,7 @@ HOUSE: dict[str, Any] = {
     "mail_default_provider": "alive",
     "mail_trusted_networks": ["127.0.0.0/8", "::1/128"],
     "postfix_relay_provider_ca": PROVIDER_CA,
-    # As most houses leave it.
-    "dovecot_imap_quota": "",
-    "dovecot_imap_trash_days": 0,
-    "dovecot_imap_junk_days": 0,
-    "dovecot_imap_fts_attachments": False,
-    "dovecot_imap_clients_per_user": 5,
-    "dovecot_imap_metrics_address": "",
+    **machines.USUAL_DOVECOT,
 }
 """The house, by the lab's names: ten people, a provider that answers and one that does not."""
 
