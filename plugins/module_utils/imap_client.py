@@ -88,6 +88,10 @@ class Imap(PlainLogin):
         status, _, reply = answer.removeprefix(f"{self._tag} ").partition(" ")
         return status in ("+", "OK"), reply or status
 
+    def abort_login(self) -> None:
+        self.send("*", "its answer to the end of the login")  # RFC 9051, 6.2.2
+        self.read_answers()
+
     def read_login_result(self) -> tuple[bool, str]:
         _, status, reply = self.read_answers()
         return status == "OK", reply

@@ -13,7 +13,18 @@ AT_ONCE = 10  # connections to one server; its limits for one client address are
 
 
 class CheckError(Exception):
-    """Why a check failed, in plain words and without secrets."""
+    """Why a check failed, in plain words and without secrets, and what to do about it where that is known.
+
+    A remedy may hold {service}, for the name of the service that was asked.
+    """
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(reason)
+        self.remedy = remedy
+
+    def explain(self, service: str = "") -> str:
+        """Return the reason and the remedy as one sentence."""
+        return f"{self}; {self.remedy.format(service=service)}" if self.remedy else str(self)
 
 
 class NotTried(Exception):
@@ -55,7 +66,7 @@ def _run(job: Job) -> Check:
     try:
         passed = make()
     except CheckError as error:
-        return Check(name, False, _since(started), str(error))
+        return Check(name, False, _since(started), error.explain())
     except NotTried as why:
         return Check(name, None, 0.0, str(why))
     seconds = _since(started) if passed.seconds is None else round(passed.seconds, 3)

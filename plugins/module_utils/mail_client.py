@@ -16,10 +16,16 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.mail_connection impor
     Deadline,
     Endpoint,
 )
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_errors import LoginRefused, StarttlsMissing
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_errors import (
+    LoginFails,
+    LoginRefused,
+    StarttlsMissing,
+)
 
 # Credentials that are nobody's, for asking whether a server would take any before TLS.
 NOBODY = ("mail-check-nobody", "not-a-password")
+# RFC 5321 section 4.2.1, RFC 5530, and what Dovecot says.
+_TEMPORARY = re.compile(r"\A4\d\d |\[UNAVAILABLE\]|temporar", re.IGNORECASE)
 
 
 class Client(Connection, ABC):
@@ -83,6 +89,10 @@ class MailClient(Client):
     def begin_login(self) -> tuple[bool, str]:
         """Ask to log in with SASL PLAIN, sending no credentials; return whether the server goes on, and its reply."""
 
+    @abstractmethod
+    def abort_login(self) -> None:
+        """Take back a login that the server has begun."""
+
     def begin_old_login(self) -> tuple[bool, str]:
         """Do the same, for nobody, with a login command older than SASL, where the protocol has one."""
         return False, ""
@@ -92,14 +102,15 @@ class PlainLogin(MailClient):
     """A client that can log in with SASL PLAIN (RFC 4616)."""
 
     def login(self, username: str, password: str) -> None:
-        """Log in. Raises LoginRefused with the server's reply."""
+        """Log in. Raises LoginRefused, or LoginFails where it is nobody's fault, with the server's reply."""
         token = base64.b64encode(f"\0{username}\0{password}".encode()).decode()
         accepted, reply = self.begin_login()
         if accepted:
             self.send(token, "its answer to the login")
             accepted, reply = self.read_login_result()
         if not accepted:
-            raise LoginRefused(_without(reply, password, token))
+            reply = _without(reply, password, token)
+            raise LoginFails(reply) if _TEMPORARY.search(reply) else LoginRefused(reply)
 
     @abstractmethod
     def read_login_result(self) -> tuple[bool, str]:

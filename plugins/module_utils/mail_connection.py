@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_errors import (
+    JOURNAL,
+    RENEWED,
     CannotConnect,
     ConnectionEnded,
     NoAnswer,
@@ -25,16 +27,21 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.mail_errors import (
 
 LONGEST_LINE = 65536  # bytes; RFC 9051 and its neighbours ask for far less
 
-# X509_V_ERR_* codes of openssl-verification-options(1).
+_UNTRUSTED = (
+    "no trusted CA signed the certificate",
+    "let mail_tls_ca name the authority that issued it, or run the site playbook",
+)
+_MISNAMED = "run the site playbook, or bring a certificate that has the name"
+# X509_V_ERR_* codes of openssl-verification-options(1), each with what to do.
 _CERTIFICATE_ERRORS = {
-    9: "the certificate is not valid yet",
-    10: "the certificate has expired",
-    18: "no trusted CA signed the certificate",
-    19: "no trusted CA signed the certificate",
-    20: "no trusted CA signed the certificate",
-    21: "no trusted CA signed the certificate",
-    62: "the certificate is for another name than {name}",
-    64: "the certificate is for another address than {name}",
+    9: ("the certificate is not valid yet", "set the clocks of this machine and of the host"),
+    10: ("the certificate has expired", RENEWED),
+    18: _UNTRUSTED,
+    19: _UNTRUSTED,
+    20: _UNTRUSTED,
+    21: _UNTRUSTED,
+    62: ("the certificate is for another name than {name}", _MISNAMED),
+    64: ("the certificate is for another address than {name}", _MISNAMED),
 }
 
 _HANDSHAKE_ERRORS = {
@@ -120,7 +127,10 @@ class Connection:
         except TimeoutError:
             raise CannotConnect(f"no answer in {self.deadline.seconds:g} s") from None
         except socket.gaierror:
-            raise CannotConnect(f"the name {self.endpoint.host} does not resolve") from None
+            raise CannotConnect(
+                f"the name {self.endpoint.host} does not resolve",
+                "add it to your DNS; the playbook ilnmors.mail.dns prints the records",
+            ) from None
         except OSError as error:
             raise CannotConnect((error.strerror or str(error)).lower()) from None
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # short lines, each one awaited
@@ -156,8 +166,8 @@ class Connection:
         except TimeoutError:
             raise NoAnswer(self.awaited, self.deadline.seconds) from None
         except ssl.SSLCertVerificationError as error:
-            words = _CERTIFICATE_ERRORS.get(error.verify_code, error.verify_message)
-            raise TlsFailed(words.format(name=name)) from None
+            words, remedy = _CERTIFICATE_ERRORS.get(error.verify_code, (error.verify_message, JOURNAL))
+            raise TlsFailed(words.format(name=name), remedy) from None
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError):
             raise ConnectionEnded("the TLS handshake was done") from None
         except ssl.SSLError as error:

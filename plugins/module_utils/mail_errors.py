@@ -6,54 +6,62 @@ from __future__ import annotations
 
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import CheckError
 
+JOURNAL = "see 'journalctl --unit \"{service}*\"' on its host"
+RUNNING = "see that it runs: 'systemctl status {service}' on its host"
+ACCOUNTS = "see that Dovecot runs, which knows the accounts: 'systemctl status dovecot' on the mail host"
+RENEWED = "run the site playbook, which renews the house's own certificates; renew one of your own"
+
 
 class CannotConnect(CheckError):
     """No TCP connection came about."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"cannot connect: {reason}")
+    def __init__(self, reason: str, remedy: str = f"{RUNNING}; and that no firewall is between") -> None:
+        super().__init__(f"cannot connect: {reason}", remedy)
 
 
 class NoAnswer(CheckError):
     """The deadline passed."""
 
     def __init__(self, awaited: str, seconds: float) -> None:
-        super().__init__(f"the server had not sent {awaited} after {seconds:g} s")
+        super().__init__(f"the server had not sent {awaited} after {seconds:g} s", JOURNAL)
 
 
 class ConnectionEnded(CheckError):
     """The server hung up."""
 
     def __init__(self, awaited: str) -> None:
-        super().__init__(f"the server closed the connection before {awaited}")
+        super().__init__(f"the server closed the connection before {awaited}", JOURNAL)
 
 
 class UnexpectedAnswer(CheckError):
     """The server does not speak the protocol."""
 
     def __init__(self, awaited: str, answer: str) -> None:
-        super().__init__(f"the server sent something else than {awaited}: {answer[:200]}")
+        super().__init__(
+            f"the server sent something else than {awaited}: {answer[:200]}",
+            "see that {service} has the port: 'ss --listening --tcp --processes' on its host",
+        )
 
 
 class CommandRefused(CheckError):
     """The server said no."""
 
     def __init__(self, command: str, reply: str) -> None:
-        super().__init__(f"{command} refused: {reply}")
+        super().__init__(f"{command} refused: {reply}", JOURNAL)
 
 
 class TlsFailed(CheckError):
     """The handshake or the certificate is not good."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"TLS failed: {reason}")
+    def __init__(self, reason: str, remedy: str = JOURNAL) -> None:
+        super().__init__(f"TLS failed: {reason}", remedy)
 
 
 class StarttlsMissing(CheckError):
     """A port that has to offer STARTTLS does not."""
 
     def __init__(self) -> None:
-        super().__init__("STARTTLS is not offered")
+        super().__init__("STARTTLS is not offered", f"{JOURNAL}, and run the site playbook")
 
 
 class PlaintextInjected(CheckError):
@@ -61,12 +69,22 @@ class PlaintextInjected(CheckError):
 
     def __init__(self) -> None:
         super().__init__(
-            "plain text follows the answer to STARTTLS: it would be taken for part of the TLS session"
+            "plain text follows the answer to STARTTLS: it would be taken for part of the TLS session",
+            "find out what writes into the connection between here and the host",
         )
+
+
+class LoginFails(CheckError):
+    """Nobody can log in, though it is offered: what knows the accounts does not answer."""
+
+    def __init__(self, reply: str) -> None:
+        super().__init__(f"nobody can log in; the server answers: {reply.rstrip()}", ACCOUNTS)
 
 
 class LoginRefused(CheckError):
     """The credentials were not accepted."""
 
     def __init__(self, reply: str) -> None:
-        super().__init__(f"login refused: {reply}")
+        super().__init__(
+            f"login refused: {reply}", f"run the site playbook, which writes the passwords anew; {JOURNAL}"
+        )

@@ -12,6 +12,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.imap_client import Im
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import CheckError, Job, Passed
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_client import Client, MailClient
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_connection import Deadline, Endpoint
+from ansible_collections.ilnmors.mail.plugins.module_utils.mail_errors import ACCOUNTS, RENEWED, LoginFails
 from ansible_collections.ilnmors.mail.plugins.module_utils.pop3_client import Pop3
 from ansible_collections.ilnmors.mail.plugins.module_utils.sieve_client import Sieve
 from ansible_collections.ilnmors.mail.plugins.module_utils.smtp_client import Smtp, Submission
@@ -26,35 +27,50 @@ CLIENTS: dict[str, type[Client]] = {
 }
 TLS_NAMES = {"starttls": "STARTTLS", "implicit": "TLS"}
 
+SERVICES = {
+    "smtp": "postfix",
+    "submission": "postfix",
+    "imap": "dovecot",
+    "pop3": "dovecot",
+    "sieve": "dovecot",
+    "https": "nginx",
+}
+"""What answers in a house."""
+
 SAME_MACHINE = "login before TLS can be judged only from another machine"
+
+
+CONFIGURED = "run the site playbook, and take out of the extra settings of {service} what allows it"
 
 
 class LoginOffered(CheckError):
     """A client may send its password in the clear."""
 
     def __init__(self, mechanisms: list[str]) -> None:
-        super().__init__(f"login is offered before TLS: {', '.join(mechanisms)}")
+        super().__init__(f"login is offered before TLS: {', '.join(mechanisms)}", CONFIGURED)
 
 
 class LoginTaken(CheckError):
     """The server would take a password in the clear."""
 
     def __init__(self, reply: str) -> None:
-        super().__init__(f"a login before TLS is not refused; the server answers: {reply.rstrip()}")
+        super().__init__(
+            f"a login before TLS is not refused; the server answers: {reply.rstrip()}", CONFIGURED
+        )
 
 
 class LoginMissing(CheckError):
     """Nobody can log in."""
 
     def __init__(self) -> None:
-        super().__init__("no login is offered after TLS")
+        super().__init__("no login is offered after TLS", ACCOUNTS)
 
 
 class CertificateEnds(CheckError):
     """The certificate needs renewal."""
 
     def __init__(self, days: int, wanted: int) -> None:
-        super().__init__(f"the certificate is valid for {days} days more, fewer than {wanted}")
+        super().__init__(f"the certificate is valid for {days} days more, fewer than {wanted}", RENEWED)
 
 
 class NoPath(ValueError):
@@ -84,7 +100,14 @@ def port_job(endpoint: Endpoint, protocol: str, timeout: float, certificate_days
 
 
 def check_port(endpoint: Endpoint, protocol: str, timeout: float, certificate_days: int) -> Passed:
-    """Connect as a client would and say what TLS it got. Raises CheckError."""
+    """Connect as a client would and say what TLS it got. Raises CheckError, with what to do."""
+    try:
+        return _check_port(endpoint, protocol, timeout, certificate_days)
+    except CheckError as error:
+        raise CheckError(error.explain(SERVICES[protocol])) from error
+
+
+def _check_port(endpoint: Endpoint, protocol: str, timeout: float, certificate_days: int) -> Passed:
     with CLIENTS[protocol](endpoint, Deadline(timeout)) as client:
         client.greet()
         remark = ""
@@ -92,8 +115,8 @@ def check_port(endpoint: Endpoint, protocol: str, timeout: float, certificate_da
             if endpoint.tls == "starttls":
                 remark = _refuse_login_in_clear(client)
                 client.upgrade()
-            if client.wants_login and not client.login_mechanisms():
-                raise LoginMissing
+            if client.wants_login:
+                _begin_login(client)
         return Passed(_describe_tls(client.tls, certificate_days) + remark)
 
 
@@ -109,6 +132,16 @@ def _refuse_login_in_clear(client: MailClient) -> str:
         if taken:
             raise LoginTaken(reply)
     return ""
+
+
+def _begin_login(client: MailClient) -> None:
+    """See that a login could be had: what knows the accounts answers, and no credentials are sent."""
+    if not client.login_mechanisms():
+        raise LoginMissing
+    begun, reply = client.begin_login()
+    if not begun:
+        raise LoginFails(reply)
+    client.abort_login()
 
 
 def _describe_tls(tls: ssl.SSLSocket, certificate_days: int) -> str:

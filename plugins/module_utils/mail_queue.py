@@ -84,18 +84,18 @@ def queue_checks(messages: Sequence[Waiting], now: float, warning: int, most: in
         return [Check("queue", True, 0.0, "empty")]
     count = len(messages)
     checks = [Check("queue", True, 0.0, f"{count} messages wait" if count > 1 else "1 message waits")]
-    checks += [
-        Check(
-            f"queue {message.queue_id}",
-            False if 0 < warning <= now - message.arrival else None,
-            0.0,
-            _describe(message, now),
-        )
-        for message in messages[:most]
-    ]
+    checks += [_check(message, now, warning) for message in messages[:most]]
     if count > most:
         checks.append(Check("queue", None, 0.0, f"and {count - most} more, which came later"))
     return checks
+
+
+def _check(message: Waiting, now: float, warning: int) -> Check:
+    name, said = f"queue {message.queue_id}", _describe(message, now)
+    if 0 < warning <= now - message.arrival:
+        tried, ended = f"'postqueue -i {message.queue_id}'", f"'postsuper -d {message.queue_id}'"
+        return Check(name, False, 0.0, f"{said}; {tried} tries it at once, {ended} gives it up")
+    return Check(name, None, 0.0, said)
 
 
 def _describe(message: Waiting, now: float) -> str:
@@ -133,7 +133,7 @@ def ask_postfix(postqueue: str, postconf: str) -> tuple[list[Waiting], int]:
     if "mail system is down" in listed.stderr.lower():
         raise QueueError("Postfix is not running; start it: systemctl start postfix")
     if listed.returncode != 0:
-        raise QueueError(f"postqueue failed: {' '.join(listed.stderr.split())}")
+        raise QueueError(f"postqueue failed: {' '.join(listed.stderr.split())}; see journalctl -u 'postfix*'")
     return read_queue(listed.stdout), read_time(_run([postconf, "-h", "delay_warning_time"]).stdout)
 
 

@@ -46,7 +46,8 @@ class NotArrived(CheckError):
     def __init__(self, seconds: float, searched: int, folders: int) -> None:
         super().__init__(
             f"the message that submission accepted did not arrive in {seconds:g} s; "
-            f"INBOX and {searched} of {folders} other folders do not have it"
+            f"INBOX and {searched} of {folders} other folders do not have it",
+            "see what waits: 'mailq' on the mail host, and why: 'journalctl --unit \"postfix*\" --unit dovecot'",
         )
 
 
@@ -54,7 +55,7 @@ class NotRemoved(CheckError):
     """The message is left behind."""
 
     def __init__(self, folder: str, reason: CheckError) -> None:
-        super().__init__(f"the message arrived in {folder} and is still there: {reason}")
+        super().__init__(f"the message arrived in {folder} and is still there: {reason}", reason.remedy)
 
 
 @dataclass(frozen=True)
@@ -105,17 +106,17 @@ def roundtrip(account: Account, smtp: Endpoint, imap: Endpoint, timeout: float, 
     deadline = Deadline(timeout)
     message = compose(account.address)
     with ExitStack() as stack:
-        with _step(f"IMAP on port {imap.port}"):
+        with _step(f"IMAP on port {imap.port}", "dovecot"):
             mailbox = stack.enter_context(Imap(imap, deadline))
             _log_in(mailbox, account.username, account.password)
             mailbox.read_capabilities()  # a server tells more of them after login
             first_uid = _examine(mailbox, INBOX)
-        with _step(f"submission on port {smtp.port}"):
+        with _step(f"submission on port {smtp.port}", "postfix"):
             sender = stack.enter_context(Submission(smtp, deadline))
             _log_in(sender, account.username, account.password)
             started = time.monotonic()
             _submit(sender, account.address, message)
-        with _step(f"IMAP on port {imap.port}"):
+        with _step(f"IMAP on port {imap.port}", "dovecot"):
             place = _await_message(mailbox, str(message["Message-ID"]), first_uid)
             seconds = time.monotonic() - started
             return Passed(_remove(mailbox, place), seconds)
@@ -136,12 +137,12 @@ def compose(address: str) -> EmailMessage:
 
 
 @contextmanager
-def _step(name: str) -> Iterator[None]:
-    """Say in an error at which step it happened."""
+def _step(name: str, service: str) -> Iterator[None]:
+    """Say in an error at which step it happened, and what to do about the service that was asked."""
     try:
         yield
     except CheckError as error:
-        raise CheckError(f"{name}: {error}") from error
+        raise CheckError(f"{name}: {error.explain(service)}") from error
 
 
 def _log_in(client: PlainLogin, username: str, password: str) -> None:

@@ -136,12 +136,13 @@ def token_check(directory: Path, now: float) -> Passed:
         raise CheckError(
             f"its unit has not run; look at 'systemctl status mail-oauth2@{directory.name}'"
         ) from None
+    remedy = f"see 'journalctl --unit mail-oauth2@{directory.name}', and write a new refresh token: {HOW}"
     expires, error = float(status["expires"]), status["error"]
     if expires <= now:
         raise CheckError(
-            f"its mail waits, for it has no valid access token: {error or 'the last one has expired'}"
+            f"its mail waits, for it has no valid access token: {error or 'the last one has expired'}", remedy
         )
     valid = f"valid until {datetime.fromtimestamp(expires, UTC):%Y-%m-%d %H:%M:%S} UTC"
     if status["refused"]:
-        raise CheckError(f"{valid}, and then its mail waits: {error}")
+        raise CheckError(f"{valid}, and then its mail waits: {error}", remedy)
     return Passed(f"{valid}, but the last attempt at a new one failed: {error}" if error else valid)

@@ -42,5 +42,8 @@ class Pop3(MailClient):
     def begin_login(self) -> tuple[bool, str]:
         return self.command("AUTH PLAIN")
 
+    def abort_login(self) -> None:
+        self.command("*")  # RFC 5034 section 4
+
     def begin_old_login(self) -> tuple[bool, str]:
         return self.command(f"USER {NOBODY[0]}")

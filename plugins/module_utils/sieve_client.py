@@ -49,3 +49,7 @@ class Sieve(MailClient):
         self.send('AUTHENTICATE "PLAIN"', "its answer to AUTHENTICATE")
         line = self.read_line()  # a string, quoted or literal, asks for the credentials
         return line.startswith(('"', "{", "OK")), line
+
+    def abort_login(self) -> None:
+        self.send('"*"', "its answer to the end of the login")  # RFC 5804, 2.1
+        self.read_answer()

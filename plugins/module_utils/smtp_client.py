@@ -67,6 +67,9 @@ class Smtp(PlainLogin):
         reply = self.command("AUTH PLAIN")
         return reply.code < 400, str(reply)
 
+    def abort_login(self) -> None:
+        self.command("*")  # RFC 4954 section 4
+
     def read_login_result(self) -> tuple[bool, str]:
         reply = self.read_reply()
         return reply.code == 235, str(reply)

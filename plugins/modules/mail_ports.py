@@ -14,7 +14,8 @@ description:
   - Connects to every port, takes TLS 1.2 or newer, and verifies the certificate's chain, name and dates.
   - Where TLS comes by STARTTLS, checks that no login is offered before it, and that the server refuses to begin
     one. No password is sent.
-  - Checks that a login is offered after TLS, but for the protocols C(smtp) and C(https).
+  - Checks that a login is offered after TLS, and that the server goes on when one is begun, but for the protocols
+    C(smtp) and C(https). The login is taken back before any credentials are sent.
   - For C(https), the page at O(ports[].path) has to be there.
   - Makes all checks before it fails. Nothing is changed.
 notes:
@@ -104,14 +105,17 @@ checks:
       type: float
       sample: 0.031
     detail:
-      description: TLS version, cipher and the days that the certificate is still valid; or what is wrong.
+      description: >-
+        TLS version, cipher and the days that the certificate is still valid; or what is wrong, and what to do.
       type: str
       sample: TLSv1.3 TLS_AES_256_GCM_SHA384, certificate valid for 819 days
 msg:
   description: The checks that failed, and why.
   returned: failure
   type: str
-  sample: "1 of 8 checks failed. 993 imap (TLS): cannot connect: connection refused"
+  sample: >-
+    1 of 8 checks failed. 993 imap (TLS): cannot connect: connection refused; see that it runs: 'systemctl status
+    dovecot' on its host; and that no firewall is between
 """
 
 from ansible.module_utils.basic import AnsibleModule

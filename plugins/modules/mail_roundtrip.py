@@ -113,14 +113,16 @@ checks:
       type: float
       sample: 0.094
     detail:
-      description: The folder in which the message arrived; or the step that failed, and why.
+      description: The folder in which the message arrived; or the step that failed, why, and what to do.
       type: str
       sample: arrived in INBOX, removed again
 msg:
   description: The checks that failed, and why.
   returned: failure
   type: str
-  sample: "1 of 2 checks failed. roundtrip il@ilnmors.internal: submission on port 587: STARTTLS is not offered"
+  sample: >-
+    1 of 2 checks failed. roundtrip il@ilnmors.internal: submission on port 587: STARTTLS is not offered; see
+    'journalctl --unit "postfix*"' on its host, and run the site playbook
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -29,6 +29,7 @@ class Behaviour:
     hangs_up_at: str = ""  # a command, "greeting" or "handshake"
     silent_at: str = ""
     greeting: str = ""
+    login_fails: str = ""  # the reply to a login under TLS, where what knows the accounts is gone
     refuses_recipient: bool = False
     repeats_password: bool = False
     has_idle: bool = True
@@ -184,8 +185,15 @@ class SmtpSession(Session):
         if not self.takes_login("AUTH"):
             self.say("530 5.7.0 Must issue a STARTTLS command first")
             return
+        if self.behaviour.login_fails:
+            self.say(self.behaviour.login_fails)
+            return
         self.say("334 ")
-        right, remark = self.check(self.read())
+        token = self.read()
+        if token == "*":
+            self.say("501 5.7.0 aborted")
+            return
+        right, remark = self.check(token)
         self.say("235 welcome" if right else f"535 5.7.8 authentication failed{remark}")
 
 
@@ -229,8 +237,15 @@ class ImapSession(Session):
         if not self.takes_login("AUTHENTICATE"):
             self.say(f"{tag} NO [PRIVACYREQUIRED] TLS first")
             return
+        if self.behaviour.login_fails:
+            self.say(f"{tag} {self.behaviour.login_fails}")
+            return
         self.say("+ ")
-        right, remark = self.check(self.read())
+        token = self.read()
+        if token == "*":
+            self.say(f"{tag} BAD aborted")
+            return
+        right, remark = self.check(token)
         self.say(f"{tag} OK welcome" if right else f"{tag} NO [AUTHENTICATIONFAILED] wrong password{remark}")
 
     def do_login(self, tag: str, _: str) -> None:
@@ -305,8 +320,10 @@ class Pop3Session(Session):
             self.say("+OK", "UIDL", *login, *["STLS"] * self.offers_starttls, ".")
         elif command == "STLS":
             self.start_tls("+OK begin")
+        elif command == "*":
+            self.say("-ERR aborted")
         elif self.takes_login(command):
-            self.say("+ " if command == "AUTH" else "+OK")
+            self.say(self.behaviour.login_fails or ("+ " if command == "AUTH" else "+OK"))
         else:
             self.say("-ERR TLS first")
 
@@ -328,8 +345,10 @@ class SieveSession(Session):
         if command == "STARTTLS":
             self.start_tls('OK "begin"')
             self.say(self.greeting())
+        elif command == '"*"':
+            self.say('NO "aborted"')
         elif self.takes_login(command):
-            self.say('""')
+            self.say(self.behaviour.login_fails or '""')
         else:
             self.say('NO (ENCRYPT-NEEDED) "TLS first"')
 

@@ -35,6 +35,7 @@ SERVICES = [
     ("sieve", "implicit"),
     ("https", "implicit"),
 ]
+RUNS = "see that it runs: 'systemctl status {}' on its host; and that no firewall is between"
 GOOD = "TLSv1.3 TLS_AES_256_GCM_SHA384, certificate valid for 99 days"
 
 
@@ -51,6 +52,18 @@ def check(
     """Check one port."""
     endpoint = Endpoint(host, port, tls, name, client_context(str(ca_file)))
     return run_checks([port_job(endpoint, protocol, timeout, 14)])[0]
+
+
+def reason(check: Check) -> str:
+    """Return what is wrong, without what to do about it; that is said always."""
+    wrong, _, remedy = check.detail.rpartition("; ")
+    assert remedy
+    assert "{" not in remedy
+    while wrong.endswith(
+        ("which renews the house's own certificates", "'systemctl status dovecot' on its host")
+    ):
+        wrong = wrong.rpartition("; ")[0]
+    return wrong
 
 
 @pytest.mark.parametrize(("protocol", "tls"), SERVICES)
@@ -99,6 +112,27 @@ MISBEHAVIOUR = [
         "sieve",
         Behaviour(takes_login_early="AUTHENTICATE"),
         'a login before TLS is not refused; the server answers: ""',
+    ),
+    *(
+        (protocol, Behaviour(login_fails=reply), f"nobody can log in; the server answers: {said}")
+        for protocol, reply, said in (
+            (
+                "submission",
+                "454 4.7.0 Temporary authentication failure",
+                "454 4.7.0 Temporary authentication failure",
+            ),
+            (
+                "imap",
+                "NO [UNAVAILABLE] Temporary authentication failure.",
+                "[UNAVAILABLE] Temporary authentication failure.",
+            ),
+            (
+                "pop3",
+                "-ERR [SYS/TEMP] Temporary authentication failure.",
+                "-ERR [SYS/TEMP] Temporary authentication failure.",
+            ),
+            ("sieve", 'NO "Temporary authentication failure."', 'NO "Temporary authentication failure."'),
+        )
     ),
     ("submission", Behaviour(offers_login=False), "no login is offered after TLS"),
     ("pop3", Behaviour(offers_login=False), "no login is offered after TLS"),
@@ -153,7 +187,37 @@ def test_a_bad_server_is_named(
 ) -> None:
     with serve(protocol, "starttls", good, behaviour) as port:
         result = check(port, protocol, "starttls", authority.file, timeout=0.3 if behaviour.silent_at else 1)
-    assert (result.ok, result.detail) == (False, detail)
+    assert (result.ok, reason(result)) == (False, detail)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "behaviour", "remedy"),
+    [
+        ("imap", Behaviour(hangs_up_at="greeting"), "see 'journalctl --unit \"dovecot*\"' on its host"),
+        ("smtp", Behaviour(silent_at="EHLO"), "see 'journalctl --unit \"postfix*\"' on its host"),
+        (
+            "submission",
+            Behaviour(login_fails="454 4.7.0 Temporary authentication failure"),
+            "see that Dovecot runs, which knows the accounts: 'systemctl status dovecot' on the mail host",
+        ),
+        (
+            "sieve",
+            Behaviour(offers_login_early=True),
+            "run the site playbook, and take out of the extra settings of dovecot what allows it",
+        ),
+        (
+            "pop3",
+            Behaviour(greeting="SSH-2.0-x"),
+            "see that dovecot has the port: 'ss --listening --tcp --processes' on its host",
+        ),
+    ],
+)
+def test_it_is_said_what_to_do(
+    protocol: str, behaviour: Behaviour, remedy: str, authority: Authority, good: ssl.SSLContext
+) -> None:
+    with serve(protocol, "starttls", good, behaviour) as port:
+        result = check(port, protocol, "starttls", authority.file, timeout=0.3 if behaviour.silent_at else 1)
+    assert result.detail.endswith(f"; {remedy}")
 
 
 @pytest.mark.parametrize(("protocol", "tls"), SERVICES)
@@ -162,14 +226,14 @@ class TestCertificate:
         other = Authority(tmp_path, "other-ca")
         with serve(protocol, tls, good) as port:
             result = check(port, protocol, tls, other.file)
-        assert (result.ok, result.detail) == (False, "TLS failed: no trusted CA signed the certificate")
+        assert (result.ok, reason(result)) == (False, "TLS failed: no trusted CA signed the certificate")
 
     def test_for_another_name(
         self, protocol: str, tls: str, authority: Authority, good: ssl.SSLContext
     ) -> None:
         with serve(protocol, tls, good) as port:
             result = check(port, protocol, tls, authority.file, name="other.test")
-        assert (result.ok, result.detail) == (
+        assert (result.ok, reason(result)) == (
             False,
             "TLS failed: the certificate is for another name than other.test",
         )
@@ -187,13 +251,13 @@ def test_a_certificate_out_of_date(begins: float, ends: float, detail: str, auth
     context = authority.context("dated", begins, ends)
     with serve("imap", "implicit", context) as port:
         result = check(port, "imap", "implicit", authority.file)
-    assert (result.ok, result.detail) == (False, detail)
+    assert (result.ok, reason(result)) == (False, detail)
 
 
 def test_a_certificate_for_another_address(authority: Authority, good: ssl.SSLContext) -> None:
     with serve("imap", "implicit", good) as port:
         result = check(port, "imap", "implicit", authority.file, name="127.0.0.9")
-    assert result.detail == "TLS failed: the certificate is for another address than 127.0.0.9"
+    assert reason(result) == "TLS failed: the certificate is for another address than 127.0.0.9"
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the old version, which this is about
@@ -204,18 +268,21 @@ def test_old_tls_is_refused(authority: Authority) -> None:
     context.maximum_version = ssl.TLSVersion.TLSv1_1
     with serve("pop3", "implicit", context) as port:
         result = check(port, "pop3", "implicit", authority.file)
-    assert result.detail == "TLS failed: the server speaks no TLS 1.2 or newer"
+    assert reason(result) == "TLS failed: the server speaks no TLS 1.2 or newer"
 
 
 def test_text_where_tls_should_be(authority: Authority, good: ssl.SSLContext) -> None:
     with serve("imap", "starttls", good) as port:
         result = check(port, "imap", "implicit", authority.file)
-    assert result.detail == "TLS failed: the server does not speak TLS here"
+    assert reason(result) == "TLS failed: the server does not speak TLS here"
 
 
 def test_nobody_listens(authority: Authority) -> None:
     result = check(unused_port(), "imap", "implicit", authority.file)
-    assert (result.ok, result.detail) == (False, "cannot connect: connection refused")
+    assert (result.ok, result.detail) == (
+        False,
+        f"cannot connect: connection refused; {RUNS.format('dovecot')}",
+    )
 
 
 def test_a_name_that_does_not_resolve(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,7 +291,10 @@ def test_a_name_that_does_not_resolve(authority: Authority, monkeypatch: pytest.
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     result = check(993, "imap", "implicit", authority.file, host="mail.nowhere")
-    assert result.detail == "cannot connect: the name mail.nowhere does not resolve"
+    assert result.detail == (
+        "cannot connect: the name mail.nowhere does not resolve; "
+        "add it to your DNS; the playbook ilnmors.mail.dns prints the records"
+    )
 
 
 @pytest.mark.parametrize(
@@ -240,7 +310,7 @@ def test_the_front_page(
 ) -> None:
     with serve("https", "implicit", good, Behaviour(status=status)) as port:
         result = check(port, "https", "implicit", authority.file)
-    assert (result.ok, result.detail) == (ok, detail)
+    assert (result.ok, result.detail if ok else reason(result)) == (ok, detail)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +324,8 @@ def test_another_page(path: str, ok: bool, detail: str, authority: Authority, go
     with serve("https", "implicit", good, Behaviour(page="/mail/config.xml")) as port:
         endpoint = Endpoint(ADDRESS, port, "implicit", NAME, client_context(str(authority.file)), path)
         [result] = run_checks([port_job(endpoint, "https", 1, 14)])
-    assert (result.name, result.ok, result.detail) == (f"{port} https (TLS) {NAME}{path}", ok, detail)
+    assert (result.name, result.ok) == (f"{port} https (TLS) {NAME}{path}", ok)
+    assert (result.detail if ok else reason(result)) == detail
 
 
 def test_mail_between_machines_needs_no_login(authority: Authority, good: ssl.SSLContext) -> None:
@@ -274,14 +345,14 @@ def test_from_the_same_machine_early_login_is_not_judged(authority: Authority, g
 def test_a_line_without_an_end(authority: Authority, good: ssl.SSLContext) -> None:
     with serve("imap", "starttls", good, Behaviour(greeting="x" * 200_000)) as port:
         result = check(port, "imap", "starttls", authority.file)
-    assert result.detail == "the server sent something else than its greeting: a line without an end"
+    assert reason(result) == "the server sent something else than its greeting: a line without an end"
 
 
 def test_the_system_store_does_not_hold_the_house(good: ssl.SSLContext) -> None:
     with serve("imap", "implicit", good) as port:
         endpoint = Endpoint(ADDRESS, port, "implicit", NAME, client_context(None))
         [result] = run_checks([port_job(endpoint, "imap", 1, 14)])
-    assert result.detail == "TLS failed: no trusted CA signed the certificate"
+    assert reason(result) == "TLS failed: no trusted CA signed the certificate"
 
 
 @pytest.mark.parametrize(
@@ -334,15 +405,13 @@ class TestModule:
                 ],
                 _ansible_check_mode=check_mode,
             )
+        refused = f"cannot connect: connection refused; {RUNS.format('postfix')}"
         assert [(one["name"], one["ok"], one["detail"]) for one in result["checks"]] == [
-            (f"{closed} smtp (STARTTLS)", False, "cannot connect: connection refused"),
+            (f"{closed} smtp (STARTTLS)", False, refused),
             (f"{port} imap (TLS)", True, GOOD),
         ]
         assert result["failed"]
-        assert (
-            result["msg"]
-            == f"1 of 2 checks failed. {closed} smtp (STARTTLS): cannot connect: connection refused"
-        )
+        assert result["msg"] == f"1 of 2 checks failed. {closed} smtp (STARTTLS): {refused}"
 
     def test_the_name_is_the_one_given(
         self, authority: Authority, good: ssl.SSLContext, capsys: pytest.CaptureFixture[str]
@@ -353,7 +422,10 @@ class TestModule:
                 capsys, host=ADDRESS, server_name="other.test", ca_file=str(authority.file), ports=ports
             )
         [check] = result["checks"]
-        assert check["detail"] == "TLS failed: the certificate is for another name than other.test"
+        assert check["detail"] == (
+            "TLS failed: the certificate is for another name than other.test; "
+            "run the site playbook, or bring a certificate that has the name"
+        )
 
     def test_the_name_is_the_host_if_not_given(
         self, authority: Authority, good: ssl.SSLContext, capsys: pytest.CaptureFixture[str]

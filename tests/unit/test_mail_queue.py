@@ -118,7 +118,11 @@ def test_a_bounce_has_no_sender() -> None:
     ids=["younger", "older", "nobody-is-warned"],
 )
 def test_what_waits_for_too_long_fails(minutes: int, warning: int, ok: bool | None) -> None:
-    assert checks(entry(minutes), warning=warning)[1].ok is ok
+    found = checks(entry(minutes), warning=warning)[1]
+    assert found.ok is ok
+    name = found.name.removeprefix("queue ")
+    remedy = f"; 'postqueue -i {name}' tries it at once, 'postsuper -d {name}' gives it up"
+    assert found.detail.endswith(remedy) is (ok is False)
 
 
 def test_only_the_oldest_are_shown() -> None:
@@ -185,7 +189,7 @@ def test_postfix_is_asked(postfix: Any) -> None:
         ),
         (
             {"complaint": "postqueue: fatal: bad\n string", "status": 1},
-            "postqueue failed: postqueue: fatal: bad string",
+            "postqueue failed: postqueue: fatal: bad string; see journalctl -u 'postfix*'",
         ),
     ],
     ids=["down-seen-by-root", "down-seen-by-others", "fails"],

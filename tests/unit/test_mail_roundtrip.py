@@ -189,6 +189,12 @@ FAILURES = [
     ),
     (
         House(),
+        Behaviour(login_fails="454 4.7.0 Temporary authentication failure"),
+        Behaviour(),
+        "submission: nobody can log in; the server answers: 454 4.7.0 Temporary authentication failure",
+    ),
+    (
+        House(),
         Behaviour(silent_at="MAIL"),
         Behaviour(),
         "submission: the server had not sent its answer to MAIL FROM after 1 s",
@@ -220,7 +226,9 @@ def test_the_step_that_failed_is_named(
             "submission": f"submission on port {servers.smtp_port}",
         }
     step, _, reason = detail.partition(": ")
-    assert (result.ok, result.detail) == (False, f"{at[step]}: {reason}")
+    assert result.ok is False
+    said, _, remedy = result.detail.partition(f"{at[step]}: {reason}; ")
+    assert (said, "{" in remedy, bool(remedy)) == ("", False, True)
 
 
 def test_a_password_that_only_submission_refuses(
@@ -231,7 +239,10 @@ def test_a_password_that_only_submission_refuses(
         serve("submission", "starttls", good, house=House(password="another")) as smtp_port,
     ):
         [result] = Servers(smtp_port, right.imap_port, authority.file).check(il())
-    assert result.detail == f"submission on port {smtp_port}: login refused: 535 5.7.8 authentication failed"
+    assert result.detail == (
+        f"submission on port {smtp_port}: login refused: 535 5.7.8 authentication failed; "
+        "run the site playbook, which writes the passwords anew; see 'journalctl --unit \"postfix*\"' on its host"
+    )
 
 
 def test_a_foreign_ca(house: Any, tmp_path: Path) -> None:
@@ -239,7 +250,9 @@ def test_a_foreign_ca(house: Any, tmp_path: Path) -> None:
         servers.ca_file = Authority(tmp_path, "other-ca").file
         [result] = servers.check(il())
     assert (
-        result.detail == f"IMAP on port {servers.imap_port}: TLS failed: no trusted CA signed the certificate"
+        result.detail
+        == f"IMAP on port {servers.imap_port}: TLS failed: no trusted CA signed the certificate; "
+        "let mail_tls_ca name the authority that issued it, or run the site playbook"
     )
 
 
@@ -254,7 +267,11 @@ def test_no_login_is_sent_to_a_server_that_is_not_verified(house: Any, tmp_path:
 def test_nobody_listens(authority: Authority) -> None:
     port = unused_port()
     [result] = Servers(port, port, authority.file).check(il())
-    assert (result.ok, result.detail) == (False, f"IMAP on port {port}: cannot connect: connection refused")
+    remedy = "see that it runs: 'systemctl status dovecot' on its host; and that no firewall is between"
+    assert (result.ok, result.detail) == (
+        False,
+        f"IMAP on port {port}: cannot connect: connection refused; {remedy}",
+    )
 
 
 def test_one_failure_leaves_the_others_alone(house: Any) -> None:
@@ -350,7 +367,8 @@ class TestModule:
         assert result["failed"]
         assert result["msg"] == (
             f"1 of 3 checks failed. roundtrip {IL}: IMAP on port {servers.imap_port}: "
-            "login refused: [AUTHENTICATIONFAILED] wrong password"
+            "login refused: [AUTHENTICATIONFAILED] wrong password; run the site playbook, which writes the passwords "
+            "anew; see 'journalctl --unit \"dovecot*\"' on its host"
         )
 
     @pytest.mark.parametrize("password", ["il", "mail", "ok", "o", "true", "1", "INBOX", "0"])
