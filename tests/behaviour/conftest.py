@@ -31,12 +31,15 @@ FACTS = {
     "autoconfig_hostnames": (
         "mail_autoconfig_hostnames | default(['autoconfig.' ~ mail_domain, 'autodiscover.' ~ mail_domain])"
     ),
-    "people": "mail_users | map(attribute='name') | list",
+    "people": "mail_users | default([], true) | map(attribute='name') | list",
     # The lab says who is in its directory; an account of the house has the name to itself.
-    "accounts": "lab_people | default([]) + mail_users + mail_services | default([])",
+    "accounts": "lab_people | default([]) + mail_users | default([], true) + mail_services | default([], true)",
     "metrics": "[dovecot_imap_metrics_address | default(''), dovecot_imap_metrics_port | default(9900)]",
     "fetch_metrics": "mbsync_fetch_metrics_directory | default('')",
-    "ca": "mail_tls_ca | default('/etc/ssl/ilnmors-mail/ca.pem')",
+    "ca": (
+        "mail_tls_ca | default('/etc/ssl/certs/ca-certificates.crt' if mail_tls_certificate | default('', true) "
+        "else '/etc/ssl/ilnmors-mail/ca.pem', true)"
+    ),
     "days": "{'Trash': dovecot_imap_trash_days | default(0), 'Junk': dovecot_imap_junk_days | default(0)}",
     "bans": "{'mail': postfix_relay_ban | default(true), 'webmail': snappymail_ban | default(true)}",
     "fts": "dovecot_imap_fts | default(true)",

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,17 @@ from typing import Any
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar
+from ansible_collections.ilnmors.mail.tests.unit.ansible_plugins import plugins_loaded
 
 ROLES = Path(__file__).parents[2] / "roles"
 NAMES = sorted(path.name for path in ROLES.iterdir())
 # DESIGN: the variables that describe a house. mail_tls shares its prefix with three of them.
 SITE = (
     "mail_domain",
+    "mail_domain_old",
     "mail_hostname",
+    "mail_hostname_old",
     "mail_webmail_hostname",
     "mail_autoconfig_hostnames",
     "mail_trusted_networks",
@@ -176,12 +177,9 @@ def test_defaults_read_site_variables_and_the_roles_own(role: str) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _plugins() -> Iterator[None]:
-    """Let defaults that are read from a role's files be filled in, and other tests import as they do without."""
-    finders, hooks = sys.meta_path[:], sys.path_hooks[:]
-    init_plugin_loader([])
-    yield
-    sys.meta_path[:], sys.path_hooks[:] = finders, hooks
-    sys.path_importer_cache.clear()
+    """Let defaults that are read from a role's files be filled in."""
+    with plugins_loaded():
+        yield
 
 
 def effective(role: str, site: dict[str, Any]) -> dict[str, Any]:
