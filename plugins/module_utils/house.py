@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -304,6 +304,42 @@ def certificate_name_problems(names: Sequence[str], ca_domains: Sequence[str]) -
             )
 
 
+KEYS = frozenset(
+    (
+        *(
+            "domain",
+            "hostname",
+            "webmail_hostname",
+            "users",
+            "services",
+            "providers",
+            "default_provider",
+            "fetch",
+        ),
+        *("fetching_hosts", "trusted_networks", "trust_public_networks", "listen", "ldap", "tls_certificate"),
+        *("tls_key", "tls_names", "tls_ca_domains", "postmaster", "delay_warning", "queue_lifetime"),
+        *("metrics_address", "clients_per_user", "quota", "expiry", "extra_settings", "password_scheme"),
+        "password_costs",
+    )
+)
+SUBKEYS = {
+    "fetch": frozenset(("interval", "paths")),
+    "listen": frozenset(("addresses", "public", "facts")),
+    "ldap": frozenset(
+        (
+            *("uri", "base", "bind_dn", "bind_password", "starttls", "allow_cleartext", "ca", "filter"),
+            *("login_attribute", "quota_attribute"),
+        )
+    ),
+}
+
+
+def _unknown_keys(where: str, given: Mapping[str, object], known: Collection[str]) -> Iterator[str]:
+    for key in given:
+        if key not in known:
+            yield f"{where}: {key!r} is not known; write one of {', '.join(sorted(known))}"
+
+
 def _entries(variable: str, value: object) -> Iterator[str]:
     if (
         not isinstance(value, Sequence)
@@ -316,12 +352,14 @@ def _entries(variable: str, value: object) -> Iterator[str]:
 def house_problems(house: Mapping[str, Any]) -> list[str]:
     """All problems of what is given of a house's description.
 
-    house: any of domain, hostname, webmail_hostname, users, services, providers, default_provider,
-    fetch, fetching_hosts, trusted_networks, trust_public_networks, listen, ldap, tls_certificate, tls_key,
-    tls_names, tls_ca_domains, postmaster, delay_warning, queue_lifetime, metrics_address, clients_per_user, quota,
-    expiry, extra_settings, password_scheme, password_costs.
-    What is not given is not checked, so that each role checks what it knows.
+    house: any of KEYS. What is not given is not checked, so that each role checks what it knows; what is no key is a
+    problem itself, for a misspelt one would turn a check off.
     """
+    unknown = list(_unknown_keys("house_problems", house, KEYS))
+    for key, keys in SUBKEYS.items():
+        unknown += _unknown_keys(f"house_problems: {key}", house.get(key) or {}, keys)
+    if unknown:
+        return unknown
     lists = {key: house.get(key) or [] for key in ("users", "services", "providers")}
     problems = [problem for key, value in lists.items() for problem in _entries(f"mail_{key}", value)]
     if problems:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.plugins.module_utils.house import house_problems
+import yaml
+from ansible_collections.ilnmors.mail.plugins.filter import house_problems as house_problems_filter
+from ansible_collections.ilnmors.mail.plugins.module_utils.house import KEYS, house_problems
 
 HASH = (
     "{ARGON2ID}$argon2id$v=19$m=64,t=2,p=1$c3Nzc3Nzc3Nzc3Nzc3Nzcw$V5EkqS+nrwblWEvBX8gpmmcAw0r9QCliyxC6tC0KKAI"
@@ -85,6 +88,26 @@ def test_a_sound_house_has_no_problems() -> None:
 
 def test_what_is_not_given_is_not_checked() -> None:
     assert house_problems({}) == []
+
+
+@pytest.mark.parametrize(
+    ("house", "problem"),
+    [
+        ({"user": [{"name": "a:b"}]}, "house_problems: 'user' is not known; write one of clients_per_user, "),
+        (
+            {"listen": {"addresses": [], "public": False, "fact": {}}},
+            "house_problems: listen: 'fact' is not known; write one of addresses, facts, public",
+        ),
+    ],
+)
+def test_a_check_is_not_turned_off_by_a_typo(house: dict[str, Any], problem: str) -> None:
+    (found,) = house_problems(house)
+    assert found.startswith(problem)
+
+
+def test_all_that_is_checked_is_documented() -> None:
+    described = yaml.safe_load(house_problems_filter.DOCUMENTATION)["options"]["_input"]["description"]
+    assert set(re.findall(r"C\((\w+)\)", str(described))) == KEYS
 
 
 @pytest.mark.parametrize(
