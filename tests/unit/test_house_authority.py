@@ -4,35 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.ilnmors.mail.plugins.filter.house_authority import FilterModule, house_authority
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
-
-
-def authority(common_name: str = "home.internal mail CA", domains: tuple[str, ...] = ()) -> str:
-    """Return a new authority's certificate in PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    oid = x509.NameOID.COMMON_NAME if common_name else x509.NameOID.ORGANIZATION_NAME
-    name = x509.Name([x509.NameAttribute(oid, common_name or "The house")])
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(datetime.now(UTC))
-        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
-    )
-    if domains:
-        limits = x509.NameConstraints([x509.DNSName(domain) for domain in domains], None)
-        builder = builder.add_extension(limits, critical=True)
-    return builder.sign(key, SHA256()).public_bytes(Encoding.PEM).decode()
+from ansible_collections.ilnmors.mail.tests.unit.fake_house_authority import authority
 
 
 def test_the_fingerprint_is_the_one_that_devices_show() -> None:

@@ -1,0 +1,167 @@
+#!/usr/bin/python
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ask a host whether what a run is about to do can work there."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_preflight
+short_description: Ask a host whether what a run is about to do can work there
+version_added: 1.0.0
+author: The ilnmors.mail maintainers
+description:
+  - Fails if the options of a run would leave mail behind, or replace what devices trust. Says all that is wrong, each
+    with its variable, what was found and what to do.
+  - Only reads. Runs as root, which sees the mail.
+options:
+  mail_store:
+    description: Where mail will lie. Without it, nothing is asked about mail.
+    type: dict
+    suboptions:
+      directory:
+        description: The directory that holds the mailboxes, as C(DOMAIN/NAME).
+        type: path
+        required: true
+      domain:
+        description: The domain of the house.
+        type: str
+        required: true
+      domain_old:
+        description: A domain whose mail may stay behind.
+        type: str
+        default: ''
+      user:
+        description: The user that will own all mail.
+        type: str
+        required: true
+      uid:
+        description: Its number.
+        type: int
+        required: true
+  authority:
+    description: What the host's certificates will be. Without it, nothing is asked about certificates.
+    type: dict
+    suboptions:
+      directory:
+        description: Where the certificates lie.
+        type: path
+        required: true
+      keeps_key:
+        description: Whether this host keeps the authority's key.
+        type: bool
+        required: true
+        no_log: false
+      name:
+        description: The authority's name.
+        type: str
+        required: true
+      domains:
+        description: The domains that the authority may issue for.
+        type: list
+        elements: str
+        required: true
+      domain_old:
+        description: A domain that the authority may have been for.
+        type: str
+        default: ''
+      hostname:
+        description: The name that mail programs connect to. Without it, the host's name may change.
+        type: str
+        default: ''
+      names:
+        description: The DNS names of the host.
+        type: list
+        elements: str
+        required: true
+      replace:
+        description: Whether another authority than the present one is meant.
+        type: bool
+        default: false
+attributes:
+  check_mode:
+    description: Only reads, so it does the same in check mode.
+    support: full
+  diff_mode:
+    description: Changes nothing, so there is nothing to show.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Refuse to leave mail behind
+  ilnmors.mail.host_preflight:
+    mail_store:
+      directory: /var/vmail
+      domain: home.internal
+      user: vmail
+      uid: 5000
+"""
+
+RETURN = r"""
+msg:
+  description: What is wrong, one problem a line.
+  returned: failure
+  type: str
+  sample: >-
+    dovecot_imap_mail_directory: '/srv/mail' has no mail, but '/var/vmail' has: people would find empty mailboxes; move
+    the mail first (the README of dovecot_imap says how, in 'Moving the mail'), or write '/var/vmail'
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.authority import (
+    Authority,
+    authority_problems,
+)
+from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.mail_store import (
+    MailStore,
+    store_problems,
+)
+
+OPTIONS = {
+    "mail_store": {
+        "type": "dict",
+        "options": {
+            "directory": {"type": "path", "required": True},
+            "domain": {"type": "str", "required": True},
+            "domain_old": {"type": "str", "default": ""},
+            "user": {"type": "str", "required": True},
+            "uid": {"type": "int", "required": True},
+        },
+    },
+    "authority": {
+        "type": "dict",
+        "options": {
+            "directory": {"type": "path", "required": True},
+            "keeps_key": {"type": "bool", "required": True, "no_log": False},
+            "name": {"type": "str", "required": True},
+            "domains": {"type": "list", "elements": "str", "required": True},
+            "domain_old": {"type": "str", "default": ""},
+            "hostname": {"type": "str", "default": ""},
+            "names": {"type": "list", "elements": "str", "required": True},
+            "replace": {"type": "bool", "default": False},
+        },
+    },
+}
+
+
+def find_problems(asked: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with all that a role asks about. asked: the module's options."""
+    if store := asked["mail_store"]:
+        yield from store_problems(MailStore(**{**store, "directory": Path(store["directory"])}))
+    if authority := asked["authority"]:
+        yield from authority_problems(Authority(**{**authority, "directory": Path(authority["directory"])}))
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
+    if problems := list(find_problems(module.params)):
+        module.fail_json(msg="\n".join(problems))
+    module.exit_json(changed=False)
+
+
+if __name__ == "__main__":
+    main()
