@@ -428,7 +428,7 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
         ),
         ("metrics_address", lambda: metrics_problems(house["metrics_address"])),
         ("clients_per_user", lambda: client_problems(house["clients_per_user"])),
-        ("quota", lambda: quota_problems("dovecot_imap_quota", house["quota"])),
+        ("quota", lambda: quota_problems("mail_quota", house["quota"])),
         ("expiry", lambda: expiry_problems(house["expiry"])),
         (
             "extra_settings",

@@ -106,7 +106,7 @@ def test_a_quota_of_ones_own_goes_before_the_default(house: House) -> None:
         with house.imap(name) as client:
             limits[name] = usage(client)[1]
     if not limits["guest"]:
-        pytest.skip("needs a quota of all users (dovecot_imap_quota)")
+        pytest.skip("needs a quota of all users (mail_quota)")
     assert 0 < limits["full"] < limits["guest"]
 
 

@@ -107,7 +107,7 @@ userdb static {{
 """The least that lets the same people log in: every other setting is Dovecot's and Debian's own."""
 
 USUAL_DOVECOT = {
-    "dovecot_imap_quota": "",
+    "mail_quota": "",
     "dovecot_imap_trash_days": 0,
     "dovecot_imap_junk_days": 0,
     "dovecot_imap_fts_attachments": False,

@@ -260,7 +260,7 @@ def test_all_that_is_checked_is_documented() -> None:
             (
                 "quota",
                 size,
-                f"dovecot_imap_quota: {size!r} is no size; write a whole number with B, K, M, G or T, such as '5G', "
+                f"mail_quota: {size!r} is no size; write a whole number with B, K, M, G or T, such as '5G', "
                 "or '0' for none",
             )
             for size in (

@@ -33,6 +33,7 @@ SITE = (
     "mail_services",
     "mail_providers",
     "mail_default_provider",
+    "mail_quota",
     "mail_ldap_uri",
     "mail_ldap_base",
     "mail_ldap_bind_dn",
@@ -173,6 +174,15 @@ def test_defaults_read_site_variables_and_the_roles_own(role: str) -> None:
     text = (ROLES / role / "defaults" / "main.yml").read_text()
     read = set(re.findall(r"(?<!\w)mail_\w+", "".join(re.findall(r"\{\{.*?\}\}", text, re.DOTALL))))
     assert read - set(SITE) - set(defaults(role)) == set()
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_no_role_reads_an_option_of_another(role: str) -> None:
+    """What two roles have to agree on is a site variable: a role's option may be set for that role alone."""
+    others = {name for other in NAMES if other != role for name in defaults(other)} - set(SITE)
+    read = re.compile(rf"(?<!\w)({'|'.join(others)})(?!\w)")
+    files = [*sources(role), ROLES / role / "defaults" / "main.yml"]
+    assert [(path.name, found[0]) for path in files for found in read.finditer(path.read_text())] == []
 
 
 @pytest.fixture(scope="module", autouse=True)
