@@ -109,8 +109,11 @@ def network_problems(networks: Sequence[object], allow_public: bool) -> Iterator
             )
 
 
-def metrics_problems(address: str) -> Iterator[str]:
-    """Check the address that metrics are offered at: one of the house, empty for none."""
+def metrics_problems(address: str, facts: Mapping[str, Any] | None) -> Iterator[str]:
+    """Check the address that metrics are offered at: a private one of the host, empty for none.
+
+    facts: the host's (see host_network), None where they are not known.
+    """
     variable = "dovecot_imap_metrics_address"
     if not address:
         return
@@ -123,6 +126,11 @@ def metrics_problems(address: str) -> Iterator[str]:
         yield (
             f"{variable}: {address!r} would offer the metrics to strangers, for anyone may read them; "
             "write a private address of the host, such as '127.0.0.1'"
+        )
+    elif facts is not None and not found.is_loopback and found not in (host := host_network(facts)).addresses:
+        own = ", ".join(map(str, ("127.0.0.1", *host.addresses)))
+        yield (
+            f"{variable}: {address!r} is no address of the host, and Dovecot would stop; write one of its own ({own})"
         )
 
 
@@ -426,7 +434,10 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
             "queue_lifetime",
             lambda: queue_time_problems(house["delay_warning"], house["queue_lifetime"]),
         ),
-        ("metrics_address", lambda: metrics_problems(house["metrics_address"])),
+        (
+            "metrics_address",
+            lambda: metrics_problems(house["metrics_address"], house.get("listen", {}).get("facts")),
+        ),
         ("clients_per_user", lambda: client_problems(house["clients_per_user"])),
         ("quota", lambda: quota_problems("mail_quota", house["quota"])),
         ("expiry", lambda: expiry_problems(house["expiry"])),

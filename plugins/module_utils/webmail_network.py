@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,8 +15,6 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import (
 )
 
 PORTS = range(1, 65536)
-
-_LOCAL_ADDRESS = re.compile(r"(\S+):\d+\s+\S+:\*")
 
 
 def problems(variables: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
@@ -87,32 +84,3 @@ def proxy_problems(proxies: Sequence[object]) -> Iterator[str]:
                 f"{where}: {value!r} is not within private address space: strangers could say that they are "
                 "anyone, and go on guessing passwords; write the proxy's private address, such as '192.168.1.4'"
             )
-
-
-def port_conflicts(listening: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """Return which lines of ss keep nginx from listening on the wanted addresses: those of other programs there.
-
-    ``listening`` are the lines of ``ss --listening --tcp --numeric --processes`` for the ports in question;
-    ``wanted`` is as nginx spells it: addresses, ``*`` for all of IPv4 and ``::`` for all of IPv6.
-    """
-    return [
-        " ".join(line.split())
-        for line in listening
-        if '"nginx"' not in line and any(_overlap(_local_address(line), address) for address in wanted)
-    ]
-
-
-def _local_address(line: str) -> str:
-    found = _LOCAL_ADDRESS.search(line)
-    if not found:
-        raise ValueError(f"no line of ss: {line!r}")
-    return found[1].partition("%")[0].strip("[]")
-
-
-def _overlap(taken: str, wanted: str) -> bool:
-    """Whether both cannot listen on one port. Where ss writes ``*``, IPv6 takes IPv4 along (ipv6(7), IPV6_V6ONLY)."""
-    if taken == "*":
-        return True
-    there = ipaddress.ip_address(taken)
-    here = ipaddress.ip_address("0.0.0.0" if wanted == "*" else wanted)  # noqa: S104
-    return there.version == here.version and (there == here or there.is_unspecified or here.is_unspecified)

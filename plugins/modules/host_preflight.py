@@ -11,10 +11,58 @@ short_description: Ask a host whether what a run is about to do can work there
 version_added: 1.0.0
 author: The ilnmors.mail maintainers
 description:
-  - Fails if the options of a run would leave mail behind, or replace what devices trust. Says all that is wrong, each
-    with its variable, what was found and what to do.
-  - Only reads. Runs as root, which sees the mail.
+  - Fails if the options of a run would leave mail behind, replace what devices trust, name files that are missing or
+    cannot serve, or let a service listen where another program does. Says all that is wrong, each with its variable,
+    what was found and what to do. What is in a file of a password or key is never said.
+  - Only reads. Runs as root, which sees the mail and such files.
 options:
+  listeners:
+    description: What services are about to listen on.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      option:
+        description: The variable that decides it.
+        type: str
+        required: true
+      service:
+        description: The name of the service, as of its unit. It may have the ports already.
+        type: str
+        required: true
+      addresses:
+        description: Where it will listen. C(*) is all of IPv4, C(::) all of IPv6.
+        type: list
+        elements: str
+        required: true
+      ports:
+        description: TCP ports. V(0) is none.
+        type: list
+        elements: int
+        required: true
+  password_files:
+    description: Absolute paths of files that hold one password each, by the variables that name them.
+    type: dict
+    default: {}
+  authority_files:
+    description:
+      - Absolute paths of the certificates that servers are verified against, by the variables that name them. That of
+        Debian's package C(ca-certificates) may be missing.
+    type: dict
+    default: {}
+  certificate:
+    description: A certificate that the user brings. Without it, nothing is asked about one.
+    type: dict
+    suboptions:
+      path:
+        description: Absolute path of the certificate chain.
+        type: path
+        required: true
+      key:
+        description: Absolute path of its key.
+        type: path
+        required: true
+        no_log: false
   mail_store:
     description: Where mail will lie. Without it, nothing is asked about mail.
     type: dict
@@ -116,12 +164,42 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.authority 
     Authority,
     authority_problems,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.files import (
+    authority_file_problems,
+    certificate_problems,
+    password_file_problems,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.mail_store import (
     MailStore,
     store_problems,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.ports import (
+    Listener,
+    ask_listening,
+    port_problems,
+)
 
 OPTIONS = {
+    "listeners": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "option": {"type": "str", "required": True},
+            "service": {"type": "str", "required": True},
+            "addresses": {"type": "list", "elements": "str", "required": True},
+            "ports": {"type": "list", "elements": "int", "required": True},
+        },
+    },
+    "password_files": {"type": "dict", "default": {}, "no_log": False},
+    "authority_files": {"type": "dict", "default": {}},
+    "certificate": {
+        "type": "dict",
+        "options": {
+            "path": {"type": "path", "required": True},
+            "key": {"type": "path", "required": True, "no_log": False},
+        },
+    },
     "mail_store": {
         "type": "dict",
         "options": {
@@ -150,6 +228,12 @@ OPTIONS = {
 
 def find_problems(asked: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with all that a role asks about. asked: the module's options."""
+    if asked["listeners"]:
+        yield from port_problems([Listener(**listener) for listener in asked["listeners"]], ask_listening())
+    yield from password_file_problems(asked["password_files"])
+    yield from authority_file_problems(asked["authority_files"])
+    if certificate := asked["certificate"]:
+        yield from certificate_problems(Path(certificate["path"]), Path(certificate["key"]))
     if store := asked["mail_store"]:
         yield from store_problems(MailStore(**{**store, "directory": Path(store["directory"])}))
     if authority := asked["authority"]:

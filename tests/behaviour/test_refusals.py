@@ -270,6 +270,55 @@ WEBMAIL_PROBLEMS = [
 ]
 
 
+# What a run would leave behind on the lab's hosts, or replace there.
+MOVED = {
+    "mail_domain": "other.internal",
+    "mail_hostname": "mail.other.internal",
+    "mail_webmail_hostname": "webmail.other.internal",
+}
+MOVED_PROBLEMS = [
+    "mail_tls_ca_domains: other.internal are not the domains of the authority on this host (ilnmors.internal): "
+    "every device would have to trust a new authority; write ['ilnmors.internal'], "
+    "or set mail_tls_ca_replace: true if you mean it",
+    "mail_hostname: 'mail.other.internal' would take the place of 'mail.ilnmors.internal' in the certificate of this "
+    "host: mail programs that are set up with the former name would refuse to connect",
+]
+LEFT = {
+    "mail_domain": "other.internal",
+    "mail_tls_ca_domains": ["internal"],
+    "mail_tls_ca_replace": True,
+    "mail_services": [],
+    "mail_providers": [],
+    "mail_default_provider": "",
+    "dovecot_imap_vmail_uid": 5001,
+    "dovecot_imap_metrics_port": 8446,
+}
+LEFT_PROBLEMS = [
+    "mail_domain: 'other.internal' has no mail in '/var/vmail', but ilnmors.internal has: "
+    "people would find empty mailboxes",
+    "dovecot_imap_vmail_uid: 5001 is not the number of the user 'vmail' of this host, which has 5000",
+    "dovecot_imap_metrics_port: dovecot cannot listen on port 8446, for another.socket does already (on 0.0.0.0:8446)",
+]
+LOST = [
+    (
+        {"dovecot_imap_mail_directory": "/srv/mail"},
+        "dovecot_imap_mail_directory: '/srv/mail' has no mail, but '/var/vmail' has: people would find empty mailboxes",
+    ),
+    (
+        {"dovecot_imap_metrics_address": "192.168.254.254"},
+        "dovecot_imap_metrics_address: '192.168.254.254' is no address of the host, and Dovecot would stop",
+    ),
+    (
+        {"postfix_relay_provider_ca": "/etc/hostname"},
+        "postfix_relay_provider_ca: /etc/hostname holds no certificate in PEM form",
+    ),
+    (
+        {"mail_tls_certificate": "/etc/missing.pem", "mail_tls_key": "/etc/missing.key"},
+        "mail_tls_certificate: /etc/missing.pem is not there; put it on the host",
+    ),
+]
+
+
 def variable(problem: str) -> str:
     """Return what a problem is about."""
     return problem.partition(":")[0]
@@ -305,6 +354,20 @@ def password_file(mail: Host) -> Iterator[str]:
     mail.check_output("printf secret-naver >%s && chmod 644 %s", PASSWORD_FILE, PASSWORD_FILE)
     yield PASSWORD_FILE
     mail.check_output("rm %s", PASSWORD_FILE)
+
+
+@pytest.fixture(scope="module")
+def moved_run(site: Site) -> Run:
+    return site(MOVED, "--limit", "mail")
+
+
+@pytest.fixture(scope="module")
+def left_run(site: Site, mail: Host) -> Run:
+    mail.check_output("systemd-run --unit=another --socket-property=ListenStream=0.0.0.0:8446 true")
+    try:
+        return site(LEFT, "--limit", "mail")
+    finally:
+        mail.check_output("systemctl stop another.socket")
 
 
 @pytest.fixture(scope="module")
@@ -381,15 +444,34 @@ def test_a_password_that_others_can_read_is_refused(site: Site, password_file: s
     for problem in (
         f"mail_providers (readable).password_file: {password_file} has mode 0644, so that others can read it; "
         f"run 'chmod 600 {password_file}'",
-        f"mail_providers (missing).password_file: {password_file}.missing is not there; put it on the mail host",
-        "mbsync_fetch_provider_ca: /etc/missing.pem is not there; put it on the mail host, "
+        f"mail_providers (missing).password_file: {password_file}.missing is not there; put it on the host",
+        "mbsync_fetch_provider_ca: /etc/missing.pem is not there; put it on the host, "
         "or leave it out for those of Debian",
     ):
         assert problem in run.output
     assert_nothing_changed(run)
 
 
-@pytest.mark.parametrize("name", ["tls_run", "house_run", "account_run", "archive_run", "fetch_run"])
+@pytest.mark.parametrize("problem", MOVED_PROBLEMS, ids=variable)
+def test_what_devices_trust_is_not_replaced_unasked(moved_run: Run, problem: str) -> None:
+    assert problem in moved_run.output
+
+
+@pytest.mark.parametrize("problem", LEFT_PROBLEMS, ids=variable)
+def test_no_mail_is_left_behind_and_no_port_taken_away(left_run: Run, problem: str) -> None:
+    assert problem in left_run.output
+
+
+@pytest.mark.parametrize(("variables", "problem"), LOST, ids=lambda value: variable(str(value)))
+def test_what_the_host_does_not_have_is_refused(site: Site, variables: dict[str, Any], problem: str) -> None:
+    run = site(variables, "--limit", "mail")
+    assert problem in run.output
+    assert_nothing_changed(run)
+
+
+@pytest.mark.parametrize(
+    "name", ["tls_run", "house_run", "account_run", "archive_run", "fetch_run", "moved_run", "left_run"]
+)
 def test_a_refused_run_changes_nothing_and_shows_no_secret(request: pytest.FixtureRequest, name: str) -> None:
     assert_nothing_changed(request.getfixturevalue(name))
 

@@ -58,7 +58,7 @@ SOUND: dict[str, Any] = {
     "tls_ca_domains": ["home.internal"],
     "delay_warning": "4h",
     "queue_lifetime": "5d",
-    "metrics_address": "192.168.1.2",
+    "metrics_address": "127.0.0.1",
     "clients_per_user": 5,
     "quota": "5G",
     "expiry": {"dovecot_imap_trash_days": 0, "dovecot_imap_junk_days": 30},

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.plugins.filter import webmail_network_problems, webmail_port_conflicts
-from ansible_collections.ilnmors.mail.plugins.module_utils.webmail_network import port_conflicts, problems
+from ansible_collections.ilnmors.mail.plugins.filter import webmail_network_problems
+from ansible_collections.ilnmors.mail.plugins.module_utils.webmail_network import problems
 
 GOOD: dict[str, Any] = {
     "snappymail_https_port": 443,
@@ -124,48 +124,5 @@ def test_public_addresses_need_permission() -> None:
     ]
 
 
-def listening(local: str, program: str = "caddy") -> str:
-    return f'LISTEN 0      511    {local}   0.0.0.0:* users:(("{program}",pid=7,fd=5))'
-
-
-@pytest.mark.parametrize(
-    ("local", "wanted", "conflict"),
-    [
-        # All addresses, with and without IPv6.
-        ("192.168.1.3:443", ["*", "::"], True),
-        ("0.0.0.0:443", ["*"], True),
-        ("[::1]:443", ["*", "::"], True),
-        ("[::1]:443", ["*"], False),
-        ("[fe80::1]%eth0:443", ["*", "::"], True),
-        # Some of them.
-        ("192.168.1.3:443", ["127.0.0.1", "192.168.1.3"], True),
-        ("192.168.1.3:443", ["127.0.0.1", "192.168.1.4"], False),
-        ("0.0.0.0:443", ["192.168.1.3"], True),
-        ("0.0.0.0:443", ["fd00::3"], False),
-        ("[::]:443", ["fd00::3"], True),
-        ("[::]:443", ["192.168.1.3"], False),
-        ("[fd00::3]:443", ["fd00:0::3"], True),
-        ("127.0.0.53%lo:443", ["127.0.0.1"], False),
-        # IPv6 and IPv4 by one socket.
-        ("*:443", ["192.168.1.3"], True),
-    ],
-)
-def test_who_has_a_port_that_nginx_is_to_have(local: str, wanted: list[str], conflict: bool) -> None:
-    assert bool(port_conflicts([listening(local)], wanted)) is conflict
-    assert port_conflicts([listening(local, "nginx")], wanted) == []
-
-
-def test_a_conflict_is_shown_in_one_line_without_padding() -> None:
-    assert port_conflicts([listening("*:443", "nginx"), listening("*:80")], ["*"]) == [
-        'LISTEN 0 511 *:80 0.0.0.0:* users:(("caddy",pid=7,fd=5))'
-    ]
-
-
-def test_what_ss_does_not_write_is_no_answer() -> None:
-    with pytest.raises(ValueError, match="no line of ss: 'Netid State'"):
-        port_conflicts(["Netid State"], ["*"])
-
-
-def test_the_filters_give_them() -> None:
+def test_the_filter_gives_them() -> None:
     assert webmail_network_problems.FilterModule().filters()["webmail_network_problems"] is problems
-    assert webmail_port_conflicts.FilterModule().filters()["webmail_port_conflicts"] is port_conflicts

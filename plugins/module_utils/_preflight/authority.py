@@ -87,13 +87,22 @@ def _changed_problems(wanted: Authority) -> Iterator[str]:
             return
         yield (
             f"mail_tls_ca_domains: {', '.join(wanted.domains)} are not the domains of the authority on this host "
-            f"({', '.join(domains) or 'all'}): {CONSEQUENCE}; write {domains}, {REMEDY}"
+            f"({', '.join(domains) or 'all'}): {CONSEQUENCE}; write {domains}, {REMEDY}{_moved(domains)}"
         )
     elif name != wanted.name:
         yield (
             f"mail_domain: the authority on this host is called {name!r} and would become {wanted.name!r}: "
             f"{CONSEQUENCE}; write the former domain, {REMEDY}"
         )
+
+
+def _moved(domains: Sequence[str]) -> str:
+    """Say how a house tells that its domain is another one now."""
+    return (
+        f" (so does mail_domain_old: {domains[0]}, where the domain of the house changes)"
+        if len(domains) == 1
+        else ""
+    )
 
 
 def _name_problems(wanted: Authority) -> Iterator[str]:
