@@ -12,7 +12,7 @@ from typing import Any
 from mbsync_fetch import fetch, run
 from mbsync_fetch.account import Account
 from mbsync_fetch.doors import Door, Refusal
-from mbsync_fetch.house import FolderStatus
+from mbsync_fetch.house import Filtered, FolderStatus
 from mbsync_fetch.ledger import Ledger
 from mbsync_fetch.mbsync import Outcome
 from mbsync_fetch.names import Mailbox
@@ -148,10 +148,10 @@ class FakeHouse:
         for uid in uids:
             self.boxes[folder].messages.pop(uid, None)
 
-    def sieve(self, folder: str, uids: Collection[int]) -> list[str]:
+    def sieve(self, folder: str, uids: Collection[int]) -> Filtered:
         assert folder in self.boxes
         self.filtered += uids
-        return []
+        return Filtered(frozenset(), ())
 
 
 @dataclass

@@ -95,25 +95,28 @@ def test_two_mailboxes_never_have_one_name(ledger: Ledger) -> None:
 
 
 def test_messages_are_recorded(ledger: Ledger) -> None:
-    ledger.take("f0001", {1: A, 2: B})
-    ledger.take("f0001", {2: C, 3: A})
-    ledger.take("f0002", {1: A})
+    ledger.take("f0001", {1: A, 2: B}, {1: "arrived", 2: "arrived"})
+    ledger.take("f0001", {2: C, 3: A}, {2: "moved", 3: "copy"})
+    ledger.take("f0002", {1: A}, {1: "arrived"})
     assert ledger.taken("f0001") == {1: A, 2: C, 3: A}
     assert ledger.places([A, B, C]) == {A: [("f0001", 1), ("f0001", 3), ("f0002", 1)], C: [("f0001", 2)]}
     ledger.forget("f0001", [1, 9])
     assert ledger.taken("f0001") == {2: C, 3: A}
-    ledger.replace("f0001", {8: B})
+    assert ledger.reasons("f0001") == {2: "moved", 3: "copy"}
+    ledger.replace("f0001", {8: B}, {8: "draft"})
     assert ledger.taken("f0001") == {8: B}
+    ledger.explain("f0001", {8: "filed", 9: "filed"})
+    assert ledger.reasons("f0001") == {8: "filed"}
     assert ledger.taken("f0002") == {1: A}
     assert ledger.places([]) == {}
 
 
 def test_a_transaction_is_undone_at_an_error(ledger: Ledger) -> None:
-    ledger.take("f0001", {1: A})
+    ledger.take("f0001", {1: A}, {1: "arrived"})
 
     def fail() -> None:
         with ledger.transaction():
-            ledger.replace("f0001", {8: B})
+            ledger.replace("f0001", {8: B}, {8: "arrived"})
             raise ValueError
 
     with pytest.raises(ValueError):
@@ -124,12 +127,42 @@ def test_a_transaction_is_undone_at_an_error(ledger: Ledger) -> None:
 def test_the_record_lasts(tmp_path: Path) -> None:
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         ledger.assign("INBOX", "INBOX")
-        ledger.take("f0001", {1: A})
+        ledger.take("f0001", {1: A}, {1: "arrived"})
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         assert not ledger.damaged
         assert len(ledger.folders()) == 1
         assert ledger.taken("f0001") == {1: A}
     assert [path.name for path in tmp_path.iterdir()] == ["ledger.sqlite"]
+
+
+BEFORE = """
+CREATE TABLE folder (
+    alias TEXT PRIMARY KEY, raw TEXT NOT NULL, house TEXT NOT NULL, uidvalidity INTEGER NOT NULL DEFAULT 0,
+    gone INTEGER NOT NULL DEFAULT 0, role TEXT NOT NULL DEFAULT '', next_uid INTEGER NOT NULL DEFAULT 1
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX folder_raw ON folder (raw) WHERE gone = 0;
+CREATE TABLE message (
+    alias TEXT NOT NULL, uid INTEGER NOT NULL, fingerprint BLOB NOT NULL, PRIMARY KEY (alias, uid)
+) WITHOUT ROWID;
+CREATE INDEX message_fingerprint ON message (fingerprint);
+INSERT INTO folder VALUES ('f0001', 'INBOX', 'Google/INBOX', 7, 0, 'inbox', 3);
+INSERT INTO message VALUES ('f0001', 1, X'00000000000000000000000000000000');
+"""
+
+
+def test_a_record_without_reasons_gets_them(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "ledger.sqlite")
+    database.executescript(BEFORE)
+    database.close()
+    for _ in range(2):
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            assert not ledger.damaged
+            assert ledger.folders() == [FolderRecord("f0001", "INBOX", "Google/INBOX", 7, False, "inbox", 3)]
+            assert ledger.taken("f0001")[1] == A
+            assert ledger.reasons("f0001")[1] == ""
+            ledger.take("f0001", {2: B}, {2: "arrived"})
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        assert ledger.reasons("f0001") == {1: "", 2: "arrived"}
 
 
 @pytest.mark.parametrize("garbage", [b"not a database at all", b"SQLite format 3\x00" + b"x" * 5000])
@@ -155,7 +188,8 @@ def test_the_mailboxes_are_saved_from_a_damaged_record(tmp_path: Path) -> None:
         ledger.assign("Old", "Google/Old")
         ledger.update("f0002", uidvalidity=3, gone=True)
         folders = ledger.folders()
-        ledger.take("f0001", {uid: uid.to_bytes(16, "big") for uid in range(10_000)})
+        many = {uid: uid.to_bytes(16, "big") for uid in range(10_000)}
+        ledger.take("f0001", many, dict.fromkeys(many, "arrived"))
     content = path.read_bytes()
     half = len(content) // 2
     path.write_bytes(content[:half] + bytes(half))

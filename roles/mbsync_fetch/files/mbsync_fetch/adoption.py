@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .account import Account
 from .house import House
-from .ledger import FolderRecord, Ledger
+from .ledger import FolderRecord, Ledger, Reason
 from .names import decode
 from .old_files import AdoptError, Stored, read_state, stored
 from .old_places import Source
@@ -64,8 +64,10 @@ class Adoption:
         for uid in brought - paired - set(pairs.values()):
             self._strays[here[uid]].append((record.house, uid))
         unknown = {uid: mark for uid, mark in new.items() if uid not in pairs}
-        pairs |= dict.fromkeys(self._done(record, source, far, unknown, old), 0)
-        self._settle(record, state, lacking, pairs)
+        done = self._done(record, source, far, unknown, old)
+        self._settle(record, state, lacking, pairs, dict.fromkeys(pairs, "adopted"))
+        self._settle(record, state, lacking, dict.fromkeys(done, 0), done)
+        pairs |= dict.fromkeys(done, 0)
         unknown = {uid: mark for uid, mark in unknown.items() if uid not in pairs}
         self._unknown.append((record, unknown))
         self._lines.append(
@@ -78,7 +80,8 @@ class Adoption:
             for folder, uids in self._arrivals(unknown).items():
                 moved = self.house.move(folder, list(uids.values()), record.house)
                 pairs = {uid: moved[there] for uid, there in uids.items() if there in moved}
-                self._settle(record, self._state(record, self.provider.examine(record.raw)), unknown, pairs)
+                state = self._state(record, self.provider.examine(record.raw))
+                self._settle(record, state, unknown, pairs, dict.fromkeys(pairs, "moved"))
                 self._lines.append(
                     f"{decode(record.raw)}: {len(pairs)} messages have moved here from {folder}"
                 )
@@ -120,20 +123,19 @@ class Adoption:
         far: MailboxStatus,
         new: Mapping[int, bytes],
         old: Sequence[Stored],
-    ) -> set[int]:
-        """Return which messages that the folder lacks are not to be fetched for all that.
+    ) -> dict[int, Reason]:
+        """Return which messages that the folder lacks are not to be fetched for all that, and why.
 
         They were deleted where they were fetched before; or they are another label's copies.
         """
         deleted = {number: message.fingerprint for number, message in enumerate(old) if message.deleted}
-        done = set(recognise(deleted, new)) | (self._fetched_before(record, source, far) & new.keys())
+        gone = set(recognise(deleted, new)) | (self._fetched_before(record, source, far) & new.keys())
+        done: dict[int, Reason] = dict.fromkeys(gone, "gone")
         if self._holds_copies(record):
             places = self.ledger.places(set(new.values()))
-            done |= {
-                uid
-                for uid, mark in new.items()
-                if any(alias != record.alias for alias, _ in places.get(mark, ()))
-            }
+            for uid, mark in new.items():
+                if any(alias != record.alias for alias, _ in places.get(mark, ())):
+                    done[uid] = "copy"
         return done
 
     def _fetched_before(self, record: FolderRecord, source: Source, far: MailboxStatus) -> set[int]:
@@ -217,13 +219,18 @@ class Adoption:
         return record.role == "all" and r"\draft" in map(str.lower, flags)
 
     def _settle(
-        self, record: FolderRecord, state: SyncState, marks: Mapping[int, bytes], pairs: Mapping[int, int]
+        self,
+        record: FolderRecord,
+        state: SyncState,
+        marks: Mapping[int, bytes],
+        pairs: Mapping[int, int],
+        reasons: Mapping[int, Reason],
     ) -> None:
-        """Record messages (UID at the provider, in the house or 0) that are not to be fetched."""
+        """Record messages (UID at the provider, in the house or 0) that are not to be fetched, and why."""
         path = self.directory / "sync" / record.alias
         path.parent.mkdir(mode=0o700, exist_ok=True)
         state.pairs |= pairs
         state.write(path)
         with self.ledger.transaction():
-            self.ledger.take(record.alias, {uid: marks[uid] for uid in pairs})
+            self.ledger.take(record.alias, {uid: marks[uid] for uid in pairs}, reasons)
             self.ledger.update(record.alias, uidvalidity=state.far_validity)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from .ledger import FolderRecord
+from .ledger import FolderRecord, Reason
 from .names import decode
 from .provider import Message
 from .session import Session, say
@@ -27,16 +27,20 @@ class Arrivals:
         """Take into the ledger what mbsync has paired, once it has passed the owner's scripts."""
         state = self.session.state(record.alias)
         arrived = {uid: state.pairs[uid] for uid in new if state.pairs.get(uid)}
-        if self.session.account.inbox and record.role == "inbox":
-            self.filter(record, new, arrived)
+        filed = self.filter(record, new, arrived)
         deleted = [near for uid, near in arrived.items() if r"\deleted" in new[uid].flags]
         self.session.house.remove_flags(record.house, deleted, [r"\Deleted"])
-        self.session.ledger.take(record.alias, {uid: new[uid].fingerprint for uid in arrived})
+        reasons: dict[int, Reason] = {uid: "filed" if uid in filed else "arrived" for uid in arrived}
+        self.session.ledger.take(record.alias, {uid: new[uid].fingerprint for uid in arrived}, reasons)
         return set(arrived)
 
-    def filter(self, record: FolderRecord, new: Mapping[int, Message], pairs: Mapping[int, int]) -> None:
-        """Let what has arrived lately pass the scripts of the house and of the owner."""
+    def filter(self, record: FolderRecord, new: Mapping[int, Message], pairs: Mapping[int, int]) -> set[int]:
+        """Let what has arrived lately in the inbox pass the scripts; return what they took from there."""
+        if not (self.session.account.inbox and record.role == "inbox"):
+            return set()
         recent = time.time() - SIEVE_AGE
         lately = [near for uid, near in pairs.items() if near and new[uid].arrived > recent]
-        for complaint in self.session.house.sieve(record.house, lately):
+        filtered = self.session.house.sieve(record.house, lately)
+        for complaint in filtered.complaints:
             say(f"{decode(record.raw)}: the owner's scripts: {complaint}")
+        return {uid for uid, near in pairs.items() if near in filtered.gone}

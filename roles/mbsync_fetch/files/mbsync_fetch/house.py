@@ -46,6 +46,14 @@ class FolderStatus:
     messages: int
 
 
+@dataclass(frozen=True)
+class Filtered:
+    """What scripts did. gone: the UIDs that they took from the folder. complaints: what they say was wrong."""
+
+    gone: frozenset[int]
+    complaints: tuple[str, ...]
+
+
 def connect(door: str) -> socket.socket:
     """Connect to the house door of an account; OSError."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -208,22 +216,20 @@ class House:
             self._uid("STORE", folder, batch, "+FLAGS.SILENT", r"(\Deleted)")
             self._uid("EXPUNGE", folder, batch)
 
-    def sieve(self, folder: str, uids: Collection[int]) -> list[str]:
+    def sieve(self, folder: str, uids: Collection[int]) -> Filtered:
         r"""Let messages pass the house's script and the owner's, as those do that are delivered.
 
         What they keep stays where it is; what they file, discard or redirect leaves the folder. A message that was
         marked as deleted before is left alone. If a script fails, or there is none, the messages stay.
-
-        Returns what the scripts complain of.
         """
+        gone: set[int] = set()
         complaints: list[str] = []
         for batch in _sets(uids, SIEVE_BATCH):
             with House(self._door) as session:
-                complaints += session._sieve(folder, batch)
-        return list(dict.fromkeys(complaints))
+                gone |= session._sieve(folder, batch, complaints)
+        return Filtered(frozenset(gone), tuple(dict.fromkeys(complaints)))
 
-    def _sieve(self, folder: str, batch: str) -> list[str]:
-        complaints: list[str] = []
+    def _sieve(self, folder: str, batch: str, complaints: list[str]) -> set[int]:
         self._select(folder)
         marked = self._marked(folder, batch)
         for script in ("GLOBAL before", "DELIVERY"):
@@ -231,7 +237,7 @@ class House:
             complaints += self._filter(script, batch)
         if done := self._marked(folder, batch) - marked:
             self._uid("EXPUNGE", folder, uid_set(done))
-        return complaints
+        return done
 
     def _filter(self, script: str, batch: str) -> list[str]:
         session = self._session

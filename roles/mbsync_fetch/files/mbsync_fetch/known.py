@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from .arrivals import Arrivals
-from .ledger import FINGERPRINT_SIZE, LOWEST, FolderRecord
+from .ledger import FINGERPRINT_SIZE, LOWEST, FolderRecord, Reason
 from .names import decode
 from .provider import MailboxStatus, Message
 from .recognise import recognise
@@ -33,8 +33,9 @@ class Known:
         """Record what an earlier fetch brought but was kept from recording; return the rest."""
         state = self.session.state(record.alias)
         paired = {uid: message for uid, message in new.items() if uid in state.pairs}
-        self._arrivals.record(record, paired)
-        return self._take(record, new, paired)
+        arrived = self._arrivals.record(record, paired)
+        rest = {uid: message for uid, message in new.items() if uid not in arrived}
+        return self._take(record, rest, dict.fromkeys(paired.keys() - arrived, "gone"))
 
     def adopted(
         self, record: FolderRecord, far: MailboxStatus, new: dict[int, Message]
@@ -50,7 +51,7 @@ class Known:
         )
         # What has a pair is recorded by the next fetch if this one is stopped here.
         self._pair(record, pairs)
-        return self._take(record, new, pairs)
+        return self._take(record, new, dict.fromkeys(pairs, "adopted"))
 
     def returned(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
         """Recognise what has left this mailbox, which is open, and come back, as out of the trash; return the rest."""
@@ -66,11 +67,11 @@ class Known:
         present = self.session.provider.present(before)
         left = {uid: fingerprint for uid, fingerprint in before.items() if uid not in present}
         returned = recognise(left, {uid: message.fingerprint for uid, message in new.items()})
-        state = self.session.state(record.alias)
+        state, reasons = self.session.state(record.alias), self.session.ledger.reasons(record.alias)
         with self.session.ledger.transaction():
             self.session.ledger.forget(record.alias, returned.values())
-            rest = self._take(record, new, returned)
-        self._pair(record, {uid: state.pairs.get(old, 0) for uid, old in returned.items()})
+            rest = self._take(record, new, {uid: reasons[old] for uid, old in returned.items()})
+        self._pair(record, {uid: state.pairs[old] for uid, old in returned.items() if old in state.pairs})
         return rest
 
     def elsewhere(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
@@ -84,21 +85,21 @@ class Known:
             pairs: dict[int, int] = {}
             for alias, uids in moved.items():
                 pairs |= self._move(record, alias, uids)
-            if self.session.account.inbox and record.role == "inbox":
-                self._arrivals.filter(record, new, pairs)
+            filed = self._arrivals.filter(record, new, pairs)
+            reasons: dict[int, Reason] = {uid: "filed" if uid in filed else "moved" for uid in pairs}
             with self.session.ledger.transaction():
                 for alias, uids in moved.items():
                     if self.session.ledger.folder(alias).role != "all":  # which still has them
                         self.session.ledger.forget(alias, uids.values())
-                new = self._take(record, new, pairs)
+                new = self._take(record, new, reasons)
             self._pair(record, pairs)
         if record.role == "all":
             # What becomes of a draft is another message, though it may look the same.
             drafts = {uid: NOTHING for uid, message in new.items() if r"\draft" in message.flags}
-            self.session.ledger.take(record.alias, drafts)
+            self.session.ledger.take(record.alias, drafts, dict.fromkeys(drafts, "draft"))
             new = {uid: message for uid, message in new.items() if uid not in drafts}
         if record.role == "all" or (self.session.account.labelled and not self.session.account.labels):
-            new = self._take(record, new, self._copies(record, new))
+            new = self._take(record, new, dict.fromkeys(self._copies(record, new), "copy"))
         return new
 
     def renumber(self, record: FolderRecord, far: MailboxStatus) -> None:
@@ -109,6 +110,7 @@ class Known:
             for message in self.session.provider.survey(self.session.provider.uids())
         }
         before = self.session.ledger.taken(record.alias, LOWEST)
+        reasons = self.session.ledger.reasons(record.alias)
         same = recognise(before, now)
         # What is no longer here may be in another mailbox now: it is kept by a number that no message has.
         unused = itertools.count(min([0, *before]) - 1, -1)
@@ -122,7 +124,7 @@ class Known:
                 state.pairs.clear()  # by numbers between those, that nothing tells of any more
             self._left |= {(record.alias, uid): state.pairs.get(old, 0) for uid, old in left.items()}
             unrecorded = self._unrecorded(record, state, before)
-            state.pairs = {uid: state.pairs[old] for uid, old in same.items() if state.pairs.get(old)}
+            state.pairs = {uid: state.pairs[old] for uid, old in same.items() if old in state.pairs}
             state.pairs |= recognise(unrecorded, {uid: mark for uid, mark in now.items() if uid not in same})
             state.far_validity, state.max_pulled = far.uidvalidity, 0
             state.write(path)
@@ -130,6 +132,7 @@ class Known:
             self.session.ledger.replace(
                 record.alias,
                 {uid: now[uid] for uid in same} | {uid: before[old] for uid, old in left.items()},
+                {uid: reasons[old] for uid, old in (same | left).items()},
             )
             self.session.ledger.update(record.alias, uidvalidity=far.uidvalidity, next_uid=1)
         self.session.note(
@@ -153,23 +156,23 @@ class Known:
     # --- how
 
     def _take(
-        self, record: FolderRecord, new: Mapping[int, Message], known: Collection[int]
+        self, record: FolderRecord, new: Mapping[int, Message], reasons: Mapping[int, Reason]
     ) -> dict[int, Message]:
-        """Record messages that need not be pulled; return the rest."""
-        self.session.ledger.take(record.alias, {uid: new[uid].fingerprint for uid in known})
-        return {uid: message for uid, message in new.items() if uid not in known}
+        """Record messages that need not be pulled, and why; return the rest."""
+        self.session.ledger.take(record.alias, {uid: new[uid].fingerprint for uid in reasons}, reasons)
+        return {uid: message for uid, message in new.items() if uid not in reasons}
 
     def _pair(self, record: FolderRecord, pairs: Mapping[int, int]) -> None:
         """Have mbsync remember where in the house messages lie (UID at the provider, in the house or 0)."""
         path = self.session.state_path(record.alias)
-        if interrupted(path) or not any(pairs.values()):
+        if interrupted(path) or not pairs:
             return
         state = self.session.state(record.alias)
         if UNKNOWN in (state.far_validity, state.near_validity):
             far, near = self.session.provider.status(record.raw), self.session.house.status(record.house)
             if far and near:
                 state.far_validity, state.near_validity = far.uidvalidity, near.uidvalidity
-        state.pairs |= {uid: number for uid, number in pairs.items() if number}
+        state.pairs |= pairs
         path.parent.mkdir(mode=0o700, exist_ok=True)
         state.write(path)
 

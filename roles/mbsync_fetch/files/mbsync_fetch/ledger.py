@@ -14,6 +14,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
+
+Reason = Literal["arrived", "filed", "adopted", "moved", "copy", "draft", "gone", ""]
+"""Why a message is in the record.
+
+arrived: it was fetched into the folder of its mailbox. filed: it was, and the owner's scripts took it from there.
+adopted: it lay there before. moved: it came there from another folder of the account, as at the provider.
+copy: the house has it from another mailbox. draft: of those that are not fetched.
+gone: its owner had removed it before it was recorded. Empty: it was recorded before reasons were.
+"""
 
 FINGERPRINT_SIZE = 16
 """Bytes."""
@@ -28,10 +38,13 @@ CREATE TABLE IF NOT EXISTS folder (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS folder_raw ON folder (raw) WHERE gone = 0;
 CREATE TABLE IF NOT EXISTS message (
-    alias TEXT NOT NULL, uid INTEGER NOT NULL, fingerprint BLOB NOT NULL, PRIMARY KEY (alias, uid)
+    alias TEXT NOT NULL, uid INTEGER NOT NULL, fingerprint BLOB NOT NULL, reason TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (alias, uid)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS message_fingerprint ON message (fingerprint);
 """
+_REASON = "ALTER TABLE message ADD COLUMN reason TEXT NOT NULL DEFAULT ''"
+"""What a record of before 1.0 lacks."""
 LOWEST = -(2**32)
 """Below all numbers of messages: UIDs have 32 bits (RFC 9051 section 2.3.1.1)."""
 _AT_ONCE = 500
@@ -165,19 +178,33 @@ class Ledger:
         query = "SELECT uid, fingerprint FROM message WHERE alias = ? AND uid >= ? ORDER BY uid"
         return dict(self._db.execute(query, (alias, first)))
 
-    def take(self, alias: str, fingerprints: Mapping[int, bytes]) -> None:
-        """Record messages as taken."""
+    def reasons(self, alias: str) -> dict[int, Reason]:
+        """Return why each UID, and each number below 0, is in the record of a mailbox."""
+        return dict(
+            self._db.execute("SELECT uid, reason FROM message WHERE alias = ? ORDER BY uid", (alias,))
+        )
+
+    def take(self, alias: str, fingerprints: Mapping[int, bytes], reasons: Mapping[int, Reason]) -> None:
+        """Record messages as taken, each with its reason."""
         with self.transaction():
             self._db.executemany(
-                "INSERT OR REPLACE INTO message VALUES (?, ?, ?)",
-                ((alias, uid, found) for uid, found in fingerprints.items()),
+                "INSERT OR REPLACE INTO message (alias, uid, fingerprint, reason) VALUES (?, ?, ?, ?)",
+                ((alias, uid, found, reasons[uid]) for uid, found in fingerprints.items()),
             )
 
-    def replace(self, alias: str, fingerprints: Mapping[int, bytes]) -> None:
+    def replace(self, alias: str, fingerprints: Mapping[int, bytes], reasons: Mapping[int, Reason]) -> None:
         """Record these messages instead of all that were taken from a mailbox."""
         with self.transaction():
             self._db.execute("DELETE FROM message WHERE alias = ?", (alias,))
-            self.take(alias, fingerprints)
+            self.take(alias, fingerprints, reasons)
+
+    def explain(self, alias: str, reasons: Mapping[int, Reason]) -> None:
+        """Record why messages are in the record that are there."""
+        with self.transaction():
+            self._db.executemany(
+                "UPDATE message SET reason = ? WHERE alias = ? AND uid = ?",
+                ((reason, alias, uid) for uid, reason in reasons.items()),
+            )
 
     def forget(self, alias: str, uids: Iterable[int]) -> None:
         """Record messages as not taken."""
@@ -205,6 +232,8 @@ class Ledger:
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict)
             database.executescript(_SCHEMA)
+            if "reason" not in {column for _, column, *_ in database.execute("PRAGMA table_info(message)")}:
+                database.execute(_REASON)
         except sqlite3.Error:
             database.close()
             raise
