@@ -16,9 +16,10 @@ from mbsync_fetch.house import Filtered, FolderStatus
 from mbsync_fetch.ledger import Ledger
 from mbsync_fetch.mbsync import Outcome
 from mbsync_fetch.names import Mailbox
-from mbsync_fetch.provider import Content, MailboxStatus, Message
+from mbsync_fetch.provider import Content, Listing, MailboxError, MailboxStatus, Message, Presence
 from mbsync_fetch.session import Session
 from mbsync_fetch.status import Refused
+from mbsync_fetch.survey import Survey
 from mbsync_fetch.sync_state import SyncState, interrupted
 
 ACCOUNT = Account(
@@ -78,32 +79,40 @@ class FakeProvider:
     stream: Any = None
     open: str = ""
 
-    def mailboxes(self) -> list[Mailbox]:
+    def mailboxes(self, _pattern: str = "*") -> list[Mailbox]:
         return [Mailbox(raw, "/", frozenset({self.special.get(raw, "\\x")})) for raw in self.boxes]
 
-    def status(self, raw: str) -> MailboxStatus | None:
-        box = self.boxes.get(raw)
-        return MailboxStatus(len(box.messages), box.uidnext, box.uidvalidity) if box else None
+    def status(self, raw: str) -> MailboxStatus:
+        if raw not in self.boxes:
+            raise MailboxError(f"[NONEXISTENT] Mailbox doesn't exist: {raw}")
+        box = self.boxes[raw]
+        return MailboxStatus(len(box.messages), box.uidnext, box.uidvalidity)
 
     def examine(self, raw: str) -> MailboxStatus:
         self.open = raw
-        status = self.status(raw)
-        assert status is not None
-        return status
+        return self.status(raw)
 
-    def uids(self, first: int = 1) -> list[int]:
-        return sorted(uid for uid in self.boxes[self.open].messages if uid >= first)
+    opened = examine
 
-    def present(self, uids: Iterable[int]) -> set[int]:
-        return set(uids) & set(self.boxes[self.open].messages)
+    def uids(self, first: int = 1) -> Listing:
+        return Listing(
+            tuple(sorted(uid for uid in self.boxes[self.open].messages if uid >= first)), whole=True
+        )
+
+    def settled(self) -> frozenset[int]:
+        return frozenset(self.boxes[self.open].messages)
+
+    def present(self, uids: Iterable[int]) -> Presence:
+        asked = frozenset(uids)
+        return Presence(asked & self.settled(), asked - self.settled())
 
     def content(self, uid: int) -> Content:
         box = self.boxes[self.open]
         return Content(box.messages[uid].encode(), tuple(box.flags[uid]), "")
 
-    def survey(self, uids: Collection[int]) -> list[Message]:
+    def survey(self, uids: Iterable[int]) -> Survey:
         box = self.boxes[self.open]
-        return [Message(uid, box.flags[uid], 100, 0.0, fp(box.messages[uid])) for uid in uids]
+        return Survey({uid: Message(uid, box.flags[uid], 100, 0.0, fp(box.messages[uid])) for uid in uids})
 
 
 @dataclass

@@ -10,7 +10,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from mbsync_fetch import provider, watch
+from mbsync_fetch import connection, listing, provider, watch
 from mbsync_fetch.doors import FAR_CAPABILITIES, FAR_COMMANDS, Door
 from mbsync_fetch.names import Mailbox, parse_list
 from mbsync_fetch.stream import Stream
@@ -147,8 +147,8 @@ def test_what_follows_a_command_is_looked_at_as_well() -> None:
 
 @pytest.mark.parametrize("name", [b'"x\r\nb DELETE y"', b"x\x00"])
 def test_a_name_that_no_command_can_hold_is_not_asked_for(name: bytes) -> None:
-    listed = parse_list((b'(\\HasNoChildren) "/" {%d}' % len(name), name))
-    assert listed is None or provider.askable(listed.raw) is False
+    found = parse_list(b'(\\HasNoChildren) "/" {%d}\r\n%s' % (len(name), name))
+    assert found is None or provider.askable(found.raw) is False
     assert provider.askable(Mailbox("&wqTTMA-/a b", "/", frozenset()).raw)
 
 
@@ -166,22 +166,35 @@ def calls(module: Path, of: str) -> list[ast.Call]:
     ]
 
 
-def said(call: ast.Call) -> str:
-    """Return a call's method, and its first argument where that is the command."""
-    assert isinstance(call.func, ast.Attribute)
-    name = call.func.attr
-    return f"{name} {ast.literal_eval(call.args[0])}" if name in ("uid", "xatom") else name
-
-
 def test_the_fetch_only_reads() -> None:
-    found = calls(Path(provider.__file__), "self._client")
-    assert {said(call) for call in found} <= {
-        *("authenticate", "login", "logout", "_get_capabilities", "response", "status"),
-        *("select", "uid SEARCH", "uid FETCH", "xatom LIST"),
+    """Whatever is sent to the provider begins with a literal text in one of these modules."""
+    found = {
+        command
+        for module in (provider, listing, connection)
+        for of in ("self", "self._connection")
+        for call in calls(Path(str(module.__file__)), of)
+        if isinstance(call.func, ast.Attribute) and call.func.attr in ("_ask", "command")
+        for command in commands(call)
     }
-    selects = [ast.unparse(keyword) for call in found if said(call) == "select" for keyword in call.keywords]
-    assert selects == ["readonly=True"]
-    assert not re.search(r"BODY\[|RFC822(?!\.SIZE)", provider.SURVEYED)
+    assert found == {
+        *("CAPABILITY", "LOGIN {", "AUTHENTICATE XOAUTH2", "AUTHENTICATE PLAIN", "LOGOUT"),
+        *('LIST "" ', "STATUS ", "EXAMINE ", "UID SEARCH UID ", "UID SEARCH RETURN (ALL) UID "),
+        *("UID FETCH ", "FETCH "),
+    }
+    fetches = re.findall(r'UID FETCH [^"]*|"FETCH [^"]*', Path(provider.__file__).read_text())
+    assert not any(re.search(r"BODY\[|RFC822(?!\.SIZE)", text) for text in (*fetches, provider.SURVEYED))
+
+
+def commands(call: ast.Call) -> set[str]:
+    """Return how the command of a call begins; a variable stands for those that are assigned to it."""
+    text = call.args[0]
+    if isinstance(text, ast.Constant):
+        return {str(text.value)}
+    if isinstance(text, ast.JoinedStr) and isinstance(text.values[0], ast.Constant):
+        return {str(text.values[0].value)}
+    # Provider.mailboxes() and Provider._ask().
+    assert ast.unparse(text) in ("asked", "command", "f'{asked} RETURN (SPECIAL-USE)' if extended else asked")
+    return {'LIST "" '} if "asked" in ast.unparse(text) else set()
 
 
 def test_whoever_waits_for_news_only_reads() -> None:

@@ -17,7 +17,6 @@ from mbsync_fetch.status import (
     Refused,
     Report,
     Status,
-    kind_of,
     knows,
     recognisable,
     write_file,
@@ -37,32 +36,6 @@ def fail(
     status: Status, kind: Kind, now: float = NOW, *, token: bool = False, secret: str = SECRET
 ) -> Status:
     return status.failed(now, kind, "it said no", secret, token=token, jitter=lambda: 0)
-
-
-# --- what the provider says
-
-
-@pytest.mark.parametrize(
-    ("answer", "kind"),
-    [
-        ("[AUTHENTICATIONFAILED] Invalid credentials (Failure)", "refused"),
-        ("[ALERT] Application-specific password required (Failure)", "refused"),
-        ("[ALERT] Your account is not enabled for IMAP use.", "refused"),
-        ("[EXPIRED] That password isn't any good any more.", "refused"),
-        ("LOGIN failed.", "refused"),
-        ("[UNAVAILABLE] Temporary authentication failure.", "error"),
-        ("Temporary System Error", "error"),
-        ("[INUSE] try again", "error"),
-        ("[LIMIT] Too many connections", "provider limit"),
-        ("[OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)", "provider limit"),
-        ("[ALERT] Too many simultaneous connections. (Failure)", "provider limit"),
-        ("[ALERT] Account exceeded bandwidth limits. (Failure)", "provider limit"),
-        # A code says more than the words beside it.
-        ("[AUTHENTICATIONFAILED] Too many wrong passwords", "refused"),
-    ],
-)
-def test_an_answer_to_a_login_is_understood(answer: str, kind: Kind) -> None:
-    assert kind_of(answer, "refused") == kind
 
 
 # --- when to try

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from .old_files import AdoptError, Stored, read_state, stored
 from .old_places import Source
 from .plan import Folder
 from .privileges import as_root
-from .provider import MailboxStatus, Provider
+from .provider import MailboxStatus, Message, Provider
 from .recognise import recognise
 from .sync_state import UNKNOWN, SyncState, interrupted
 
@@ -52,8 +52,8 @@ class Adoption:
         old = [message for message in old if not self._left_out(record, message.flags)]
         known = self.ledger.taken(record.alias)
         new = {
-            message.uid: message.fingerprint
-            for message in self.provider.survey([uid for uid in self.provider.uids() if uid not in known])
+            uid: message.fingerprint
+            for uid, message in self._seen(record, known).items()
             if not self._left_out(record, message.flags)
         }
         here = self.house.fingerprints(record.house)
@@ -90,6 +90,17 @@ class Adoption:
         """Return what was done since this was last asked."""
         lines, self._lines = self._lines, []
         return lines
+
+    def _seen(self, record: FolderRecord, known: Collection[int]) -> Mapping[int, Message]:
+        """Look at the messages of the mailbox, which is open, but for those that are known; none may be missing."""
+        listing = self.provider.uids()
+        survey = self.provider.survey(uid for uid in listing.uids if uid not in known)
+        if not listing.whole or survey.unanswered:
+            lacking = listing.lacking + len(survey.unanswered)
+            raise AdoptError(
+                f"{decode(record.raw)}: the provider says nothing of {lacking or 'some'} messages; run this again"
+            )
+        return survey.messages
 
     def _arrivals(self, unknown: Mapping[int, bytes]) -> dict[str, dict[int, int]]:
         """Find where messages lie that are to be fetched: folder -> UID at the provider -> UID there."""

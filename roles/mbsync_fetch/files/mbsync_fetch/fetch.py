@@ -8,18 +8,21 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from .answers import kind_of
 from .arrivals import Arrivals
 from .doors import Door
 from .house import mailbox_name
 from .known import Known
 from .ledger import FolderRecord
+from .look import Look, look
 from .mbsync import Outcome, Side, pull
 from .names import decode, quoted
 from .provider import MailboxStatus, Message, ProviderError
 from .recognise import recognise
 from .sequence_set import in_lines
 from .session import Session, say
-from .status import Refused, Report, kind_of, write_file
+from .status import Refused, Report, write_file
+from .survey import SILENCE
 from .sync_state import interrupted, mend
 
 
@@ -46,6 +49,7 @@ class Fetch:
     def __post_init__(self) -> None:
         self._known = Known(self.session)
         self._arrivals = Arrivals(self.session)
+        self._missing = 0
 
     def mailbox(self, record: FolderRecord, far: MailboxStatus, *, again: bool = True) -> None:
         """Fetch one mailbox. again: whether messages that were refused before are asked for once more."""
@@ -54,11 +58,11 @@ class Fetch:
             self._known.renumber(record, far)
             self.refused.pop(record.alias, None)
             record = replace(record, uidvalidity=far.uidvalidity, next_uid=1)
-        missing = 0
+        self._missing = 0
         try:
-            if interrupted(self.session.state_path(record.alias)) or record.next_uid < far.uidnext:
+            if interrupted(self.session.state_path(record.alias)) or not _dealt_with(record, far):
                 self._known.check_near(record, near.uidvalidity)
-                missing = self._fetch_new(record, far, again=again)
+                self._fetch_new(record, far, again=again)
             else:
                 self.session.ledger.update(record.alias, uidvalidity=far.uidvalidity)
         finally:
@@ -69,42 +73,50 @@ class Fetch:
                     house=record.house,
                     provider=far.messages,
                     in_house=present.messages,
-                    missing=missing,
+                    missing=self._missing,
                     refused=self.refused.get(record.alias, ()),
                 )
             )
 
     # --- what is new
 
-    def _fetch_new(self, record: FolderRecord, far: MailboxStatus, *, again: bool) -> int:
-        """Fetch what has not been dealt with; return how many messages are still missing."""
+    def _fetch_new(self, record: FolderRecord, far: MailboxStatus, *, again: bool) -> None:
+        """Fetch what has not been dealt with."""
         alias = record.alias
         opened = self.session.provider.examine(record.raw)
         if opened.uidvalidity != far.uidvalidity:
             raise ProviderError("error", f"{decode(record.raw)} was renumbered just now")
-        uids = self.session.provider.uids(record.next_uid)
-        taken = self.session.ledger.taken(alias, record.next_uid)
-        new = {
-            message.uid: message
-            for message in self.session.provider.survey([u for u in uids if u not in taken])
-        }
-        new = self._known.paired(record, new)
+        before = {entry.uid: entry for entry in self.refused.get(alias, ())}
+        seen = look(self.session, record, before, again=again)
+        self._missing = len(seen.messages) + len(seen.refused) + len(seen.later) + seen.listing.lacking
+        self.refused[alias] = tuple(seen.refused.values())
+        self._known.postponed = {}
+        new = self._known.paired(record, seen.messages)
         if record.uidvalidity == 0:
             new = self._known.adopted(record, opened, new)
             self.session.ledger.update(alias, uidvalidity=far.uidvalidity)
         new = self._known.returned(record, new)
         new = self._known.elsewhere(record, new)
-        refused = {entry.uid: entry for entry in self.refused.pop(alias, ()) if entry.uid in new}
-        self._keep_refused(alias, refused)
-        self._pull(record, {uid: message for uid, message in new.items() if uid not in refused})
-        if again:
-            self._pull_refused(record, {uid: new[uid] for uid in refused})
-        left = sorted(set(new) - set(self.session.ledger.taken(alias, record.next_uid)))
-        self.refused[alias] = tuple(entry for entry in self.refused[alias] if entry.uid in left)
-        self.session.ledger.update(
-            alias, next_uid=left[0] if left else max([opened.uidnext, *(u + 1 for u in uids)])
-        )
-        return len(left)
+        self._keep_refused(alias, {uid: Refused(uid, why) for uid, why in self._known.postponed.items()})
+        try:
+            self._pull(record, {uid: message for uid, message in new.items() if uid not in before})
+            self._pull_refused(record, {uid: new[uid] for uid in before if uid in new})
+        finally:
+            self._settle(record, opened, seen)
+        if not seen.listing.whole:
+            raise ProviderError("error", f"the provider does not list all of its {far.messages} messages")
+
+    def _settle(self, record: FolderRecord, opened: MailboxStatus, seen: Look) -> None:
+        """Record how far a mailbox has been dealt with: up to the first message that has not, seen or unseen."""
+        taken = self.session.ledger.taken(record.alias, record.next_uid)
+        left = sorted((seen.messages.keys() | seen.refused.keys() | seen.later) - taken.keys())
+        self._missing = len(left) + seen.listing.lacking
+        self.refused[record.alias] = tuple(entry for entry in self.refused[record.alias] if entry.uid in left)
+        if left:
+            self.session.ledger.update(record.alias, next_uid=left[0])
+        elif seen.listing.whole:
+            end = max([record.next_uid, opened.uidnext or 0, *(uid + 1 for uid in seen.listing.uids)])
+            self.session.ledger.update(record.alias, next_uid=end)
 
     def _keep_refused(self, alias: str, refused: Mapping[int, Refused]) -> None:
         """Remember which messages of a mailbox the provider does not hand over, beside those known of."""
@@ -171,7 +183,9 @@ class Fetch:
         self.session.provider.examine(record.raw)
         for uid in sorted(messages.keys() - state.pairs.keys()):
             content = self.session.provider.content(uid)
-            if content is not None:
+            if content is None:
+                self._keep_refused(record.alias, {uid: Refused(uid, SILENCE)})
+            else:
                 stored = self.session.house.append(record.house, content.text, content.flags, content.date)
                 state.pairs[uid] = stored
                 state.write(path)
@@ -214,7 +228,7 @@ class Fetch:
             raise ProviderError("unreachable", f"{name}: {far.error}")
         other = [refusal.text for refusal in far.refusals if refusal.uid not in left]
         if other:
-            raise ProviderError(kind_of(other[0], "error"), f"{name}: {other[0]}")
+            raise ProviderError(kind_of(other[0]), f"{name}: {other[0]}")
         if near.error is not None:
             raise ProviderError("house unavailable", f"{name}: {near.error}")
         # It fails for refused messages as well, after all others.
@@ -238,6 +252,11 @@ class Fetch:
                 self.budget -= message.size
             wanted.append(message.uid)
         return wanted
+
+
+def _dealt_with(record: FolderRecord, far: MailboxStatus) -> bool:
+    """Tell whether a mailbox has nothing new, as far as its next UID says that."""
+    return far.uidnext is not None and far.uidnext <= record.next_uid
 
 
 def _is_full(near: Door) -> bool:

@@ -28,6 +28,9 @@ BATCH = 2000
 # run that is killed leaves few messages in both.
 SIEVE_BATCH = 50
 
+# The longest line of imaplib is one million bytes; the UIDs of a large folder may be longer.
+imaplib._MAXLINE = 50_000_000  # type: ignore[attr-defined]
+
 _DATED = re.compile(rb'UID (?P<uid>\d+) INTERNALDATE "(?P<date>[^"]*)"')
 _STATUS = re.compile(rb"\((?P<items>[^()]*)\)\s*$")
 _STORAGE = re.compile(rb"\(.*?STORAGE (?P<used>\d+) (?P<limit>\d+).*?\)")

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from .arrivals import Arrivals
 from .ledger import FINGERPRINT_SIZE, LOWEST, FolderRecord, Reason
 from .names import decode
-from .provider import MailboxStatus, Message
+from .provider import MailboxStatus, Message, Presence, ProviderError
 from .recognise import recognise
 from .session import Session, say
+from .survey import SILENCE
 from .sync_state import UNKNOWN, SyncState, interrupted
 
 # The fingerprint of what is not to be recognised.
@@ -21,10 +22,15 @@ NOTHING = bytes(FINGERPRINT_SIZE)
 
 
 class Known:
-    """Recognises messages. Each method that takes new ones records those that are known, and returns the rest."""
+    """Recognises messages. Each method that takes new ones records those that are known, and returns the rest.
+
+    postponed: of the mailbox that is fetched, new messages that may be ones that the house has, and why that cannot be
+    told now. They are in no rest.
+    """
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.postponed: dict[int, str] = {}
         self._arrivals = Arrivals(session)
         # Where in the house lies what a mailbox no longer had when it was numbered anew, by its number in the ledger.
         self._left: dict[tuple[str, int], int] = {}
@@ -64,13 +70,16 @@ class Known:
         }
         if not before:
             return new
-        present = self.session.provider.present(before)
-        left = {uid: fingerprint for uid, fingerprint in before.items() if uid not in present}
+        there = self.session.provider.present(before)
+        left = {uid: before[uid] for uid in there.absent}
         returned = recognise(left, {uid: message.fingerprint for uid, message in new.items()})
+        unsure = {before[uid] for uid in before.keys() - there.present - there.absent}
+        self._postpone(record, {uid for uid in new.keys() - returned if new[uid].fingerprint in unsure})
         state, reasons = self.session.state(record.alias), self.session.ledger.reasons(record.alias)
         with self.session.ledger.transaction():
             self.session.ledger.forget(record.alias, returned.values())
             rest = self._take(record, new, {uid: reasons[old] for uid, old in returned.items()})
+        rest = {uid: message for uid, message in rest.items() if uid not in self.postponed}
         self._pair(record, {uid: state.pairs[old] for uid, old in returned.items() if old in state.pairs})
         return rest
 
@@ -92,6 +101,7 @@ class Known:
                     if self.session.ledger.folder(alias).role != "all":  # which still has them
                         self.session.ledger.forget(alias, uids.values())
                 new = self._take(record, new, reasons)
+            new = {uid: message for uid, message in new.items() if uid not in self.postponed}
             self._pair(record, pairs)
         if record.role == "all":
             # What becomes of a draft is another message, though it may look the same.
@@ -104,11 +114,7 @@ class Known:
 
     def renumber(self, record: FolderRecord, far: MailboxStatus) -> None:
         """Go on after the provider has numbered a mailbox anew (RFC 9051 section 2.3.1.1)."""
-        self.session.provider.examine(record.raw)
-        now = {
-            message.uid: message.fingerprint
-            for message in self.session.provider.survey(self.session.provider.uids())
-        }
+        now = self._numbered(record)
         before = self.session.ledger.taken(record.alias, LOWEST)
         reasons = self.session.ledger.reasons(record.alias)
         same = recognise(before, now)
@@ -155,6 +161,22 @@ class Known:
 
     # --- how
 
+    def _postpone(self, record: FolderRecord, uids: Iterable[int], where: str = "") -> None:
+        """Leave messages for a later fetch."""
+        why = f"it may be one that was in {where or decode(record.raw)}, which cannot be seen as a whole now"
+        self.postponed |= dict.fromkeys(uids, why)
+
+    def _numbered(self, record: FolderRecord) -> dict[int, bytes]:
+        """Return the fingerprints of all messages of a mailbox that has been numbered anew."""
+        self.session.provider.examine(record.raw)
+        listing = self.session.provider.uids()
+        survey = self.session.provider.survey(listing.uids)
+        if not listing.whole or survey.open or SILENCE in survey.refused.values():
+            raise ProviderError(
+                "error", "it was renumbered by the provider, which does not tell of all its messages now"
+            )
+        return {uid: message.fingerprint for uid, message in survey.messages.items()}
+
     def _take(
         self, record: FolderRecord, new: Mapping[int, Message], reasons: Mapping[int, Reason]
     ) -> dict[int, Message]:
@@ -169,8 +191,8 @@ class Known:
             return
         state = self.session.state(record.alias)
         if UNKNOWN in (state.far_validity, state.near_validity):
-            far, near = self.session.provider.status(record.raw), self.session.house.status(record.house)
-            if far and near:
+            far, near = self.session.provider.opened(record.raw), self.session.house.status(record.house)
+            if near:
                 state.far_validity, state.near_validity = far.uidvalidity, near.uidvalidity
         state.pairs |= pairs
         path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -209,9 +231,9 @@ class Known:
             for alias, there in found_at:
                 if alias != record.alias and (alone or records[alias].role != "all"):
                     uids[alias].add(there)
-        absent = {alias: self._absent(records[alias], there) for alias, there in uids.items()}
-        if uids:
-            self.session.provider.examine(record.raw)
+        sides = {alias: self._absent(records[alias], there) for alias, there in uids.items()}
+        absent = {alias: set(presence.absent) for alias, presence in sides.items()}
+        self.session.provider.opened(record.raw)
         found: dict[str, dict[int, int]] = defaultdict(dict)
         for uid in sorted(new):
             left = (
@@ -221,6 +243,8 @@ class Known:
                 alias, there = place
                 absent[alias].remove(there)
                 found[alias][uid] = there
+            elif unseen := _unseen(places.get(new[uid].fingerprint, ()), uids, sides):
+                self._postpone(record, [uid], decode(records[unseen].raw))
         return found
 
     def _renumbered(self, aliases: set[str]) -> bool:
@@ -228,18 +252,23 @@ class Known:
         done = False
         for other in self.session.ledger.folders():
             if other.alias in aliases and not other.gone:
-                far = self.session.provider.status(other.raw)
-                if far is not None and other.uidvalidity not in (0, far.uidvalidity):
-                    self.renumber(other, far)
-                    done = True
+                try:
+                    far = self.session.provider.status(other.raw)
+                    if other.uidvalidity not in (0, far.uidvalidity):
+                        self.renumber(other, far)
+                        done = True
+                except ProviderError as error:
+                    if error.kind != "error":
+                        raise
         return done
 
-    def _absent(self, other: FolderRecord, uids: set[int]) -> set[int]:
+    def _absent(self, other: FolderRecord, uids: set[int]) -> Presence:
         """Tell which of these UIDs another mailbox no longer has, or brought as messages that are in all mail alone."""
         if other.role == "all":
             state = self.session.state(other.alias)
-            return {uid for uid in uids if state.pairs.get(uid)}
-        return uids - self.session.present(other, uids)
+            lying = frozenset(uid for uid in uids if state.pairs.get(uid))
+            return Presence(frozenset(uids) - lying, lying)
+        return self.session.present(other, uids)
 
     def _move(self, record: FolderRecord, alias: str, uids: Mapping[int, int]) -> dict[int, int]:
         """Move messages in the house as they were at the provider; return the pairs."""
@@ -256,3 +285,14 @@ class Known:
         if moved:
             say(f"{decode(record.raw)}: {len(moved)} messages have moved here from {decode(other.raw)}")
         return {uid: moved.get(number, 0) for uid, number in near.items()}
+
+
+def _unseen(
+    places: Iterable[tuple[str, int]], asked: Mapping[str, Collection[int]], sides: Mapping[str, Presence]
+) -> str:
+    """Return the mailbox of a place of which nobody knows whether its message is still there, "" if there is none."""
+    for alias, there in places:
+        known = sides.get(alias)
+        if known and there in asked[alias] and there not in known.present | known.absent:
+            return alias
+    return ""

@@ -36,19 +36,22 @@ class Mirror:
     def _gone(self, record: FolderRecord) -> tuple[int, set[int]] | None:
         """Return the UIDVALIDITY of a mailbox, and which messages neither it nor another one has any more."""
         taken = self.session.ledger.taken(record.alias)
-        if not taken or self.session.provider.status(record.raw) is None:
+        if not taken:
             return None
         try:
             far = self.session.provider.examine(record.raw)
             here = self.session.provider.uids()
+            there = (
+                frozenset(here.uids) if taken.keys() <= set(here.uids) else self.session.provider.settled()
+            )
         except ProviderError as error:
             if error.kind != "error":
                 raise
             return None  # the fetch of it fails as well, and says so
         # Numbers of another UIDVALIDITY are those of other messages.
-        if far.uidvalidity != record.uidvalidity:
+        if there is None or far.uidvalidity != record.uidvalidity:
             return None
-        gone = self._nowhere(record, {uid: taken[uid] for uid in taken.keys() - here})
+        gone = self._nowhere(record, {uid: taken[uid] for uid in taken.keys() - there})
         return (far.uidvalidity, gone) if gone else None
 
     def _follow(self, record: FolderRecord, uidvalidity: int, gone_before: set[int]) -> None:
@@ -77,16 +80,16 @@ class Mirror:
         self.session.ledger.forget(record.alias, gone)
 
     def _nowhere(self, record: FolderRecord, gone: Mapping[int, bytes]) -> set[int]:
-        """Tell which of these messages, by UID and fingerprint, the account has in no other of its mailboxes."""
+        """Tell which of these messages (UID and fingerprint) no other mailbox of the account has, beyond doubt."""
         places = self.session.ledger.places(set(gone.values()))
         uids: dict[str, set[int]] = defaultdict(set)
         for alias, uid in itertools.chain.from_iterable(places.values()):
             if alias != record.alias:
                 uids[alias].add(uid)
         records = {other.alias: other for other in self.session.ledger.folders()}
-        present = {alias: self.session.present(records[alias], there) for alias, there in uids.items()}
+        absent = {alias: self.session.present(records[alias], there).absent for alias, there in uids.items()}
         return {
             uid
             for uid, mark in gone.items()
-            if not any(there in present.get(alias, ()) for alias, there in places[mark])
+            if all(there in absent[alias] for alias, there in places[mark] if alias != record.alias)
         }

@@ -9,15 +9,11 @@ import binascii
 import re
 from dataclasses import dataclass
 
+from .replies import Response, octets, words
+
 _SHIFTED = re.compile(r"&([A-Za-z0-9+,]*)(-?)")
 _UNSAFE = re.compile(r"[^\x20-\x7e]+|&")
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
-_LIST = re.compile(
-    rb"\s*\((?P<flags>[^()]*)\)\s+(?P<delimiter>NIL|\"(?:\\.|[^\"\\])\")\s+(?P<name>.*)", re.I | re.S
-)
-_QUOTED = re.compile(rb"\"((?:\\.|[^\"\\])*)\"", re.S)
-_ATOM = re.compile(rb"[^\s]+")
-_LITERAL = re.compile(rb"\{\d+\+?\}\Z")
 
 
 @dataclass(frozen=True)
@@ -49,35 +45,22 @@ def encode(text: str) -> str:
     return _UNSAFE.sub(_shift, text)
 
 
-def parse_list(reply: bytes | tuple[bytes, ...] | None) -> Mailbox | None:
-    """Read an item of what imaplib's list() returns; None for what tells of no mailbox.
-
-    A name that the server sends as a literal comes as a tuple of two and an item of its own for what follows it.
-    """
-    line, literal = (reply[0], reply[1]) if isinstance(reply, tuple) else (reply or b"", None)
-    match = _LIST.match(line)
-    if match is None:
+def parse_list(said: bytes) -> Mailbox | None:
+    """Read what follows LIST in a response (RFC 9051 section 7.3.1); None for what tells of no mailbox."""
+    values = Response(None, "LIST", said).values()
+    if len(values) < 3 or not isinstance(values[0], list):
         return None
-    name = _name(match["name"], literal)
+    flags, delimiter, written = values[:3]
+    # As an atom, this is a name as well.
+    name = b"NIL" if written is None else octets(written)
     if not name:
         return None
-    delimiter = None if match["delimiter"].upper() == b"NIL" else _text(_unescape(match["delimiter"][1:-1]))
-    flags = frozenset(_text(match["flags"]).lower().split())
     raw = _text(name)
-    return Mailbox("INBOX" if raw.upper() == "INBOX" else raw, delimiter, flags)
-
-
-def _name(written: bytes, literal: bytes | None) -> bytes:
-    if literal is not None and _LITERAL.search(written):
-        return literal
-    if match := _QUOTED.match(written):
-        return _unescape(match[1])
-    atom = _ATOM.match(written)
-    return atom[0] if atom else b""
-
-
-def _unescape(quoted: bytes) -> bytes:
-    return re.sub(rb"\\(.)", rb"\1", quoted, flags=re.S)
+    return Mailbox(
+        "INBOX" if raw.upper() == "INBOX" else raw,
+        _text(octets(delimiter)) or None,
+        frozenset(_text(octets(flag)).lower() for flag in words(flags)),
+    )
 
 
 def _text(name: bytes) -> str:

@@ -25,7 +25,7 @@ _PLAIN_NAMES = {
     "\\archive": "Archive",
     "\\all": "Archive",
 }
-_ROLES: dict[str, Role] = {
+ROLES: dict[str, Role] = {
     "\\sent": "sent",
     "\\drafts": "drafts",
     "\\junk": "junk",
@@ -86,7 +86,7 @@ def plan(account: Account, mailboxes: Sequence[Mailbox], assigned: Mapping[str, 
 def _role(mailbox: Mailbox) -> Role:
     if mailbox.raw == INBOX:
         return "inbox"
-    return next((role for flag, role in _ROLES.items() if flag in mailbox.flags), "")
+    return next((role for flag, role in ROLES.items() if flag in mailbox.flags), "")
 
 
 def _precedence(mailbox: Mailbox) -> tuple[bool, bool, bool, str]:

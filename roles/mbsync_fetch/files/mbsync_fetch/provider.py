@@ -1,97 +1,64 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The account at the provider: what is there, read without changing anything (EXAMINE and PEEK alone)."""
+"""The account at the provider: what is there, read without changing anything (EXAMINE and PEEK alone).
+
+No answer is trusted to be whole. What it lacks is unknown, and nothing follows from that: a listing is whole where it
+has as many messages as the mailbox, and a message is gone where two whole listings in a row lack it.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import imaplib
-import re
-import socket
-import ssl
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from .account import Account
-from .ledger import FINGERPRINTED, fingerprint
+from .answers import MailboxError, ProviderError
+from .connection import Answer, Connection, check, checked
+from .fetched import DATE, date_of, fetched, message_of
+from .ledger import FINGERPRINTED
+from .listing import Listing, Presence, Search
 from .names import Mailbox, parse_list, quoted
-from .sequence_set import expand, uid_set
-from .status import Kind, kind_of
+from .replies import Value, octets, pairs, whole, words
+from .sequence_set import uid_set
 from .stream import Stream
+from .survey import Asked, Message, Survey, survey
 
-# How many messages are asked for at once.
-SURVEY_SIZE = 1000
+__all__ = [
+    "Content",
+    "Listing",
+    "MailboxError",
+    "MailboxStatus",
+    "Message",
+    "Presence",
+    "Provider",
+    "ProviderError",
+]
+
 SURVEYED = f"(UID FLAGS RFC822.SIZE {FINGERPRINTED})"
+STATUS_ITEMS = "(MESSAGES UIDNEXT UIDVALIDITY)"
+RECONNECTIONS = 5
+"""How often a fetch connects again, where the connection ends over a mailbox or a message."""
 
-_STATUS = re.compile(rb"(MESSAGES|UIDNEXT|UIDVALIDITY) (\d+)", re.IGNORECASE)
 # Flags of a session, and what must not cross.
 _NOT_STORED = (r"\recent", r"\deleted")
-_UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
-_SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)", re.IGNORECASE)
-_FLAGS = re.compile(rb"\bFLAGS \(([^)]*)\)", re.IGNORECASE)
-_DATE = re.compile(rb'\bINTERNALDATE "([^"]*)"', re.IGNORECASE)
-
-# The longest reply line of imaplib is one million bytes; a list of UIDs may be longer.
-imaplib._MAXLINE = 50_000_000  # type: ignore[attr-defined]
-
-
-class ProviderError(Exception):
-    """The provider cannot be used now. kind: one of status.py's kinds of failure."""
-
-    def __init__(self, kind: Kind, reason: str) -> None:
-        super().__init__(reason)
-        self.kind = kind
 
 
 @dataclass(frozen=True)
 class MailboxStatus:
-    """What a mailbox has now (RFC 9051 section 6.3.11)."""
+    """What a mailbox has now (RFC 9051 section 6.3.11). uidnext: None where the provider does not say it."""
 
     messages: int
-    uidnext: int
+    uidnext: int | None
     uidvalidity: int
 
 
 @dataclass(frozen=True)
-class Message:
-    """A message at the provider.
-
-    flags: in lower case. size: in bytes. arrived: its INTERNALDATE, in seconds since 1970, 0 if unknown.
-    """
-
-    uid: int
-    flags: frozenset[str]
-    size: int
-    arrived: float
-    fingerprint: bytes
-
-
-@dataclass(frozen=True)
 class Content:
-    """A message as it is: its text, its system flags, and its INTERNALDATE as IMAP writes it."""
+    """A message as it is: its text, its flags and keywords, and its INTERNALDATE as IMAP writes it, or ""."""
 
     text: bytes
     flags: tuple[str, ...]
     date: str
-
-
-class _Connection(imaplib.IMAP4):
-    """imaplib's client, over TLS with our own stream."""
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
-        super().__init__(account.host, account.port, account.timeout)
-
-    def open(self, host: str = "", port: int = 0, timeout: float | None = None) -> None:
-        context = ssl.create_default_context(cafile=self._account.ca_file)
-        with contextlib.ExitStack() as undo:
-            plain = undo.enter_context(socket.create_connection((host, port), timeout))
-            self.sock = context.wrap_socket(plain, server_hostname=host)
-            undo.pop_all()
-        self.stream = Stream(self.sock)
-        self.file: Any = self.stream
 
 
 def askable(raw: str) -> bool:
@@ -104,196 +71,179 @@ class Provider:
 
     def __init__(self, account: Account, secret: str) -> None:
         self.account = account
-        with _failures():
-            self._client = _Connection(account)
-        self._login(secret)
-        # Servers tell more of themselves after the login.
-        with _failures():
-            self._client._get_capabilities()
+        self._secret = secret
+        self._before = 0
+        self._left = RECONNECTIONS
+        self._opened: tuple[str, MailboxStatus] | None = None
+        self._connection = self._connect()
+
+    def _connect(self) -> Connection:
+        connection = Connection(self.account)
+        try:
+            connection.log_in(self._secret)
+        except ProviderError:
+            connection.close()
+            raise
+        return connection
+
+    def reconnect(self) -> bool:
+        """Connect again after the connection has ended; False if that was done too often."""
+        self._left -= 1
+        if self._left < 0:
+            return False
+        self._opened = None
+        self._before += self._connection.stream.received
+        self._connection.close()
+        self._connection = self._connect()
+        return True
+
+    @property
+    def received(self) -> int:
+        """How many bytes the provider has sent."""
+        return self._before + self._connection.stream.received
 
     @property
     def stream(self) -> Stream:
         """The connection itself, for a door; only between two methods."""
-        return self._client.stream
+        return self._connection.stream
 
     def __enter__(self) -> Provider:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(imaplib.IMAP4.error, OSError):
-            self._client.sock.settimeout(2)
-            self._client.logout()
+        self._connection.close()
 
-    def _login(self, secret: str) -> None:
-        username = self.account.username
-        with _failures():
-            try:
-                if self.account.mechanism == "xoauth2":
-                    first = f"user={username}\x01auth=Bearer {secret}\x01\x01".encode()
-                    self._client.authenticate("XOAUTH2", _once(first))
-                elif "AUTH=PLAIN" in self._client.capabilities:
-                    self._client.authenticate("PLAIN", _once(f"\0{username}\0{secret}".encode()))
-                else:
-                    self._client.login(quoted(username).decode("ascii"), secret)
-            except imaplib.IMAP4.abort:
-                raise
-            except UnicodeEncodeError:
-                reason = "the login was refused: this provider takes only ASCII characters in a password"
-                raise ProviderError("refused", reason) from None
-            except imaplib.IMAP4.error as error:
-                raise _refused_login(str(error), secret) from None
+    # --- mailboxes
 
-    def mailboxes(self) -> list[Mailbox]:
-        """Ask for all mailboxes, with what each is for (RFC 6154)."""
-        extended = {"SPECIAL-USE", "LIST-EXTENDED"} <= set(self._client.capabilities)
-        arguments = ('""', '"*"', *(("RETURN", "(SPECIAL-USE)") if extended else ()))
-        with _failures():
-            kind, answer = self._client.xatom("LIST", *arguments)
-            _check(kind, answer)
-            lines = self._client.response("LIST")[1]
-        mailboxes = (parse_list(line) for line in lines if line)
-        return [mailbox for mailbox in mailboxes if mailbox is not None]
+    def mailboxes(self, pattern: str = "*") -> list[Mailbox]:
+        """Ask for all mailboxes, with what each is for (RFC 6154); one that is not named may be there all the same."""
+        extended = {"SPECIAL-USE", "LIST-EXTENDED"} <= self._connection.capabilities
+        asked = f'LIST "" {quoted(pattern).decode("ascii")}'
+        answer = self._ask(f"{asked} RETURN (SPECIAL-USE)" if extended else asked)
+        if answer.kind == "BAD" and extended:
+            answer = self._ask(asked)
+        check(answer)
+        found: dict[str, Mailbox] = {}
+        for response in answer.of("LIST"):
+            if mailbox := parse_list(response.rest):
+                # Said twice, it is all that was said.
+                known = found.get(mailbox.raw, mailbox)
+                found[mailbox.raw] = Mailbox(
+                    mailbox.raw, known.delimiter or mailbox.delimiter, known.flags | mailbox.flags
+                )
+        return list(found.values())
 
-    def status(self, raw: str) -> MailboxStatus | None:
-        """Ask what a mailbox has; None where the server does not open it, or no command can name it."""
-        if not askable(raw):
-            return None
-        with _failures():
-            kind, answer = self._client.status(quoted(raw).decode("ascii"), "(MESSAGES UIDNEXT UIDVALIDITY)")
-        if kind != "OK":
-            text = _text(answer)
-            if (kind_of_no := kind_of(text, "refused")) != "refused":
-                raise ProviderError(kind_of_no, text)
-            return None
-        # A name may come as a literal, and so the line in parts.
-        whole = b" ".join(part if isinstance(part, bytes) else b" ".join(part) for part in answer if part)
-        found = {name.upper(): int(number) for name, number in _STATUS.findall(whole)}
-        return MailboxStatus(found[b"MESSAGES"], found[b"UIDNEXT"], found[b"UIDVALIDITY"])
+    def status(self, raw: str) -> MailboxStatus:
+        """Ask what a mailbox has; MailboxError where the provider does not say it."""
+        _check_name(raw)
+        answer = self._ask(f"STATUS {quoted(raw).decode('ascii')} {STATUS_ITEMS}")
+        if answer.kind != "OK":
+            raise MailboxError(answer.text)
+        found: dict[str, int] = {}
+        for response in answer.of("STATUS"):
+            values = response.values()
+            if len(values) == 2 and _is_name(values[0], raw):
+                numbers = {name: whole(value) for name, value in pairs(values[1]).items()}
+                found |= {name: number for name, number in numbers.items() if number is not None}
+        if found.get("UIDVALIDITY") and {"MESSAGES", "UIDNEXT"} <= found.keys():
+            return MailboxStatus(found["MESSAGES"], found["UIDNEXT"], found["UIDVALIDITY"])
+        # 163.com, for one, leaves UIDNEXT out.
+        opened = self.examine(raw)
+        return MailboxStatus(
+            found.get("MESSAGES", opened.messages), found.get("UIDNEXT", opened.uidnext), opened.uidvalidity
+        )
 
     def examine(self, raw: str) -> MailboxStatus:
-        """Open a mailbox read-only."""
-        with _failures():
-            kind, answer = self._client.select(quoted(raw).decode("ascii"), readonly=True)
-            _check(kind, answer)
-            numbers = {
-                name: int((self._client.response(name)[1] or [b"0"])[-1] or 0)
-                for name in ("UIDNEXT", "UIDVALIDITY")
-            }
-        return MailboxStatus(int(answer[0] or 0), numbers["UIDNEXT"], numbers["UIDVALIDITY"])
+        """Open a mailbox read-only; MailboxError where the provider does not."""
+        _check_name(raw)
+        for _ in range(2):
+            self._opened = None
+            connection = self._connection
+            connection.exists, connection.codes = None, {}
+            answer = self._ask(f"EXAMINE {quoted(raw).decode('ascii')}")
+            if answer.kind != "OK":
+                raise MailboxError(answer.text)
+            validity = connection.codes.get("UIDVALIDITY")
+            if connection.exists is not None and validity:
+                status = MailboxStatus(connection.exists, connection.codes.get("UIDNEXT"), validity)
+                self._opened = (raw, status)
+                return status
+        lacking = "UIDVALIDITY" if connection.exists is not None else "EXISTS"
+        raise ProviderError("error", f"the provider opens it without saying {lacking}")
 
-    def uids(self, first: int = 1) -> list[int]:
-        """List the UIDs of the open mailbox from this one on."""
-        with _failures():
-            if "ESEARCH" in self._client.capabilities:
-                kind, answer = self._client.uid("SEARCH", "RETURN", "(ALL)", "UID", f"{first}:*")
-                _check(kind, answer)
-                found = b" ".join(line for line in self._client.response("ESEARCH")[1] if line)
-                match = re.search(rb"\bALL ([0-9:,]+)", found)
-                uids = expand(match[1].decode("ascii")) if match else []
-            else:
-                kind, answer = self._client.uid("SEARCH", "UID", f"{first}:*")
-                _check(kind, answer)
-                uids = [int(uid) for line in answer if line for uid in line.split()]
-        # "n:*" names the last message also where its UID is below n (RFC 9051 section 9, seq-range).
-        return sorted(uid for uid in uids if uid >= first)
+    def opened(self, raw: str) -> MailboxStatus:
+        """Open a mailbox unless it is open; return what it had as it was opened."""
+        if self._opened is not None and self._opened[0] == raw:
+            return self._opened[1]
+        return self.examine(raw)
 
-    def present(self, uids: Iterable[int]) -> set[int]:
-        """Tell which of these UIDs the open mailbox still has."""
-        rest, found = sorted(uid for uid in uids if uid > 0), set[int]()
-        for start in range(0, len(rest), SURVEY_SIZE):
-            with _failures():
-                kind, answer = self._client.uid("SEARCH", "UID", uid_set(rest[start : start + SURVEY_SIZE]))
-                _check(kind, answer)
-            found |= {int(uid) for line in answer if line for uid in line.split()}
-        return found
+    # --- messages of the open mailbox
 
-    def survey(self, uids: Sequence[int]) -> list[Message]:
-        """Ask for the flags, size and fingerprint of these messages of the open mailbox; some may be gone."""
-        messages = []
-        for start in range(0, len(uids), SURVEY_SIZE):
-            with _failures():
-                kind, answer = self._client.uid("FETCH", uid_set(uids[start : start + SURVEY_SIZE]), SURVEYED)
-                _check(kind, answer)
-            messages += [message for part in _fetched(answer) if (message := _message(*part)) is not None]
-        return messages
+    def uids(self, first: int = 1) -> Listing:
+        """List the UIDs from this one on."""
+        return self._search.uids(first)
+
+    def settled(self) -> frozenset[int] | None:
+        """Return the UIDs of all messages, as two whole listings in a row have them; None if that cannot be had now."""
+        return self._search.settled()
+
+    def present(self, uids: Iterable[int]) -> Presence:
+        """Tell which of these messages there are. Numbers below 1 are those of messages that are gone."""
+        return self._search.present(uids)
+
+    def survey(self, uids: Iterable[int]) -> Survey:
+        """Ask for the flags, size and fingerprint of messages."""
+        return survey(uids, self._survey)
 
     def content(self, uid: int) -> Content | None:
-        """Read a message of the open mailbox; None if it is gone."""
-        with _failures():
-            kind, answer = self._client.uid("FETCH", str(uid), "(UID FLAGS INTERNALDATE BODY.PEEK[])")
-            _check(kind, answer)
-        for attributes, text in _fetched(answer):
-            flags, date = _FLAGS.search(attributes), _DATE.search(attributes)
-            names = flags[1].decode("ascii", "replace").split() if flags else []
-            return Content(
-                text,
-                tuple(name for name in names if name.startswith("\\") and name.lower() not in _NOT_STORED),
-                date[1].decode("ascii", "replace") if date else "",
-            )
+        """Read a message; None if the provider says nothing of it."""
+        for _ in range(2):
+            answer = checked(self._ask(f"UID FETCH {uid} (UID FLAGS INTERNALDATE BODY.PEEK[])"))
+            items = fetched(answer).get(uid, {})
+            if "BODY[]" in items:
+                date = date_of(items)
+                return Content(
+                    octets(items["BODY[]"]),
+                    tuple(flag for flag in words(items.get("FLAGS")) if flag.lower() not in _NOT_STORED),
+                    date if DATE.fullmatch(date) else "",
+                )
         return None
 
+    # --- how
 
-def _fetched(answer: Sequence[Any]) -> Iterator[tuple[bytes, bytes]]:
-    """Join imaplib's parts of a FETCH reply: what stood around the header, and the header."""
-    for number, part in enumerate(answer):
-        if isinstance(part, tuple):
-            after = answer[number + 1] if number + 1 < len(answer) else b""
-            yield part[0] + (after if isinstance(after, bytes) else b""), part[1]
+    def _ask(self, command: str) -> Answer:
+        return self._connection.command(command)
 
+    @property
+    def _search(self) -> Search:
+        return Search(self._connection)
 
-def _message(attributes: bytes, header: bytes) -> Message | None:
-    uid, size, flags, date = (part.search(attributes) for part in (_UID, _SIZE, _FLAGS, _DATE))
-    if uid is None:
-        return None
-    return Message(
-        uid=int(uid[1]),
-        flags=frozenset(flags[1].decode("utf-8", "replace").lower().split()) if flags else frozenset(),
-        size=int(size[1]) if size else 0,
-        arrived=_moment(date[0]) if date else 0.0,
-        fingerprint=fingerprint(header, date[1].decode("ascii", "replace") if date else ""),
-    )
-
-
-def _moment(internaldate: bytes) -> float:
-    moment = imaplib.Internaldate2tuple(internaldate)
-    return time.mktime(moment) if moment else 0.0
-
-
-def _once(first: bytes) -> Callable[[bytes], bytes]:
-    """Answer a challenge of SASL once; any further one is the server's explanation of a refusal."""
-    answers = iter([first])
-    return lambda _challenge: next(answers, b"")
+    def _survey(self, uids: Sequence[int]) -> Asked:
+        cut = False
+        try:
+            answer = self._ask(f"UID FETCH {uid_set(uids)} {SURVEYED}")
+        except ProviderError as error:
+            # Perhaps it is a message that the provider fails at: those before it have been told of.
+            answer, opened = self._connection.last, self._opened
+            if error.kind != "unreachable" or opened is None or not self.reconnect():
+                raise
+            if self.examine(opened[0]).uidvalidity != opened[1].uidvalidity:
+                raise
+            answer.text, cut = f"the connection ended as it was asked for: {error}", True
+        alone = len(uids) == 1
+        found = {
+            uid: message
+            for uid, items in fetched(answer).items()
+            if (message := message_of(uid, items, alone=alone)) is not None
+        }
+        return Asked(found, "" if answer.kind == "OK" else answer.text, cut)
 
 
-def _text(answer: Sequence[Any]) -> str:
-    return b" ".join(part for part in answer if isinstance(part, bytes)).decode("utf-8", "replace")
+def _is_name(value: Value, raw: str) -> bool:
+    name = octets(value).decode("utf-8", "replace")
+    return name == raw or name.upper() == raw == "INBOX"
 
 
-def _check(kind: str, answer: Sequence[Any]) -> None:
-    if kind != "OK":
-        text = _text(answer)
-        raise ProviderError(kind_of(text, "error"), text)
-
-
-def _refused_login(text: str, secret: str) -> ProviderError:
-    reason = text.replace(secret, "***") if secret else text
-    return ProviderError(kind_of(reason, "refused"), f"the login was refused: {reason}")
-
-
-@contextlib.contextmanager
-def _failures() -> Iterator[None]:
-    """Turn what goes wrong on the way to the provider into a ProviderError."""
-    try:
-        yield
-    except ssl.SSLCertVerificationError as error:
-        raise ProviderError("tls", f"its certificate is not accepted: {error.verify_message}") from error
-    except ssl.SSLError as error:
-        raise ProviderError("tls", f"TLS fails: {error.reason or error}") from error
-    except imaplib.IMAP4.abort as error:
-        text = str(error)
-        raise ProviderError(kind_of(text, "unreachable"), text) from error
-    except imaplib.IMAP4.error as error:
-        text = str(error)
-        raise ProviderError(kind_of(text, "error"), text) from error
-    except OSError as error:
-        raise ProviderError("unreachable", f"it cannot be reached: {error}") from error
+def _check_name(raw: str) -> None:
+    if not askable(raw):
+        raise MailboxError("[CANNOT] no command can hold its name")

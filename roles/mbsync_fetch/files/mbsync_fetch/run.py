@@ -29,7 +29,7 @@ from .metrics import metrics
 from .mirror import Mirror
 from .names import decode
 from .owner_message import owner_message
-from .provider import Provider, ProviderError
+from .provider import MailboxError, Provider, ProviderError
 from .session import Session, say
 from .status import Kind, Refused, Status, write_file
 from .sync_state import SyncStateError
@@ -53,7 +53,7 @@ class Run:
         if not records:
             return False
         far = self.session.provider.status(records[0].raw)
-        if far is None or far.uidvalidity != records[0].uidvalidity:
+        if far.uidvalidity != records[0].uidvalidity:
             return False
         if self.session.account.mirror and Mirror(self.session, records).gone:
             return False  # it may have moved to another mailbox
@@ -66,19 +66,18 @@ class Run:
         records = layout.update()
         self.unmatched = layout.unmatched
         mirror = Mirror(self.session, records if self.session.account.mirror else ())
-        failed: list[ProviderError] = []
+        failed = layout.failed
         for record in records:
             try:
                 far = self.session.provider.status(record.raw)
-                if far is None:
-                    say(f"{decode(record.raw)}: the provider does not open it")
-                    continue
                 # As it is now: it may have been gone on with after it was numbered anew.
                 self.fetch.mailbox(self.session.ledger.folder(record.alias), far)
             except ProviderError as error:
                 if error.kind != "error":
                     raise
                 say(f"{decode(record.raw)}: {error}")
+                if isinstance(error, MailboxError) and error.fate == "closed":
+                    continue
                 failed.append(ProviderError("error", f"{decode(record.raw)}: {error}"))
         if failed:
             raise failed[0]
@@ -96,7 +95,7 @@ class Run:
     def kept(self, status: Status) -> Status:
         """Return the status with what this run has seen, whether it succeeded or not."""
         now = time.time()
-        status = status.counted(now, self.session.provider.stream.received).reported(self.fetch.reports)
+        status = status.counted(now, self.session.provider.received).reported(self.fetch.reports)
         for text in self.session.notes:
             status = status.noted(now, text)
         return status

@@ -49,11 +49,13 @@ def in_set(uid: int, text: str) -> bool:
     return False
 
 
-def expand(text: str) -> list[int]:
-    """Read a set without *, in its order."""
+def expand(text: str, most: int = 2**32) -> list[int]:
+    """Read a set without *, in its order; ValueError for anything else, and for more UIDs than `most`."""
     uids: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition(":")
         low, high = sorted((int(first), int(last or first)))
+        if len(uids) + high - low >= most:
+            raise ValueError(f"it names more than {most} messages")
         uids += range(low, high + 1)
     return uids

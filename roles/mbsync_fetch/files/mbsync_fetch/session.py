@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .account import Account
 from .house import House
 from .ledger import FolderRecord, Ledger
-from .provider import Provider
+from .provider import MailboxError, Presence, Provider
 from .sync_state import SyncState
 
 
@@ -47,12 +48,18 @@ class Session:
         """Return what mbsync remembers of a mailbox, nothing before the first time."""
         return SyncState.read(self.state_path(alias)) or SyncState()
 
-    def present(self, other: FolderRecord, uids: set[int]) -> set[int]:
-        """Tell which of these UIDs a mailbox still has: all, where that cannot be seen now. It is open then."""
+    def present(self, other: FolderRecord, uids: Collection[int]) -> Presence:
+        """Tell which of these messages a mailbox has. It is open then, if it can be."""
+        nothing = frozenset[int]()
         if other.gone:
-            return set()
-        status = self.provider.status(other.raw)
-        if status is None or status.uidvalidity != other.uidvalidity:
-            return uids
-        self.provider.examine(other.raw)
+            return Presence(nothing, frozenset(uids))
+        try:
+            status = self.provider.examine(other.raw)
+        except MailboxError as error:
+            if error.kind != "error":
+                raise
+            # What can never be seen again is not waited for.
+            return Presence(frozenset(uids) if error.fate == "closed" else nothing, nothing)
+        if status.uidvalidity != other.uidvalidity:
+            return Presence(nothing, nothing)
         return self.provider.present(uids)

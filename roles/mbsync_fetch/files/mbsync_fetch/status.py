@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import random
-import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -67,31 +66,6 @@ AUTHORIZE_AGAIN = (
 )
 
 _jitter = random.SystemRandom().random
-
-
-# --- what the provider says
-
-
-# RFC 5530, and OVERQUOTA and LIMIT as Gmail says them of its own bandwidth.
-_LIMIT_CODES = {"LIMIT", "OVERQUOTA"}
-_PASSING_CODES = {"UNAVAILABLE", "INUSE", "SERVERBUG", "SYS/TEMP"}
-_LIMIT_WORDS = re.compile(r"bandwidth|too many|rate limit|exceeded", re.IGNORECASE)
-_PASSING_WORDS = re.compile(r"temporar|try again|later|system error", re.IGNORECASE)
-
-
-def kind_of(answer: str, otherwise: Kind) -> Kind:
-    """Say what a NO or BYE of the provider means; otherwise: what one means that says nothing more ("refused")."""
-    found = re.search(r"\[([A-Z/-]+)", answer)
-    code = found[1] if found else ""
-    if code in _LIMIT_CODES:
-        return "provider limit"
-    if code in _PASSING_CODES:
-        return "error"
-    if code in ("", "ALERT") and _LIMIT_WORDS.search(answer):
-        return "provider limit"
-    if code in ("", "ALERT") and _PASSING_WORDS.search(answer):
-        return "error"
-    return otherwise
 
 
 # --- what is kept
