@@ -17,8 +17,9 @@ from mbsync_fetch.ledger import Ledger
 from mbsync_fetch.mbsync import Outcome
 from mbsync_fetch.names import Mailbox
 from mbsync_fetch.provider import Content, Listing, MailboxError, MailboxStatus, Message, Presence
+from mbsync_fetch.report import Refused
 from mbsync_fetch.session import Session
-from mbsync_fetch.status import Refused
+from mbsync_fetch.status import Status
 from mbsync_fetch.survey import Survey
 from mbsync_fetch.sync_state import SyncState, interrupted
 
@@ -122,6 +123,7 @@ class FakeHouse:
     boxes: dict[str, Box] = field(default_factory=dict)
     left: int | None = None
     filtered: list[int] = field(default_factory=list)
+    listed: int = 0
 
     def status(self, folder: str) -> FolderStatus | None:
         box = self.boxes.get(folder)
@@ -139,8 +141,13 @@ class FakeHouse:
     def quota_left(self) -> int | None:
         return self.left
 
-    def fingerprints(self, folder: str) -> dict[int, bytes]:
-        return {uid: fp(text) for uid, text in self.boxes.get(folder, Box()).messages.items()}
+    def uids(self, folder: str) -> list[int]:
+        self.listed += 1
+        return sorted(self.boxes[folder].messages)
+
+    def fingerprints(self, folder: str, uids: Collection[int] | None = None) -> dict[int, bytes]:
+        messages = self.boxes.get(folder, Box()).messages
+        return {uid: fp(text) for uid, text in messages.items() if uids is None or uid in uids}
 
     def append(self, folder: str, message: bytes, flags: Iterable[str], _date: str) -> int:
         return self.boxes[folder].add(message.decode(), *flags)
@@ -175,6 +182,7 @@ class World:
     budget: int | None = None
     pulled: list[str] = field(default_factory=list)
     last: fetch.Fetch | None = None
+    kept: Status = field(default_factory=Status)
     pause: Callable[[], object] = lambda: None
     _sent: dict[str, int] = field(default_factory=dict)
 
@@ -230,9 +238,18 @@ class World:
             one._mbsync = self.mbsync
             self.last = one
             now = run.Run(one)
-            if not (quick and now.inbox()):
-                now.all()
+            quick = quick and now.inbox()
+            if not quick:
+                now.all({report.name: report.books for report in self.kept.folders})
+        self.kept = self.kept.succeeded(0, one.reports, whole=not quick, not_fetched=now.not_fetched)
         return now
+
+    def books(self, name: str = "INBOX") -> dict[str, int]:
+        """Return where the messages of a mailbox are, as the last fetch says: how many are at which places."""
+        books = next(report.books for report in self.kept.folders if report.name == name)
+        assert books
+        counts = {place: number for place, number in books.places.items() if number}
+        return counts | ({"unplaced": len(books.unplaced)} if books.unplaced else {})
 
     def inside(self) -> dict[str, list[str]]:
         return {name: sorted(box.messages.values()) for name, box in self.house.boxes.items() if box.messages}

@@ -19,7 +19,8 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.fetch_status import (
     unit_states,
 )
 from ansible_collections.ilnmors.mail.plugins.modules import fetch_status as fetch_status_module
-from mbsync_fetch.status import Kind, Refused, Report, Status
+from mbsync_fetch.report import Refused, Report
+from mbsync_fetch.status import Kind, Status
 
 NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
 INBOX = Report("INBOX", "Google/INBOX", provider=3, in_house=3)

@@ -9,7 +9,7 @@ import imaplib
 import json
 import os
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -46,8 +46,8 @@ class AppendingHouse(FakeHouse):
         self.dates.append(date)
         return self.boxes[folder].add(message.decode().split()[1], *flags)
 
-    def fingerprints(self, folder: str) -> dict[int, bytes]:
-        return super().fingerprints(folder) if folder in self.boxes else {}
+    def fingerprints(self, folder: str, uids: Collection[int] | None = None) -> dict[int, bytes]:
+        return super().fingerprints(folder, uids) if folder in self.boxes else {}
 
 
 @dataclass

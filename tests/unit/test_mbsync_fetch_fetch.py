@@ -25,7 +25,7 @@ from mbsync_fetch import arrivals, fetch, sequence_set
 from mbsync_fetch.ledger import Ledger
 from mbsync_fetch.mirror import Mirror
 from mbsync_fetch.provider import ProviderError
-from mbsync_fetch.status import Refused
+from mbsync_fetch.report import Refused
 from mbsync_fetch.sync_state import SyncState
 
 

@@ -103,10 +103,14 @@ def test_messages_are_recorded(ledger: Ledger) -> None:
     ledger.forget("f0001", [1, 9])
     assert ledger.taken("f0001") == {2: C, 3: A}
     assert ledger.reasons("f0001") == {2: "moved", 3: "copy"}
-    ledger.replace("f0001", {8: B}, {8: "draft"})
+    ledger.replace("f0001", {8: B, -1: C}, {8: "draft", -1: "moved"})
+    ledger.leave("f0001", {-1: 7, -2: 9})
+    assert ledger.left("f0001") == {-1: 7}
+    ledger.forget_left("f0001")
+    assert ledger.left("f0001") == {}
     assert ledger.taken("f0001") == {8: B}
     ledger.explain("f0001", {8: "filed", 9: "filed"})
-    assert ledger.reasons("f0001") == {8: "filed"}
+    assert ledger.reasons("f0001") == {-1: "moved", 8: "filed"}
     assert ledger.taken("f0002") == {1: A}
     assert ledger.places([]) == {}
 

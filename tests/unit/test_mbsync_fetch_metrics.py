@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from mbsync_fetch.metrics import metrics
-from mbsync_fetch.status import Refused, Report, Status
+from mbsync_fetch.report import Refused, Report
+from mbsync_fetch.status import Status
 
 NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
 INBOX = Report(

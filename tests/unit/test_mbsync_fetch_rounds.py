@@ -27,6 +27,7 @@ from ansible_collections.ilnmors.mail.tests.unit.fetch_world import (
     boxes,
 )
 from mbsync_fetch import fetch
+from mbsync_fetch.books import Books
 from mbsync_fetch.ledger import Ledger
 from mbsync_fetch.sync_state import SyncState
 
@@ -96,7 +97,7 @@ class Rounds:
 
     due: how many of each text. busy: texts that something was done to in this round: nothing could tell a copy from one
     that was moved. fresh: those that came in it. over: those that may have left for good: the next of them would be
-    taken for those.
+    taken for those. deleted_here: those of which one was deleted in the house.
     """
 
     world: World
@@ -106,6 +107,7 @@ class Rounds:
     busy: set[str] = field(default_factory=set)
     fresh: set[str] = field(default_factory=set)
     over: set[str] = field(default_factory=set)
+    deleted_here: set[str] = field(default_factory=set)
     history: list[str] = field(default_factory=list)
     actions: ClassVar = {"deliver": 6, "renumber": 1, "delete": 1, "delete_in_house": 2, "fetch_inbox": 1}
 
@@ -129,6 +131,26 @@ class Rounds:
             for text in self.over:
                 self.due[text] = min(self.due[text], inside[text])
         assert inside == +self.due, "\n".join(self.history)
+        self.check_books(inside)
+
+    def check_books(self, inside: Counter[str]) -> None:
+        """Every message at the provider has a place, and what is said to be in the house is there."""
+        fetched = {report.name: report.books for report in self.world.kept.folders if not report.gone}
+        left_out = {mailbox.name for mailbox in self.world.kept.not_fetched}
+        assert fetched.keys() == self.world.provider.boxes.keys() - left_out
+        for name, books in fetched.items():
+            assert books, name
+            there = self.world.provider.boxes[name].messages.values()
+            assert books.balanced, self.described(name, books)
+            assert books.messages == len(there)
+            assert (books.places["refused"], books.places["to_come"]) == (0, 0)
+            here = sum((Counter(there) & inside).values())
+            assert books.places["here"] + books.places["elsewhere"] <= here, self.described(name, books)
+            deleted = sum(text in self.deleted_here for text in there)
+            assert books.places["deleted"] <= deleted, self.described(name, books)
+
+    def described(self, name: str, books: Books) -> str:
+        return "\n".join([*self.history, f"{name}: {books}"])
 
     def stopped(self, *, quick: bool = False) -> bool:
         """Fetch, perhaps not to the end."""
@@ -174,6 +196,7 @@ class Rounds:
             folder, uid = self.chance.choice(held)
             text = self.world.house.boxes[folder].messages.pop(uid)
             self.due[text] -= 1
+            self.deleted_here.add(text)
             self.history.append(f"{text} is deleted from {folder} in the house")
 
     def fetch_inbox(self) -> None:

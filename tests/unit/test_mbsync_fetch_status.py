@@ -10,12 +10,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from mbsync_fetch.report import Refused, Report
 from mbsync_fetch.status import (
     NOTES,
     Kind,
     Note,
-    Refused,
-    Report,
     Status,
     knows,
     recognisable,

@@ -19,9 +19,10 @@ from .mbsync import Outcome, Side, pull
 from .names import decode, quoted
 from .provider import MailboxStatus, Message, ProviderError
 from .recognise import recognise
+from .report import Refused, Report
 from .sequence_set import in_lines
 from .session import Session, say
-from .status import Refused, Report, write_file
+from .status import write_file
 from .survey import SILENCE
 from .sync_state import interrupted, mend
 
@@ -67,7 +68,7 @@ class Fetch:
                 self.session.ledger.update(record.alias, uidvalidity=far.uidvalidity)
         finally:
             present = self.session.house.status(record.house) or near
-            self.reports.append(
+            self.report(
                 Report(
                     name=decode(record.raw),
                     house=record.house,
@@ -77,6 +78,10 @@ class Fetch:
                     refused=self.refused.get(record.alias, ()),
                 )
             )
+
+    def report(self, report: Report) -> None:
+        """Keep what is to be said of a mailbox, instead of what was."""
+        self.reports = [other for other in self.reports if other.name != report.name] + [report]
 
     # --- what is new
 

@@ -33,6 +33,7 @@ imaplib._MAXLINE = 50_000_000  # type: ignore[attr-defined]
 
 _DATED = re.compile(rb'UID (?P<uid>\d+) INTERNALDATE "(?P<date>[^"]*)"')
 _STATUS = re.compile(rb"\((?P<items>[^()]*)\)\s*$")
+_LISTED = re.compile(rb"\bALL ([0-9:,]+)")
 _STORAGE = re.compile(rb"\(.*?STORAGE (?P<used>\d+) (?P<limit>\d+).*?\)")
 
 
@@ -192,10 +193,19 @@ class House:
         for batch in self._batches(folder, uids, BATCH):
             self._uid("STORE", folder, batch, "-FLAGS.SILENT", unwanted)
 
-    def fingerprints(self, folder: str) -> dict[int, bytes]:
-        """Return what each message of a folder is recognised by, by UID."""
+    def uids(self, folder: str) -> list[int]:
+        """List the UIDs of a folder, without changing what is recent there."""
+        self._selected = None
+        self._do("EXAMINE", folder, self._session.select, _quoted(folder), True)
+        self._uid("SEARCH", folder, "RETURN", "(ALL)", "ALL")
+        found = b" ".join(line for line in self._session.response("ESEARCH")[1] if line)
+        listed = _LISTED.search(found)
+        return expand(listed[1].decode("ascii")) if listed else []
+
+    def fingerprints(self, folder: str, uids: Collection[int] | None = None) -> dict[int, bytes]:
+        """Return what messages of a folder are recognised by, by UID. uids: which ones, None for all."""
         found = {}
-        for batch in self._batches(folder, self._all(folder), BATCH):
+        for batch in self._batches(folder, self._all(folder) if uids is None else uids, BATCH):
             for item in self._uid("FETCH", folder, batch, f"(UID {FINGERPRINTED})"):
                 if isinstance(item, tuple) and (match := _DATED.search(item[0])):
                     found[int(match["uid"])] = fingerprint(item[1], match["date"].decode("ascii"))

@@ -32,8 +32,6 @@ class Known:
         self.session = session
         self.postponed: dict[int, str] = {}
         self._arrivals = Arrivals(session)
-        # Where in the house lies what a mailbox no longer had when it was numbered anew, by its number in the ledger.
-        self._left: dict[tuple[str, int], int] = {}
 
     def paired(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
         """Record what an earlier fetch brought but was kept from recording; return the rest."""
@@ -80,7 +78,7 @@ class Known:
             self.session.ledger.forget(record.alias, returned.values())
             rest = self._take(record, new, {uid: reasons[old] for uid, old in returned.items()})
         rest = {uid: message for uid, message in rest.items() if uid not in self.postponed}
-        self._pair(record, {uid: state.pairs[old] for uid, old in returned.items() if old in state.pairs})
+        self._pair(record, {uid: state.pairs.get(old, 0) for uid, old in returned.items()})
         return rest
 
     def elsewhere(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
@@ -108,7 +106,7 @@ class Known:
             drafts = {uid: NOTHING for uid, message in new.items() if r"\draft" in message.flags}
             self.session.ledger.take(record.alias, drafts, dict.fromkeys(drafts, "draft"))
             new = {uid: message for uid, message in new.items() if uid not in drafts}
-        if record.role == "all" or (self.session.account.labelled and not self.session.account.labels):
+        if self.session.holds_copies(record):
             new = self._take(record, new, dict.fromkeys(self._copies(record, new), "copy"))
         return new
 
@@ -128,17 +126,22 @@ class Known:
         if state is not None and state.far_validity != far.uidvalidity:
             if state.far_validity not in (UNKNOWN, record.uidvalidity):
                 state.pairs.clear()  # by numbers between those, that nothing tells of any more
-            self._left |= {(record.alias, uid): state.pairs.get(old, 0) for uid, old in left.items()}
+            known = state.pairs | self.session.ledger.left(record.alias)
+            self.session.ledger.leave(record.alias, {old: known[old] for old in gone & known.keys()})
             unrecorded = self._unrecorded(record, state, before)
-            state.pairs = {uid: state.pairs[old] for uid, old in same.items() if old in state.pairs}
+            state.pairs = {uid: known[old] for uid, old in same.items() if old in known}
             state.pairs |= recognise(unrecorded, {uid: mark for uid, mark in now.items() if uid not in same})
             state.far_validity, state.max_pulled = far.uidvalidity, 0
             state.write(path)
+        there = self.session.ledger.left(record.alias)
         with self.session.ledger.transaction():
             self.session.ledger.replace(
                 record.alias,
                 {uid: now[uid] for uid in same} | {uid: before[old] for uid, old in left.items()},
                 {uid: reasons[old] for uid, old in (same | left).items()},
+            )
+            self.session.ledger.leave(
+                record.alias, {uid: there[old] for uid, old in left.items() if old in there}
             )
             self.session.ledger.update(record.alias, uidvalidity=far.uidvalidity, next_uid=1)
         self.session.note(
@@ -154,6 +157,7 @@ class Known:
             return
         state.pairs = dict.fromkeys(state.pairs, 0)
         state.near_validity = uidvalidity
+        self.session.ledger.forget_left(record.alias)
         state.write(path)
         self.session.note(
             f"{record.house} is not the folder that it was: what was fetched before is not fetched again"
@@ -187,14 +191,14 @@ class Known:
     def _pair(self, record: FolderRecord, pairs: Mapping[int, int]) -> None:
         """Have mbsync remember where in the house messages lie (UID at the provider, in the house or 0)."""
         path = self.session.state_path(record.alias)
-        if interrupted(path) or not pairs:
+        if interrupted(path) or not any(pairs.values()):
             return
         state = self.session.state(record.alias)
         if UNKNOWN in (state.far_validity, state.near_validity):
             far, near = self.session.provider.opened(record.raw), self.session.house.status(record.house)
             if near:
                 state.far_validity, state.near_validity = far.uidvalidity, near.uidvalidity
-        state.pairs |= pairs
+        state.pairs |= {uid: number for uid, number in pairs.items() if number}
         path.parent.mkdir(mode=0o700, exist_ok=True)
         state.write(path)
 
@@ -274,9 +278,8 @@ class Known:
         """Move messages in the house as they were at the provider; return the pairs."""
         other = self.session.ledger.folder(alias)
         state = self.session.state(alias)
-        near = {
-            uid: state.pairs.get(there, 0) or self._left.get((alias, there), 0) for uid, there in uids.items()
-        }
+        left = self.session.ledger.left(alias)
+        near = {uid: state.pairs.get(there, 0) or left.get(there, 0) for uid, there in uids.items()}
         here = [number for number in near.values() if number]
         status = self.session.house.status(other.house)
         if status is None or status.uidvalidity != state.near_validity:

@@ -9,19 +9,21 @@ from dataclasses import replace
 
 from .account import Account
 from .ledger import FolderRecord
+from .left_out import left_out
 from .names import Mailbox, decode
 from .plan import INBOX, ROLES, Folder, plan
 from .provider import MailboxError, ProviderError, askable
 from .recognise import renamed
+from .report import NotFetched, Report
 from .session import Session, say
-from .status import Report
 from .survey import SILENCE
 
 
 class Layout:
     """The mailboxes of an account.
 
-    After an update: unmatched, patterns that nothing is fetched for; failed, why mailboxes are left for the next fetch.
+    After an update: unmatched, patterns that nothing is fetched for; not_fetched, the mailboxes that are left out;
+    failed, why mailboxes are left for the next fetch.
     """
 
     def __init__(self, session: Session) -> None:
@@ -30,6 +32,7 @@ class Layout:
         self.provider = session.provider
         self.house = session.house
         self.unmatched: list[str] = []
+        self.not_fetched: list[NotFetched] = []
         self.failed: list[ProviderError] = []
 
     def update(self) -> list[FolderRecord]:
@@ -39,6 +42,9 @@ class Layout:
         mailboxes = self._listed(known, settled)
         planned = plan(self.session.account, mailboxes, settled)
         self.unmatched = planned.unmatched
+        self.not_fetched = left_out(
+            self.session.account, mailboxes, {folder.raw for folder in planned.folders}
+        )
         for pattern in planned.unmatched:
             say(f"warning: {_unmatched(pattern)}")
         listed = {mailbox.raw for mailbox in mailboxes}

@@ -39,12 +39,12 @@ CREATE TABLE IF NOT EXISTS folder (
 CREATE UNIQUE INDEX IF NOT EXISTS folder_raw ON folder (raw) WHERE gone = 0;
 CREATE TABLE IF NOT EXISTS message (
     alias TEXT NOT NULL, uid INTEGER NOT NULL, fingerprint BLOB NOT NULL, reason TEXT NOT NULL DEFAULT '',
-    PRIMARY KEY (alias, uid)
+    house_uid INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (alias, uid)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS message_fingerprint ON message (fingerprint);
 """
-_REASON = "ALTER TABLE message ADD COLUMN reason TEXT NOT NULL DEFAULT ''"
-"""What a record of before 1.0 lacks."""
+_ADDED = {"reason": "TEXT NOT NULL DEFAULT ''", "house_uid": "INTEGER NOT NULL DEFAULT 0"}
+"""Columns of messages that an older record lacks."""
 LOWEST = -(2**32)
 """Below all numbers of messages: UIDs have 32 bits (RFC 9051 section 2.3.1.1)."""
 _AT_ONCE = 500
@@ -198,6 +198,24 @@ class Ledger:
             self._db.execute("DELETE FROM message WHERE alias = ?", (alias,))
             self.take(alias, fingerprints, reasons)
 
+    def leave(self, alias: str, near: Mapping[int, int]) -> None:
+        """Record where in the house messages lie (UID) that lose their numbers at the provider."""
+        with self.transaction():
+            self._db.executemany(
+                "UPDATE message SET house_uid = ? WHERE alias = ? AND uid = ?",
+                ((there, alias, uid) for uid, there in near.items()),
+            )
+
+    def left(self, alias: str) -> dict[int, int]:
+        """Return where in the house messages lie (UID) that lost their numbers at the provider."""
+        query = "SELECT uid, house_uid FROM message WHERE alias = ? AND house_uid > 0"
+        return dict(self._db.execute(query, (alias,)))
+
+    def forget_left(self, alias: str) -> None:
+        """Record that such messages lie nowhere in the house."""
+        with self.transaction():
+            self._db.execute("UPDATE message SET house_uid = 0 WHERE alias = ?", (alias,))
+
     def explain(self, alias: str, reasons: Mapping[int, Reason]) -> None:
         """Record why messages are in the record that are there."""
         with self.transaction():
@@ -232,8 +250,9 @@ class Ledger:
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict)
             database.executescript(_SCHEMA)
-            if "reason" not in {column for _, column, *_ in database.execute("PRAGMA table_info(message)")}:
-                database.execute(_REASON)
+            columns = {column for _, column, *_ in database.execute("PRAGMA table_info(message)")}
+            for column in _ADDED.keys() - columns:
+                database.execute(f"ALTER TABLE message ADD COLUMN {column} {_ADDED[column]}")
         except sqlite3.Error:
             database.close()
             raise

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from .ledger import FolderRecord
 from .provider import Listing, Message, ProviderError
+from .report import Refused
 from .session import Session
-from .status import Refused
 from .survey import SILENCE, Survey
 
 ONCE_MORE = 20

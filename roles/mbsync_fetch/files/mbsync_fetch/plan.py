@@ -32,9 +32,9 @@ ROLES: dict[str, Role] = {
     "\\trash": "trash",
     "\\all": "all",
 }
-_UNSELECTABLE = {"\\noselect", "\\nonexistent"}
+UNSELECTABLE = {"\\noselect", "\\nonexistent"}
 # What is there a second time, because it is marked so (RFC 6154, RFC 8457).
-_VIEWS = {"\\flagged", "\\important"}
+VIEWS = {"\\flagged", "\\important"}
 _TRANSIENT = {"\\junk", "\\trash", "\\drafts"}
 # A folder is one directory in a Maildir++ tree, "." and its name in modified UTF-7, of NAME_MAX = 255 bytes.
 _LONGEST_NAME = 254
@@ -161,7 +161,7 @@ def _below_inbox(mailbox: Mailbox) -> bool:
     return len(levels) > 1 and levels[0].upper() == INBOX
 
 
-def _below(mailbox: Mailbox, parents: Iterable[str]) -> bool:
+def below(mailbox: Mailbox, parents: Iterable[str]) -> bool:
     """Tell whether a mailbox lies below one of these raw names."""
     delimiter = mailbox.delimiter
     return delimiter is not None and any(mailbox.raw.startswith(parent + delimiter) for parent in parents)
@@ -169,13 +169,13 @@ def _below(mailbox: Mailbox, parents: Iterable[str]) -> bool:
 
 def _choose(account: Account, names: Names) -> tuple[list[Mailbox], list[str]]:
     """Return the mailboxes that are fetched, and what of the wanted is not there."""
-    never = _UNSELECTABLE | (_VIEWS if account.labelled else set())
+    never = UNSELECTABLE | (VIEWS if account.labelled else set())
     possible = [mailbox for mailbox in names.mailboxes if not mailbox.flags & never]
     transient = {mailbox.raw for mailbox in names.mailboxes if mailbox.flags & _TRANSIENT}
     skipped = {mailbox for pattern in account.skip_mailboxes for mailbox in names.matching(pattern)} | {
         mailbox
         for mailbox in possible
-        if mailbox.flags & _VIEWS or mailbox.raw in transient or _below(mailbox, transient)
+        if mailbox.flags & VIEWS or mailbox.raw in transient or below(mailbox, transient)
     }
     wanted = [mailbox for mailbox in possible if mailbox not in skipped]
     if account.mailboxes:
@@ -212,7 +212,7 @@ def _choose_among_labels(
         mailbox
         for mailbox in wanted
         if _role(mailbox) in ("inbox", "sent", "all")
-        or (labels and not _plain_name(mailbox) and not _below(mailbox, provider))
+        or (labels and not _plain_name(mailbox) and not below(mailbox, provider))
     ]
     # Its owner may have hidden it from IMAP: then mail without a label is not to be seen.
     hidden = not any(_role(mailbox) == "all" for mailbox in names.mailboxes)

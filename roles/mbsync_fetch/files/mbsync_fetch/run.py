@@ -20,6 +20,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from .account import Account
+from .bookkeeper import Bookkeeper
+from .books import Books
 from .fetch import Fetch, HouseFullError
 from .host import ElsewhereError, claim
 from .house import House, HouseError
@@ -29,9 +31,10 @@ from .metrics import metrics
 from .mirror import Mirror
 from .names import decode
 from .owner_message import owner_message
-from .provider import MailboxError, Provider, ProviderError
+from .provider import MailboxError, MailboxStatus, Provider, ProviderError, askable
+from .report import NotFetched, Refused
 from .session import Session, say
-from .status import Kind, Refused, Status, write_file
+from .status import Kind, Status, write_file
 from .sync_state import SyncStateError
 
 ACCOUNTS = Path("/etc/mbsync-fetch/accounts")
@@ -44,6 +47,7 @@ class Run:
         self.fetch = fetch
         self.session = fetch.session
         self.unmatched: list[str] = []
+        self.not_fetched: list[NotFetched] = []
 
     def inbox(self) -> bool:
         """Fetch INBOX; False if it takes a fetch of all mailboxes first."""
@@ -60,29 +64,41 @@ class Run:
         self.fetch.mailbox(records[0], far, again=False)
         return True
 
-    def all(self) -> None:
-        """Fetch each mailbox that is planned; one that cannot be fetched holds up no other."""
+    def all(self, books: Mapping[str, Books | None]) -> None:
+        """Fetch each mailbox that is planned; one that cannot be fetched holds up no other.
+
+        books: the last ones, by the names of the mailboxes.
+        """
         layout = Layout(self.session)
         records = layout.update()
-        self.unmatched = layout.unmatched
+        self.unmatched, self.not_fetched = layout.unmatched, layout.not_fetched
         mirror = Mirror(self.session, records if self.session.account.mirror else ())
         failed = layout.failed
+        seen: dict[str, MailboxStatus] = {}
         for record in records:
             try:
                 far = self.session.provider.status(record.raw)
                 # As it is now: it may have been gone on with after it was numbered anew.
                 self.fetch.mailbox(self.session.ledger.folder(record.alias), far)
+                seen[record.alias] = far
             except ProviderError as error:
                 if error.kind != "error":
                     raise
                 say(f"{decode(record.raw)}: {error}")
                 if isinstance(error, MailboxError) and error.fate == "closed":
+                    self.not_fetched.append(
+                        NotFetched(decode(record.raw), "refused", str(error))
+                        if askable(record.raw)
+                        else NotFetched(decode(record.raw), "unaskable")
+                    )
                     continue
                 failed.append(ProviderError("error", f"{decode(record.raw)}: {error}"))
+        if not failed:
+            mirror.follow()
+        failed += Bookkeeper(self.fetch, books).balance(seen)
+        self.fetch.reports += layout.gone()
         if failed:
             raise failed[0]
-        mirror.follow()
-        self.fetch.reports += layout.gone()
 
     def shortage(self) -> tuple[Kind, str] | None:
         """Say what kept the fetch from being complete, if anything did."""
@@ -130,7 +146,7 @@ def attempt(account: Account, secret: str, directory: Path, status: Status, *, q
             run = Run(Fetch(session, budget, _refused_before(status, ledger)))
             if not (quick and run.inbox()):
                 quick = False
-                run.all()
+                run.all({report.name: report.books for report in status.folders})
     except ProviderError as error:
         failure: tuple[Kind, str] | None = (error.kind, str(error))
     except tuple(FAILURES) as error:
@@ -140,7 +156,13 @@ def attempt(account: Account, secret: str, directory: Path, status: Status, *, q
     if run is not None:
         status = run.kept(status)
         if failure is None:
-            return status.succeeded(time.time(), run.fetch.reports, whole=not quick, unmatched=run.unmatched)
+            return status.succeeded(
+                time.time(),
+                run.fetch.reports,
+                whole=not quick,
+                unmatched=run.unmatched,
+                not_fetched=run.not_fetched,
+            )
     kind, reason = failure or ("error", "nothing was done")
     return status.failed(time.time(), kind, reason, secret, token=account.mechanism == "xoauth2")
 

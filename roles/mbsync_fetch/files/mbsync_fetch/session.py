@@ -48,6 +48,10 @@ class Session:
         """Return what mbsync remembers of a mailbox, nothing before the first time."""
         return SyncState.read(self.state_path(alias)) or SyncState()
 
+    def holds_copies(self, record: FolderRecord) -> bool:
+        """Tell whether a mailbox has messages of others, that are to be in the house once."""
+        return record.role == "all" or (self.account.labelled and not self.account.labels)
+
     def present(self, other: FolderRecord, uids: Collection[int]) -> Presence:
         """Tell which of these messages a mailbox has. It is open then, if it can be."""
         nothing = frozenset[int]()

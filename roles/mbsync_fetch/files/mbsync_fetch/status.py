@@ -12,11 +12,13 @@ import json
 import os
 import random
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
+
+from .report import NotFetched, Report
 
 State = Literal["new", "ok", "retrying", "refused", "stopped", "house full", "limit"]
 Kind = Literal[
@@ -72,37 +74,6 @@ _jitter = random.SystemRandom().random
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A message that the provider does not hand over."""
-
-    uid: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class Report:
-    """A folder on both sides.
-
-    name, house: its name at the provider and where it lies in the owner's mailbox, both readable.
-    provider, in_house: the messages on each side. missing: those at the provider that have yet to be fetched; not
-    what was deleted or moved in the house. gone: whether the provider no longer has it.
-    """
-
-    name: str
-    house: str
-    provider: int
-    in_house: int
-    missing: int = 0
-    refused: tuple[Refused, ...] = ()
-    gone: bool = False
-
-    @classmethod
-    def load(cls, values: Mapping[str, Any]) -> Report:
-        """Return the report that asdict() turned into these values."""
-        return cls(**{**values, "refused": tuple(Refused(**entry) for entry in values["refused"])})
-
-
-@dataclass(frozen=True)
 class Note:
     """What was done that the owner might wonder about, such as a recovery."""
 
@@ -118,7 +89,8 @@ class Status:
     failures, refusals: attempts in a row that failed, and those of them whose login was refused.
     credential: what the last refused password or token is known again by, "" if none was refused.
     told: whether the owner has been told that it has stopped.
-    unmatched: patterns that match no mailbox. day: the date (UTC) that bytes_today belong to.
+    unmatched: patterns that match no mailbox. not_fetched: the account's other mailboxes.
+    day: the date (UTC) that bytes_today belong to.
     """
 
     state: State = "new"
@@ -133,6 +105,7 @@ class Status:
     told: bool = False
     folders: tuple[Report, ...] = ()
     unmatched: tuple[str, ...] = ()
+    not_fetched: tuple[NotFetched, ...] = ()
     notes: tuple[Note, ...] = ()
     day: str = ""
     bytes_today: int = 0
@@ -147,6 +120,7 @@ class Status:
                     **values,
                     "folders": tuple(Report.load(entry) for entry in values["folders"]),
                     "unmatched": tuple(values["unmatched"]),
+                    "not_fetched": tuple(NotFetched(**entry) for entry in values.get("not_fetched", ())),
                     "notes": tuple(Note(**entry) for entry in values["notes"]),
                 }
             )
@@ -194,10 +168,20 @@ class Status:
         *,
         whole: bool = True,
         unmatched: Sequence[str] = (),
+        not_fetched: Sequence[NotFetched] = (),
     ) -> Status:
         """Return the status after a fetch. whole: whether these are all the folders, or only some of them."""
+        reported = self.reported(folders)
+        named = {report.name for report in folders}
+        if whole:
+            reported = replace(
+                reported,
+                folders=tuple(report for report in reported.folders if report.name in named),
+                unmatched=tuple(unmatched),
+                not_fetched=tuple(not_fetched),
+            )
         return replace(
-            replace(self, folders=tuple(folders)) if whole else self.reported(folders),
+            reported,
             state="ok",
             reason="",
             remedy="",
@@ -208,12 +192,20 @@ class Status:
             refusals=0,
             credential="",
             told=False,
-            unmatched=tuple(unmatched) if whole else self.unmatched,
         )
 
     def reported(self, folders: Sequence[Report]) -> Status:
-        """Return the status with these reports instead of those of the same folders."""
-        named = {report.name: report for report in folders}
+        """Return the status with these reports instead of those of the same folders.
+
+        Books stand until others are made.
+        """
+        books = {report.name: report.books for report in self.folders}
+        named = {
+            report.name: report
+            if report.gone
+            else replace(report, books=report.books or books.get(report.name))
+            for report in folders
+        }
         kept = [named.pop(report.name, report) for report in self.folders]
         return replace(self, folders=(*kept, *named.values()))
 
