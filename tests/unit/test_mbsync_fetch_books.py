@@ -217,15 +217,14 @@ def test_what_was_passed_over_is_fetched_again_at_once(world: World) -> None:
     assert world.books() == {"here": 4}
 
 
-def test_what_has_no_place_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nothing_is_said_of_is_to_come(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.fetch()
     survey = FakeProvider.survey
     monkeypatch.setattr(FakeProvider, "survey", lambda self, uids: survey(self, set(uids) - {4}))
     world.provider.boxes["INBOX"].add("e")
     world.fetch()
-    assert world.books() == {"here": 3, "unplaced": 1}
-    assert world.kept.folders[0].books
-    assert world.kept.folders[0].books.unplaced == (4,)
+    assert world.books() == {"here": 3, "to_come": 1}
+    assert world.kept.folders[0].missing == 1
     monkeypatch.undo()
     world.fetch()
     assert world.books() == {"here": 4}

@@ -114,7 +114,7 @@ class Fetch:
     def _settle(self, record: FolderRecord, opened: MailboxStatus, seen: Look) -> None:
         """Record how far a mailbox has been dealt with: up to the first message that has not, seen or unseen."""
         taken = self.session.ledger.taken(record.alias, record.next_uid)
-        left = sorted((seen.messages.keys() | seen.refused.keys() | seen.later) - taken.keys())
+        left = [uid for uid in seen.listing.uids if uid not in taken]
         self._missing = len(left) + seen.listing.lacking
         self.refused[record.alias] = tuple(entry for entry in self.refused[record.alias] if entry.uid in left)
         if left:
