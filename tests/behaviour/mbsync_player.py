@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.append("/usr/local/lib/mbsync-fetch")
-from mbsync_fetch.sync_state import SyncState, mend  # installed by the role
+from mbsync_fetch.sync_state import SyncState  # installed by the role
 
 CONFIGURATION = """\
 IMAPAccount far
@@ -113,8 +113,6 @@ class Player:
             path.mkdir(parents=True)
         (self.near / ".uidvalidity").write_text(f"{NEAR_VALIDITY}\n0\n")
         (directory / "mbsyncrc").write_text(CONFIGURATION.format(directory=directory))
-        banner = subprocess.run(["mbsync", "--version"], capture_output=True, text=True, check=True).stdout
-        self.journal_version = 4 if " 1.4" in banner else 5
 
     def run(self, uids: list[int], refused: list[int] | None = None) -> int:
         """Run mbsync to its end; return its status."""
@@ -151,9 +149,9 @@ class Player:
         journal = self.state.with_name("f0001.journal")
         journal.write_text("3\n" + journal.read_text().partition("\n")[2])
 
-    def mend(self) -> None:
-        """Mend what was left."""
-        mend(self.state, self.journal_version)
+    def settle(self) -> None:
+        """Make what was done the state, as a fetch does."""
+        (SyncState.read(self.state) or SyncState()).write(self.state)
 
     def remembered(self) -> dict[str, Any]:
         """Return the state as it is read."""

@@ -4,18 +4,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mbsync_fetch import fetch, run
 from mbsync_fetch.account import Account
-from mbsync_fetch.doors import Door, Refusal
-from mbsync_fetch.house import Filtered, FolderStatus
+from mbsync_fetch.doors import Refusal
+from mbsync_fetch.far_door import FarDoor, Shown, shown_flags
+from mbsync_fetch.house import Filtered, FolderStatus, HouseRefusedError
 from mbsync_fetch.ledger import Ledger
 from mbsync_fetch.mbsync import Outcome
 from mbsync_fetch.names import Mailbox
+from mbsync_fetch.near_door import NearDoor
 from mbsync_fetch.provider import Content, Listing, MailboxError, MailboxStatus, Message, Presence
 from mbsync_fetch.report import Refused
 from mbsync_fetch.session import Session
@@ -118,12 +120,14 @@ class FakeProvider:
 
 @dataclass
 class FakeHouse:
-    """The owner's mailbox."""
+    """The owner's mailbox. refused: texts that it does not take. offered: how often one was stored alone."""
 
     boxes: dict[str, Box] = field(default_factory=dict)
     left: int | None = None
     filtered: list[int] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
     listed: int = 0
+    offered: int = 0
 
     def status(self, folder: str) -> FolderStatus | None:
         box = self.boxes.get(folder)
@@ -150,11 +154,14 @@ class FakeHouse:
         return {uid: fp(text) for uid, text in messages.items() if uids is None or uid in uids}
 
     def append(self, folder: str, message: bytes, flags: Iterable[str], _date: str) -> int:
+        self.offered += 1
+        if message.decode() in self.refused:
+            raise HouseRefusedError(f"{folder}: APPEND: not that")
         return self.boxes[folder].add(message.decode(), *flags)
 
-    def remove_flags(self, folder: str, uids: Collection[int], flags: Iterable[str]) -> None:
+    def add_flags(self, folder: str, uids: Collection[int], flags: Iterable[str]) -> None:
         for uid in uids:
-            self.boxes[folder].flags[uid] -= {flag.lower() for flag in flags}
+            self.boxes[folder].flags[uid] |= set(flags)
 
     def move(self, folder: str, uids: Collection[int], target: str) -> dict[int, int]:
         here = self.boxes[folder].messages
@@ -184,24 +191,23 @@ class World:
     last: fetch.Fetch | None = None
     kept: Status = field(default_factory=Status)
     pause: Callable[[], object] = lambda: None
-    _sent: dict[str, int] = field(default_factory=dict)
 
-    def mbsync(self, record: Any, wanted: frozenset[int], _total: int) -> Outcome:
+    def mbsync(self, record: Any, wanted: Mapping[int, Message], _total: int) -> Outcome:
         """Do as mbsync does between its doors."""
         path = self.directory / "sync" / record.alias
         far, near = self.provider.boxes[record.raw], self.house.boxes[record.house]
         state = SyncState.read(path) or SyncState()
-        unfinished = interrupted(path)
-        doors: Any = [Door(None, b"", {}, "", None, 1.0) for _ in range(2)]  # type: ignore[arg-type]
-        for uid, mark in state.pending.items():
-            if self._sent.get(mark) in near.messages:
-                state.pairs[uid] = self._sent[mark]
+        assert not interrupted(path)
+        doors: Any = (
+            FarDoor(server=None, timeout=1, shown=Shown(wanted, far.uidvalidity)),  # type: ignore[arg-type]
+            NearDoor(server=None, timeout=1, mailbox=b""),  # type: ignore[arg-type]
+        )
         state.far_validity, state.near_validity = far.uidvalidity, near.uidvalidity
         state.write(path)
         journal = ["5", f"| {far.uidvalidity} {near.uidvalidity}"]
         try:
-            for uid in sorted(wanted - state.pairs.keys() if unfinished else wanted):
-                assert unfinished or uid > state.max_pulled
+            for uid in sorted(wanted):
+                assert uid > state.max_pulled
                 assert uid not in state.pairs
                 if uid in self.provider.cut:
                     doors[0]._owed[b"1"] = ("UID FETCH", uid)
@@ -212,10 +218,13 @@ class World:
                 if uid in self.provider.refused:
                     doors[0].refusals.append(Refusal("UID FETCH", uid, "NO cannot"))
                     continue
-                mark = f"{record.alias}-{far.uidvalidity}-{uid}-{near.uidnext}"
-                journal += [f"+ {uid} 0", f"# {uid} 0 {mark}"]
+                if far.messages[uid] in self.house.refused:
+                    doors[1].refusals.append(Refusal("APPEND", 0, "NO not that"))
+                    continue
+                journal += [f"+ {uid} 0", f"# {uid} 0 mark{uid}"]
                 self.pause()
-                self._sent[mark] = state.pairs[uid] = near.add(far.messages[uid], *far.flags[uid])
+                shown = shown_flags(wanted[uid]).lower().split()
+                state.pairs[uid] = near.add(far.messages[uid], *shown)
                 self.pulled.append(far.messages[uid])
                 self.pause()
                 journal.append(f"> {uid} 0 {state.pairs[uid]}")
@@ -235,7 +244,7 @@ class World:
             house: Any = self.house
             session = Session(self.account, provider, house, ledger, self.directory)
             one: Any = fetch.Fetch(session, self.budget, self.refused)
-            one._mbsync = self.mbsync
+            one.pulling.mbsync = self.mbsync
             self.last = one
             now = run.Run(one)
             quick = quick and now.inbox()

@@ -12,16 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from mbsync_fetch.doors import (
-    FAR_CAPABILITIES,
-    FAR_COMMANDS,
-    NEAR_CAPABILITIES,
-    NEAR_COMMANDS,
-    Door,
-)
-from mbsync_fetch.near_door import NearDoor
+from mbsync_fetch.doors import Door
+from mbsync_fetch.far_door import FarDoor, Shown
+from mbsync_fetch.near_door import NearDoor, without_tuid
 from mbsync_fetch.sequence_set import in_lines, in_set, uid_set
 from mbsync_fetch.stream import Stream
+from mbsync_fetch.survey import Message
 
 DEADLINE = 5.0
 
@@ -57,15 +53,30 @@ def _until(sock: socket.socket, end: bytes) -> bytes:
     return received
 
 
+def message(uid: int, *flags: str) -> Message:
+    return Message(uid, frozenset(flags), 100 + uid, 0.0, b"")
+
+
+SHOWN = Shown(
+    {
+        3: message(3),
+        7: message(7, "\\seen", "\\deleted", "$label"),
+        8: message(8, "\\flagged"),
+        9: message(9),
+    },
+    77,
+)
+
+
 @contextmanager
-def opened(
-    *, far: bool = True, wanted: frozenset[int] | None = None, timeout: float = DEADLINE
-) -> Iterator[Ends]:
+def opened(*, far: bool = True, shown: Shown = SHOWN, timeout: float = DEADLINE) -> Iterator[Ends]:
     """Serve a door, past its greeting."""
     (client, mbsync), (inside, server) = socket.socketpair(), socket.socketpair()
-    commands, capabilities = (FAR_COMMANDS, FAR_CAPABILITIES) if far else (NEAR_COMMANDS, NEAR_CAPABILITIES)
-    kind = Door if far else NearDoor
-    door = kind(Stream(inside), b'"&vPTAtA-/a"', commands, capabilities, wanted, timeout)
+    door: Door = (
+        FarDoor(server=Stream(inside), timeout=timeout, shown=shown)
+        if far
+        else NearDoor(server=Stream(inside), timeout=timeout, mailbox=b'"&vPTAtA-/a"')
+    )
     thread = threading.Thread(target=door.serve, args=(client,))
     for end in (mbsync, server):
         end.settimeout(DEADLINE)
@@ -124,35 +135,123 @@ def test_no_other_command_reaches_the_provider(command: str) -> None:
     with opened() as ends:
         ends.send(f"1 {command}\r\n".encode())
         assert b" BAD not allowed here\r\n" in ends.at_mbsync()
-        ends.server.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            ends.at_server()
+        nothing_at_server(ends)
     assert [refusal.command for refusal in ends.door.refusals] == ["door"]
 
 
-def test_a_mailbox_is_opened_read_only_and_by_its_own_name() -> None:
+def nothing_at_server(ends: Ends) -> None:
+    ends.server.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        ends.at_server()
+
+
+def test_the_mailbox_that_mbsync_opens_has_the_wanted_messages_alone() -> None:
     with opened() as ends:
         ends.send(b'1 SELECT "f0001"\r\n')
-        assert ends.at_server() == b'1 EXAMINE "&vPTAtA-/a"\r\n'
+        said = ends.at_mbsync_until(b"1 OK [READ-ONLY] done\r\n").decode().splitlines()
+        assert {"* 4 EXISTS", "* OK [UIDVALIDITY 77] valid", "* OK [UIDNEXT 10] next"} < set(said)
+        nothing_at_server(ends)
 
 
 @pytest.mark.parametrize(
-    ("asked", "passed"),
+    ("asked", "listed"),
     [
-        (b"UID FETCH 1:* (UID FLAGS)", b"UID FETCH 3,7:9 (UID FLAGS)"),
-        (b"UID FETCH 8:* (UID)", b"UID FETCH 8:9 (UID)"),
-        (b"UID FETCH 7 (BODY.PEEK[])", b"UID FETCH 7 (BODY.PEEK[])"),
-        (b"UID FETCH 10:* (UID)", None),
-        (b"UID FETCH 4 (BODY.PEEK[])", None),
+        (b"UID FETCH 1:9 (UID FLAGS)", [3, 7, 8, 9]),
+        (b"UID FETCH 8:* (UID)", [8, 9]),
+        (b"UID FETCH 3,9 (UID FLAGS RFC822.SIZE)", [3, 9]),
+        (b"UID FETCH 10:* (UID)", []),
     ],
 )
-def test_only_wanted_messages_are_seen(asked: bytes, passed: bytes | None) -> None:
-    with opened(wanted=frozenset({3, 7, 8, 9})) as ends:
+def test_what_is_known_is_listed_without_the_provider(asked: bytes, listed: list[int]) -> None:
+    with opened() as ends:
         ends.send(b"5 " + asked + b"\r\n")
-        if passed is None:
-            assert ends.at_mbsync() == b"5 OK nothing there\r\n"
+        said = ends.at_mbsync_until(b"5 OK done\r\n").decode().splitlines()[:-1]
+        assert [int(line.split("UID ")[1].split()[0]) for line in said] == listed
+        nothing_at_server(ends)
+
+
+def test_flags_are_those_that_mbsync_knows() -> None:
+    with opened() as ends:
+        ends.send(b"5 UID FETCH 7 (UID FLAGS)\r\n")
+        assert ends.at_mbsync() == b"* 2 FETCH (UID 7 FLAGS (\\Seen) RFC822.SIZE 107)\r\n5 OK done\r\n"
+
+
+@pytest.mark.parametrize(
+    ("asked", "passes"),
+    [
+        (b"UID FETCH 7 (BODY.PEEK[])", True),
+        (b"UID FETCH 7 (INTERNALDATE BODY.PEEK[])", True),
+        (b"UID FETCH 7 (FLAGS INTERNALDATE BODY.PEEK[])", True),
+        (b"UID FETCH 4 (BODY.PEEK[])", False),
+        (b"UID FETCH 7:8 (BODY.PEEK[])", False),
+        (b"UID FETCH 7 (UID BODY.PEEK[HEADER.FIELDS (X-TUID)])", False),
+    ],
+)
+def test_only_the_texts_of_wanted_messages_are_asked_for(asked: bytes, passes: bool) -> None:
+    with opened() as ends:
+        ends.send(b"5 " + asked + b"\r\n")
+        if passes:
+            assert ends.at_server() == b"5 " + asked + b"\r\n"
         else:
-            assert ends.at_server() == b"5 " + passed + b"\r\n"
+            assert b"BAD" in ends.at_mbsync()
+            nothing_at_server(ends)
+
+
+@pytest.mark.parametrize("size", [1, 11, 4096])
+def test_mbsync_hears_only_the_texts_that_it_has_asked_for(size: int) -> None:
+    text = b"* 9 FETCH (INTERNALDATE {3}\r\nx\r\n BODY[] {9}\r\n* BYE 7\r\n UID 7)\r\n1 OK done\r\n"
+    said = (
+        b"* 3 EXISTS\r\n* 2 EXPUNGE\r\n* 4 FETCH (FLAGS (\\Seen))\r\n* OK Still here\r\ngarbage\r\n\r\n* \r\n"
+        b"* 4 FETCH (UID 8 BODY[] {3}\r\na\r\n)\r\n* 4 FETCH (UID 7 BODY[HEADER] {3}\r\na\r\n)\r\n"
+        b"* SEARCH 1 {3}\r\nabc\r\n"
+    )
+    with opened() as ends:
+        ends.send(b"1 UID FETCH 7 (BODY.PEEK[])\r\n")
+        ends.at_server()
+        for start in range(0, len(said + text), size):
+            ends.server.sendall((said + text)[start : start + size])
+        heard = ends.at_mbsync_until(b"1 OK done\r\n")
+    assert heard == text
+
+
+def test_a_goodbye_ends_the_run() -> None:
+    with opened() as ends:
+        ends.send(b"1 UID FETCH 7 (BODY.PEEK[])\r\n")
+        ends.at_server()
+        ends.server.sendall(b"* BYE Server is going down\r\n")
+        assert ends.at_mbsync() == b""
+    assert str(ends.door.error) == "it says goodbye: Server is going down"
+    assert ends.door.unanswered == [("UID FETCH", 7)]
+
+
+TUID = b"X-TUID: abcdefghijkl\r\n"
+
+
+@pytest.mark.parametrize(
+    ("stored", "left"),
+    [
+        (b"Subject: x\r\n" + TUID + b"\r\nText\r\n", b"Subject: x\r\n\r\nText\r\n"),
+        (TUID + b"\r\nText\r\n", b"\r\nText\r\n"),
+        (b"Subject: x\n" + TUID.replace(b"\r", b"") + b"\nText\n", b"Subject: x\n\nText\n"),
+        (b"Subject: x\r\n" + TUID, b"Subject: x\r\n"),
+        # What a message says is its own.
+        (b"Subject: x\r\n\r\n" + TUID, b"Subject: x\r\n\r\n" + TUID),
+        (b"Subject: x\r\n " + TUID + b"\r\n", b"Subject: x\r\n " + TUID + b"\r\n"),
+        (b"X-TUID: another kind of thing\r\n\r\n", b"X-TUID: another kind of thing\r\n\r\n"),
+        (b"", b""),
+    ],
+)
+def test_what_mbsync_adds_is_taken_off(stored: bytes, left: bytes) -> None:
+    assert without_tuid(stored) == left
+
+
+def test_a_message_is_stored_without_what_mbsync_adds() -> None:
+    with opened(far=False) as ends:
+        message = b"Subject: x\r\n" + TUID + b"\r\nText\r\n"
+        ends.send(b'1 APPEND "f0001" (\\Seen) {%d+}\r\n%s\r\n' % (len(message), message))
+        assert ends.at_server_until(b"Text\r\n\r\n") == (
+            b'1 APPEND "&vPTAtA-/a" (\\Seen) {20+}\r\nSubject: x\r\n\r\nText\r\n\r\n'
+        )
 
 
 @pytest.mark.parametrize("size", [1, 7, 4096])

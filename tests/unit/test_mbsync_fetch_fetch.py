@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,13 @@ from ansible_collections.ilnmors.mail.tests.unit.fetch_world import (
     World,
     boxes,
 )
-from mbsync_fetch import arrivals, fetch, sequence_set
+from mbsync_fetch import arrivals, sequence_set
+from mbsync_fetch.house import HouseRefusedError
 from mbsync_fetch.ledger import Ledger
 from mbsync_fetch.mirror import Mirror
 from mbsync_fetch.provider import ProviderError
 from mbsync_fetch.report import Refused
+from mbsync_fetch.survey import Survey
 from mbsync_fetch.sync_state import SyncState
 
 
@@ -158,11 +161,8 @@ def test_a_stopped_renumbering_that_another_follows_pairs_no_other_messages(
 
 
 @pytest.mark.parametrize("steps", range(4))
-def test_what_came_before_a_renumbering_and_was_not_recorded_comes_once(
-    world: World, monkeypatch: pytest.MonkeyPatch, steps: int
-) -> None:
+def test_what_came_before_a_renumbering_and_was_not_recorded_comes_once(world: World, steps: int) -> None:
     """steps: how far mbsync gets with two messages: 1 and 3 are those at which it has yet to note that one came."""
-    monkeypatch.setattr(fetch, "_journal_version", lambda: 5)
     world.fetch()
     for text in ("e", "f"):
         world.provider.boxes["INBOX"].add(text)
@@ -236,6 +236,62 @@ def test_what_was_stored_as_a_fetch_was_stopped_comes_once(
     assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
 
 
+def test_a_message_that_the_house_refuses_holds_up_no_other_and_is_offered_seldom(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1e9
+    monkeypatch.setattr(time, "time", lambda: now)
+    world.house.refused = {"b"}
+    report = world.fetch().fetch.reports[0]
+    assert world.inside()["Google/INBOX"] == ["a", "c"]
+    assert report.missing == 1
+    assert report.refused == (Refused(2, "Google/INBOX: APPEND: not that", by="house", tries=1, tried=now),)
+    offered = []
+    for _ in range(24):
+        now += 3600
+        before = world.house.offered
+        report = world.fetch().fetch.reports[0]
+        offered.append(world.house.offered - before)
+    # After the first hour, then after two more, then after some five, and then once a day.
+    assert [hour for hour, count in enumerate(offered, 1) if count] == [1, 2, 4, 9]
+    assert report.refused[0].tries == 5
+    world.house.refused.clear()
+    now += 86400
+    report = world.fetch().fetch.reports[0]
+    assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
+    assert (report.missing, report.refused) == (0, ())
+
+
+def test_where_the_house_takes_nothing_it_is_the_house_that_fails(world: World) -> None:
+    for text in "defgh":
+        world.provider.boxes["INBOX"].add(text)
+    world.house.refused = set("abcdefgh")
+    with pytest.raises(HouseRefusedError, match="not that"):
+        world.fetch()
+
+
+def test_keywords_cross(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    keywords = {"a": ("$Label1", "Work"), "b": ("$Forwarded",), "c": ("no(atom", "x" * 51)}
+    survey = FakeProvider.survey
+
+    def with_keywords(self: FakeProvider, uids: Any) -> Survey:
+        found = survey(self, uids)
+        texts = self.boxes[self.open].messages
+        messages = {
+            uid: replace(message, keywords=frozenset(keywords.get(texts[uid], ())))
+            for uid, message in found.messages.items()
+        }
+        return replace(found, messages=messages)
+
+    monkeypatch.setattr(FakeProvider, "survey", with_keywords)
+    world.fetch()
+    assert world.house.boxes["Google/INBOX"].flags == {
+        1: {"$Label1", "Work"},
+        2: {"$Forwarded"},
+        3: frozenset(),
+    }
+
+
 def test_more_than_a_command_can_name_come_in_several_runs(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,7 +307,7 @@ def test_the_daily_limit_is_kept(world: World) -> None:
     world.budget = 250
     world.fetch()
     assert world.last is not None
-    assert world.last.over_budget
+    assert world.last.pulling.over_budget
     assert world.inside() == {"Google/INBOX": ["a", "b"]}
 
 

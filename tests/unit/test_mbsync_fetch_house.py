@@ -117,13 +117,13 @@ def test_a_refusal_is_told_as_it_is(dovecot: Dovecot, house: House) -> None:
 
 
 def test_a_renamed_folder_is_not_open_meanwhile(dovecot: Dovecot, house: House) -> None:
-    house.remove_flags("Old", [1], [r"\Seen"])
+    house.add_flags("Old", [1], [r"\Seen"])
     house.rename("Old", "New")
-    house.remove_flags("New", [1], [r"\Seen"])
+    house.add_flags("New", [1], [r"\Seen"])
     assert dovecot.asked == [
-        *('SELECT "Old"', r"UID STORE 1 -FLAGS.SILENT (\Seen)"),
+        *('SELECT "Old"', r"UID STORE 1 +FLAGS.SILENT (\Seen)"),
         *("UNSELECT", 'RENAME "Old" "New"', 'SUBSCRIBE "New"', 'UNSUBSCRIBE "Old"'),
-        *('SELECT "New"', r"UID STORE 1 -FLAGS.SILENT (\Seen)"),
+        *('SELECT "New"', r"UID STORE 1 +FLAGS.SILENT (\Seen)"),
     ]
 
 

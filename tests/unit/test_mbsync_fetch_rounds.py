@@ -26,7 +26,6 @@ from ansible_collections.ilnmors.mail.tests.unit.fetch_world import (
     World,
     boxes,
 )
-from mbsync_fetch import fetch
 from mbsync_fetch.books import Books
 from mbsync_fetch.ledger import Ledger
 from mbsync_fetch.sync_state import SyncState
@@ -87,7 +86,6 @@ def fixture_stop(monkeypatch: pytest.MonkeyPatch) -> Stop:
     monkeypatch.setattr(Ledger, "transaction", transaction)
     monkeypatch.setattr(Ledger, "_open", unsynced)
     monkeypatch.setattr(os, "fsync", lambda _file: None)
-    monkeypatch.setattr(fetch, "_journal_version", lambda: 5)
     return stop
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mbsync_fetch.sync_state import UNKNOWN, SyncState, SyncStateError, interrupted, mend
+from mbsync_fetch.sync_state import UNKNOWN, SyncState, SyncStateError, interrupted
 
 HEADER = "FarUidValidity 7\nNearUidValidity 9\nMaxPulledUid 5\nMaxPushedUid 3\n\n"
 STATE = HEADER + "1 2 S\n4 0 \n5 3 FS\n"
@@ -62,35 +62,36 @@ def test_what_is_no_state_is_named(tmp_path: Path, text: str) -> None:
 
 
 JOURNALS = {
-    "nothing done": ("5\n", PAIRS, {}, 5),
-    "planned": ("4\n+ 6 0\n+ 8 0\n", PAIRS, {6: "", 8: ""}, 5),
-    "sent": (f"5\n+ 6 0\nF 1 12\n# 6 0 {TUID}\n", PAIRS, {6: TUID}, 5),
-    "copied": (f"5\n+ 6 0\n# 6 0 {TUID}\n* 6 0 16\n> 6 0 12\n", PAIRS | {6: 12}, {}, 5),
-    "refused": ("4\n+ 6 0\n- 6 0\n+ 8 0\n", PAIRS, {8: ""}, 5),
-    "its copy not found": (f"4\n+ 6 0\n# 6 0 {TUID}\n& 6 0\n", PAIRS, {6: ""}, 5),
-    "ended": (f"4\n+ 6 0\n# 6 0 {TUID}\n> 6 0 12\nN 0 6\nN 1 12\n", PAIRS | {6: 12}, {}, 6),
-    "an old one gone": ("4\n- 5 3\n= 4 0\n", {1: 2}, {}, 5),
-    "torn amid a line": ("5\n+ 6 0\n> 6 0 12\n+ 8", PAIRS | {6: 12}, {}, 5),
-    "torn amid the version": ("5", PAIRS, {}, 5),
-    "empty": ("", PAIRS, {}, 5),
-    "flags and expiry": ("5\n% 1 2 16\n$ 1 2 1 0\n~ 1 2 3\nT 0 9\nP 0 9\n_ 5 3\n", PAIRS, {}, 5),
+    "nothing done": ("5\n", PAIRS, 5),
+    "planned": ("4\n+ 6 0\n+ 8 0\n", PAIRS, 5),
+    "sent": (f"5\n+ 6 0\nF 1 12\n# 6 0 {TUID}\n", PAIRS, 5),
+    "copied": (f"5\n+ 6 0\n# 6 0 {TUID}\n* 6 0 16\n> 6 0 12\n", PAIRS | {6: 12}, 5),
+    "refused": ("4\n+ 6 0\n- 6 0\n+ 8 0\n", PAIRS, 5),
+    "its copy not found": (f"4\n+ 6 0\n# 6 0 {TUID}\n& 6 0\n", PAIRS, 5),
+    "ended": (f"4\n+ 6 0\n# 6 0 {TUID}\n> 6 0 12\nN 0 6\nN 1 12\n", PAIRS | {6: 12}, 6),
+    "an old one gone": ("4\n- 5 3\n= 4 0\n", {1: 2}, 5),
+    "torn amid a line": ("5\n+ 6 0\n> 6 0 12\n+ 8", PAIRS | {6: 12}, 5),
+    "torn amid the version": ("5", PAIRS, 5),
+    "of another version": ("3\n> 6 0 12\n", PAIRS | {6: 12}, 5),
+    "empty": ("", PAIRS, 5),
+    "flags and expiry": ("5\n% 1 2 16\n$ 1 2 1 0\n~ 1 2 3\nT 0 9\nP 0 9\n_ 5 3\n", PAIRS, 5),
 }
 
 
-@pytest.mark.parametrize(("journal", "pairs", "pending", "max_pulled"), JOURNALS.values(), ids=JOURNALS)
+@pytest.mark.parametrize(("journal", "pairs", "max_pulled"), JOURNALS.values(), ids=JOURNALS)
 def test_a_stopped_run_counts_as_far_as_it_got(
-    tmp_path: Path, journal: str, pairs: dict[int, int], pending: dict[int, str], max_pulled: int
+    tmp_path: Path, journal: str, pairs: dict[int, int], max_pulled: int
 ) -> None:
     path = put(tmp_path, journal=journal)
-    assert SyncState.read(path) == SyncState(7, 9, max_pulled, pairs, pending)
+    assert SyncState.read(path) == SyncState(7, 9, max_pulled, pairs)
     assert interrupted(path) == journal.endswith("\n") or "\n" in journal
 
 
 def test_a_first_run_that_was_stopped(tmp_path: Path) -> None:
     path = put(tmp_path, None, f"5\n| 7 9\n+ 1 0\n# 1 0 {TUID}\n> 1 0 2\n+ 3 0\n")
-    assert SyncState.read(path) == SyncState(7, 9, 0, {1: 2}, {3: ""})
+    assert SyncState.read(path) == SyncState(7, 9, 0, {1: 2})
     put(tmp_path, None, "5\n+ 1 0\n")
-    assert SyncState.read(path) == SyncState(UNKNOWN, UNKNOWN, 0, {}, {1: ""})
+    assert SyncState.read(path) == SyncState(UNKNOWN, UNKNOWN, 0, {})
 
 
 def test_a_journal_without_its_new_state_is_a_leftover(tmp_path: Path) -> None:
@@ -151,24 +152,3 @@ def test_wanted_messages_lose_their_pairs_and_are_looked_at() -> None:
     assert state == SyncState(7, 9, 5, PAIRS)
     state.want([4, 3, 9])
     assert state == SyncState(7, 9, 2, {1: 2, 5: 3})
-
-
-MENDED = {
-    "torn": ("5\n+ 6 0\n+ 8", "5\n+ 6 0\n"),
-    "torn amid the version": ("5", ""),
-    "of the other version": ("4\n+ 6 0\n", "5\n+ 6 0\n"),
-    "whole": ("5\n+ 6 0\n", "5\n+ 6 0\n"),
-}
-
-
-@pytest.mark.parametrize(("journal", "expected"), MENDED.values(), ids=MENDED)
-def test_a_journal_is_mended(tmp_path: Path, journal: str, expected: str) -> None:
-    path = put(tmp_path, journal=journal)
-    mend(path, 5)
-    assert (tmp_path / "f0001.journal").read_text() == expected
-
-
-def test_a_state_without_a_journal_needs_no_mending(tmp_path: Path) -> None:
-    path = put(tmp_path)
-    mend(path, 4)
-    assert list(tmp_path.iterdir()) == [path]

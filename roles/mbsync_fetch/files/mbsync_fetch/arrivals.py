@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
+from .house import HouseRefusedError
 from .ledger import FolderRecord, Reason
 from .names import decode
 from .provider import Message
@@ -15,6 +18,15 @@ from .status import DAY
 
 # Scripts may answer and forward mail: what is older than this, in seconds, is filed without them.
 SIEVE_AGE = 7 * DAY
+
+
+# An atom (RFC 9051 section 9), as long as Dovecot takes one (mail_max_keyword_length).
+_KEYWORD = re.compile(r'[^\x00-\x20\x7f-\U0010ffff(){%*"\\\]]{1,50}')
+
+
+def keepable(keywords: Iterable[str]) -> tuple[str, ...]:
+    """Return the keywords that the house can keep, in their order."""
+    return tuple(sorted(keyword for keyword in keywords if _KEYWORD.fullmatch(keyword)))
 
 
 class Arrivals:
@@ -27,12 +39,26 @@ class Arrivals:
         """Take into the ledger what mbsync has paired, once it has passed the owner's scripts."""
         state = self.session.state(record.alias)
         arrived = {uid: state.pairs[uid] for uid in new if state.pairs.get(uid)}
+        # Before the scripts, which may file it elsewhere.
+        self._keep_keywords(record, new, arrived)
         filed = self.filter(record, new, arrived)
-        deleted = [near for uid, near in arrived.items() if r"\deleted" in new[uid].flags]
-        self.session.house.remove_flags(record.house, deleted, [r"\Deleted"])
         reasons: dict[int, Reason] = {uid: "filed" if uid in filed else "arrived" for uid in arrived}
         self.session.ledger.take(record.alias, {uid: new[uid].fingerprint for uid in arrived}, reasons)
         return set(arrived)
+
+    def _keep_keywords(
+        self, record: FolderRecord, new: Mapping[int, Message], pairs: Mapping[int, int]
+    ) -> None:
+        """Give messages in the house the keywords that they have at the provider: mbsync does not bring them."""
+        alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for uid, near in pairs.items():
+            if kept := keepable(new[uid].keywords):
+                alike[kept].append(near)
+        for keywords, uids in alike.items():
+            try:
+                self.session.house.add_flags(record.house, uids, keywords)
+            except HouseRefusedError as error:
+                say(f"{decode(record.raw)}: keywords {' '.join(keywords)}: {error}")
 
     def filter(self, record: FolderRecord, new: Mapping[int, Message], pairs: Mapping[int, int]) -> set[int]:
         """Let what has arrived lately in the inbox pass the scripts; return what they took from there."""

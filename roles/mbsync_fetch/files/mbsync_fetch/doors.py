@@ -2,9 +2,8 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The doors through which mbsync talks to the provider and to the house.
 
-A door lets pass only the few commands (RFC 9051 section 6) that a fetch needs, and opens one mailbox, whatever name
-mbsync asks for. On the provider's side SELECT becomes EXAMINE, which opens a mailbox read-only: no command that
-changes anything there can pass, whatever mbsync does. mbsync also sees only the messages that it is to fetch.
+A door lets pass only the few commands (RFC 9051 section 6) that a fetch needs, and each opens onto one mailbox,
+whatever name mbsync asks for. The provider's is in far_door.py, the house's in near_door.py.
 """
 
 from __future__ import annotations
@@ -15,24 +14,17 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from .sequence_set import in_set, uid_set
 from .stream import CHUNK, Stream
-
-FAR_COMMANDS = {"SELECT": "EXAMINE", "UID FETCH": "UID FETCH"}
-NEAR_COMMANDS = {"SELECT": "SELECT", "UID FETCH": "UID FETCH", "CHECK": "CHECK"}
-# What mbsync may know of a server; it uses no extension that it does not hear of.
-FAR_CAPABILITIES = "IMAP4rev1"
-NEAR_CAPABILITIES = "IMAP4rev1 LITERAL+ UIDPLUS"
 
 # No control characters: a lone CR may begin a new line to some server.
 _COMMAND = re.compile(
     rb"(?P<tag>[!-~]+) (?P<name>UID [A-Za-z]+|[A-Za-z]+)(?P<arguments>(?: [^\x00-\x1f\x7f]*)?)"
 )
 LITERAL = re.compile(rb"\{(\d+)\+?\}$")
-MAILBOX = re.compile(rb' "[^"]*"')
-_SET = re.compile(rb" (?P<set>[0-9:,*]+) (?P<items>\(.*\))$")
-_READS_WITHOUT_PEEK = re.compile(rb"BODY\[|BINARY\[|RFC822(?!\.SIZE|\.HEADER)", re.IGNORECASE)
+LONGEST_LINE = 64 * 1024 * 1024
+"""Bytes."""
 
 
 class Silence(OSError):
@@ -52,26 +44,25 @@ class Refusal:
 class Door:
     """One side's door for one run of mbsync.
 
-    server: the connection, logged in. mailbox: its name as the server knows it, quoted.
-    commands: the commands that pass, and what they become.
-    wanted: the only UIDs that mbsync may see there, or None for all.
-    timeout: how long the server may owe an answer, in seconds.
+    server: the connection, logged in. timeout: how long the server may owe an answer, in seconds.
+    capabilities: what mbsync may know of the server; it uses no extension that it does not hear of.
     After the run: refusals, unanswered (commands without an answer), and error (why the connection to the server
     ended).
     """
 
+    capabilities: ClassVar[str]
     server: Stream
-    mailbox: bytes
-    commands: dict[str, str]
-    capabilities: str
-    wanted: frozenset[int] | None
     timeout: float
     refusals: list[Refusal] = field(default_factory=list)
     error: OSError | None = None
     _owed: dict[bytes, tuple[str, int]] = field(default_factory=dict)
     _from_client: bytearray = field(default_factory=bytearray)
+    # The server's line as far as it has come; bytes of its literal that are yet to come; whether a response goes on,
+    # and whether it is one that mbsync gets.
     _line: bytearray = field(default_factory=bytearray)
-    _server_literal: int = 0
+    _literal: int = 0
+    _inside: bool = False
+    _passing: bool = False
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -122,28 +113,48 @@ class Door:
         """Yield what mbsync gets of the server's replies; data may begin and end anywhere in them."""
         position = 0
         while position < len(data):
-            if self._server_literal:
-                part = data[position : position + self._server_literal]
-                self._server_literal -= len(part)
+            if self._literal:
+                part = data[position : position + self._literal]
+                self._literal -= len(part)
                 position += len(part)
-                yield part
+                if self._passing:
+                    yield part
                 continue
             end = data.find(b"\n", position)
             self._line += data[position:] if end < 0 else data[position : end + 1]
             if end < 0:
+                if len(self._line) > LONGEST_LINE:
+                    raise ConnectionError("a line has no end")
                 return
             position = end + 1
             line = bytes(self._line)
             self._line.clear()
-            if literal := LITERAL.search(line.rstrip(b"\r\n")):
-                self._server_literal = int(literal[1])
-            yield line if literal or line.startswith((b"* ", b"+ ")) else self._answered(line)
+            yield self._reply(line)
+
+    def _reply(self, line: bytes) -> bytes:
+        """Return what mbsync gets of a line."""
+        first = not self._inside
+        literal = LITERAL.search(line.rstrip(b"\r\n"))
+        self._literal = int(literal[1]) if literal else 0
+        self._inside = literal is not None
+        if first and not line.startswith((b"* ", b"+ ")):
+            self._passing = True
+            return self._answered(line)
+        if first:
+            self._passing = self._wants(line)
+        return line if self._passing else b""
+
+    def _wants(self, _line: bytes) -> bool:
+        """Tell whether mbsync gets an untagged response, by its first line."""
+        return True
 
     def _answered(self, line: bytes) -> bytes:
-        """Take note of the answer to a command; return what mbsync gets."""
+        """Take note of the answer to a command; return what mbsync gets, which is nothing where it asked nothing."""
         tag, _, answer = line.partition(b" ")
-        command, uid = self._owed.pop(tag, ("", 0))
-        if command and answer[:2].upper() != b"OK":
+        if tag not in self._owed:
+            return b""
+        command, uid = self._owed.pop(tag)
+        if answer[:2].upper() != b"OK":
             self.refusals.append(Refusal(command, uid, answer.decode("utf-8", "replace").strip()))
         return line
 
@@ -189,36 +200,17 @@ class Door:
         if name == "LOGOUT":
             self._stop.set()
             return self._answer(b"* BYE\r\n%s OK done\r\n" % tag)
-        if name not in self.commands or LITERAL.search(line):
+        if LITERAL.search(line):
             return self._refuse(tag, line)
-        if name == "UID FETCH":
-            return self._fetch(tag, command["arguments"], line)
-        return self._forward(tag, name, MAILBOX.sub(self._own_mailbox, command["arguments"], count=1))
+        return self._obey(tag, name, command["arguments"], line)
 
-    def _fetch(self, tag: bytes, arguments: bytes, line: bytes) -> bytes:
-        parts = _SET.match(arguments)
-        if parts is None or _READS_WITHOUT_PEEK.search(parts["items"]):
-            return self._refuse(tag, line)
-        uids = self._seen(parts["set"].decode("ascii"))
-        if not uids:
-            return self._answer(b"%s OK nothing there\r\n" % tag)
-        uid = int(uids) if uids.isdigit() else 0
-        return self._forward(tag, "UID FETCH", b" %s %s" % (uids.encode("ascii"), parts["items"]), uid)
+    def _obey(self, tag: bytes, name: str, arguments: bytes, line: bytes) -> bytes:
+        """Return what the server gets for a command of mbsync's that is not answered here."""
+        raise NotImplementedError
 
     def _forward(self, tag: bytes, name: str, arguments: bytes, uid: int = 0) -> bytes:
         self._owed[tag] = (name, uid)
-        return b"%s %s%s\r\n" % (tag, self.commands[name].encode("ascii"), arguments)
-
-    def _own_mailbox(self, _match: re.Match[bytes]) -> bytes:
-        return b" " + self.mailbox
-
-    def _seen(self, uids: str) -> str:
-        """Leave of a sequence set what mbsync may see."""
-        if self.wanted is None:
-            return uids
-        if uids.isdigit():
-            return uids if int(uids) in self.wanted else ""
-        return uid_set([uid for uid in self.wanted if in_set(uid, uids)])
+        return b"%s %s%s\r\n" % (tag, name.encode("ascii"), arguments)
 
     def _answer(self, reply: bytes) -> bytes:
         self._client.sendall(reply)

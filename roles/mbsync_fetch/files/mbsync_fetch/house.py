@@ -41,6 +41,10 @@ class HouseError(Exception):
     """The house did not do what it was asked; the message says what it answered."""
 
 
+class HouseRefusedError(HouseError):
+    """The house refused a command, and is there for others."""
+
+
 @dataclass(frozen=True)
 class FolderStatus:
     """A folder's UIDVALIDITY, the next UID, and how many messages it has."""
@@ -187,11 +191,11 @@ class House:
             raise _refused("APPEND", folder, data)
         return int(found[1])
 
-    def remove_flags(self, folder: str, uids: Collection[int], flags: Iterable[str]) -> None:
-        """Take flags away from messages."""
-        unwanted = f"({' '.join(flags)})"
+    def add_flags(self, folder: str, uids: Collection[int], flags: Iterable[str]) -> None:
+        """Give flags to messages."""
+        wanted = f"({' '.join(flags)})"
         for batch in self._batches(folder, uids, BATCH):
-            self._uid("STORE", folder, batch, "-FLAGS.SILENT", unwanted)
+            self._uid("STORE", folder, batch, "+FLAGS.SILENT", wanted)
 
     def uids(self, folder: str) -> list[int]:
         """List the UIDs of a folder, without changing what is recent there."""
@@ -299,8 +303,10 @@ class House:
     def _try(self, command: Callable[..., Any], *arguments: object) -> tuple[str, Sequence[Any]]:
         try:
             answer, data = command(*arguments)
-        except imaplib.IMAP4.error as error:
+        except imaplib.IMAP4.abort as error:
             raise HouseError(_text(error.args[0])) from error
+        except imaplib.IMAP4.error as error:
+            raise HouseRefusedError(_text(error.args[0])) from error
         except OSError as error:
             raise HouseError(f"{self._door}: {error}") from error
         return answer, data
@@ -322,8 +328,8 @@ def _quoted(folder: str) -> str:
     return mailbox_name(folder).decode("ascii")
 
 
-def _refused(name: str, folder: str, data: Sequence[Any]) -> HouseError:
-    return HouseError(f"{folder}: {name}: {_text(data[-1])}")
+def _refused(name: str, folder: str, data: Sequence[Any]) -> HouseRefusedError:
+    return HouseRefusedError(f"{folder}: {name}: {_text(data[-1])}")
 
 
 def _text(said: object) -> str:

@@ -13,6 +13,7 @@ from .ledger import FINGERPRINT_SIZE, LOWEST, FolderRecord, Reason
 from .names import decode
 from .provider import MailboxStatus, Message, Presence, ProviderError
 from .recognise import recognise
+from .recovery import ALL, Unsettled
 from .session import Session, say
 from .survey import SILENCE
 from .sync_state import UNKNOWN, SyncState, interrupted
@@ -45,7 +46,12 @@ class Known:
         self, record: FolderRecord, far: MailboxStatus, new: dict[int, Message]
     ) -> dict[int, Message]:
         """Recognise what lies in the house's folder before the first fetch: nothing is fetched twice."""
-        near = self.session.house.fingerprints(record.house)
+        paired = set(self.session.state(record.alias).pairs.values())
+        near = {
+            uid: mark
+            for uid, mark in self.session.house.fingerprints(record.house).items()
+            if uid not in paired
+        }
         pairs = recognise(near, {uid: message.fingerprint for uid, message in new.items()})
         if not pairs:
             return new
@@ -128,9 +134,9 @@ class Known:
                 state.pairs.clear()  # by numbers between those, that nothing tells of any more
             known = state.pairs | self.session.ledger.left(record.alias)
             self.session.ledger.leave(record.alias, {old: known[old] for old in gone & known.keys()})
-            unrecorded = self._unrecorded(record, state, before)
+            if unsettled := Unsettled.read(path):
+                Unsettled.keep(path, Unsettled(unsettled.near, ALL))
             state.pairs = {uid: known[old] for uid, old in same.items() if old in known}
-            state.pairs |= recognise(unrecorded, {uid: mark for uid, mark in now.items() if uid not in same})
             state.far_validity, state.max_pulled = far.uidvalidity, 0
             state.write(path)
         there = self.session.ledger.left(record.alias)
@@ -158,6 +164,7 @@ class Known:
         state.pairs = dict.fromkeys(state.pairs, 0)
         state.near_validity = uidvalidity
         self.session.ledger.forget_left(record.alias)
+        Unsettled.keep(path, None)
         state.write(path)
         self.session.note(
             f"{record.house} is not the folder that it was: what was fetched before is not fetched again"
@@ -201,16 +208,6 @@ class Known:
         state.pairs |= {uid: number for uid, number in pairs.items() if number}
         path.parent.mkdir(mode=0o700, exist_ok=True)
         state.write(path)
-
-    def _unrecorded(
-        self, record: FolderRecord, state: SyncState, before: Mapping[int, bytes]
-    ) -> dict[int, bytes]:
-        """Find what an earlier fetch may have brought but was kept from recording, by the house's UIDs."""
-        if not state.pending and state.pairs.keys() <= before.keys():
-            return {}
-        recorded = {state.pairs.get(uid) for uid in before}
-        near = self.session.house.fingerprints(record.house)
-        return {uid: mark for uid, mark in near.items() if uid not in recorded}
 
     def _copies(self, record: FolderRecord, new: Mapping[int, Message]) -> list[int]:
         """Find which new messages are another label's copy."""

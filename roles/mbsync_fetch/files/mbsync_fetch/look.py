@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from .report import Refused
 from .session import Session
 from .survey import SILENCE, Survey
 
+OFFERED_AGAIN = (0, 20 * 60, 80 * 60, 5 * 3600, 24 * 3600)
+"""Seconds until a message that the house refuses is offered to it again, after the first time and each further one."""
 ONCE_MORE = 20
 """How many messages that were refused before are asked for once more in one fetch."""
 
@@ -47,7 +50,7 @@ def look(session: Session, record: FolderRecord, before: Mapping[int, Refused], 
     uids = [uid for uid in listing.uids if uid not in taken]
     survey = provider.survey(uid for uid in uids if uid not in before)
     refused = {uid: before[uid] for uid in uids if uid in before}
-    more = _once_more(session, refused if again else ())
+    more = _once_more(session, [uid for uid, entry in refused.items() if again and _due(entry)])
     for uid in more.messages:
         del refused[uid]
     refused |= {uid: Refused(uid, why) for uid, why in (survey.refused | more.refused).items()}
@@ -60,6 +63,14 @@ def look(session: Session, record: FolderRecord, before: Mapping[int, Refused], 
         refused = {uid: entry for uid, entry in refused.items() if uid not in gone}
         later -= gone
     return Look(listing, survey.messages | more.messages, refused, frozenset(later - refused.keys()))
+
+
+def _due(entry: Refused) -> bool:
+    """Tell whether a message that was refused is asked for now."""
+    if entry.by == "provider":
+        return True
+    # If the clock was set back, nobody knows how long it has been.
+    return not 0 <= time.time() - entry.tried < OFFERED_AGAIN[min(entry.tries, len(OFFERED_AGAIN)) - 1]
 
 
 def _once_more(session: Session, refused: Collection[int]) -> Survey:

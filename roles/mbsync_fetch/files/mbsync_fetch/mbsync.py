@@ -14,9 +14,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .doors import FAR_CAPABILITIES, FAR_COMMANDS, NEAR_CAPABILITIES, NEAR_COMMANDS, Door
+from .doors import Door
+from .far_door import FarDoor
 from .near_door import NearDoor
-from .stream import Stream
 
 HAND_OVER = Path(__file__).with_name("hand_over.py")
 PROGRESS_INTERVAL = 30.0
@@ -51,14 +51,6 @@ SyncState {states}/
 
 
 @dataclass
-class Side:
-    """A mailbox on one side: the connection, logged in, and the mailbox's name there, quoted."""
-
-    server: Stream
-    mailbox: bytes
-
-
-@dataclass
 class Outcome:
     """How a run ended.
 
@@ -67,7 +59,7 @@ class Outcome:
 
     succeeded: bool
     output: str
-    far: Door
+    far: FarDoor
     near: NearDoor
 
 
@@ -90,23 +82,18 @@ def pull(
     alias: str,
     states: Path,
     directory: Path,
-    far: Side,
-    near: Side,
-    wanted: frozenset[int],
-    timeout: float,
+    far: FarDoor,
+    near: NearDoor,
     progress: Callable[[int], None],
-    enough: Callable[[Door, NearDoor], bool],
+    enough: Callable[[FarDoor, NearDoor], bool],
 ) -> Outcome:
-    """Let mbsync pull the wanted UIDs of one mailbox.
+    """Let mbsync pull what the provider's door shows of one mailbox.
 
     alias: what mbsync calls the mailbox on both sides, and its state file. directory: where its configuration may
     be written. progress: is told now and then how many messages have arrived. enough: is asked every second
     whether to stop early.
     """
-    doors = (
-        Door(far.server, far.mailbox, FAR_COMMANDS, FAR_CAPABILITIES, wanted, timeout),
-        NearDoor(near.server, near.mailbox, NEAR_COMMANDS, NEAR_CAPABILITIES, None, timeout),
-    )
+    doors = (far, near)
     with ExitStack() as stack:
         with _tunnel(stack) as (far_parent, far_number), _tunnel(stack) as (near_parent, near_number):
             configuration = directory / "mbsyncrc"
@@ -149,7 +136,7 @@ def pull(
                 parent.shutdown(socket.SHUT_RDWR)
             for thread in threads:
                 thread.join()
-    return Outcome(mbsync.returncode == 0, "".join(output), *doors)
+    return Outcome(mbsync.returncode == 0, "".join(output), far, near)
 
 
 def _serve(parent: socket.socket, door: Door) -> None:
@@ -160,9 +147,9 @@ def _serve(parent: socket.socket, door: Door) -> None:
 
 def _watch(
     mbsync: subprocess.Popen[str],
-    doors: tuple[Door, NearDoor],
+    doors: tuple[FarDoor, NearDoor],
     progress: Callable[[int], None],
-    enough: Callable[[Door, NearDoor], bool],
+    enough: Callable[[FarDoor, NearDoor], bool],
 ) -> None:
     """Wait for mbsync's end; stop it when it is enough."""
     told = time.monotonic()

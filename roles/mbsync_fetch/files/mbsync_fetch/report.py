@@ -32,11 +32,16 @@ patterns leave it out. label: of Gmail's, whose messages come with all mail. ref
 
 @dataclass(frozen=True)
 class Refused:
-    """A message that one side refuses: the provider does not hand it over, or the house does not take it."""
+    """A message that one side refuses: the provider does not hand it over, or the house does not take it.
+
+    tries, tried: how often it was offered to the house, and when last, in seconds since 1970.
+    """
 
     uid: int
     reason: str
     by: Literal["provider", "house"] = "provider"
+    tries: int = 0
+    tried: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from pathlib import Path
 from .account import Account
 from .bookkeeper import Bookkeeper
 from .books import Books
-from .fetch import Fetch, HouseFullError
+from .fetch import Fetch
 from .host import ElsewhereError, claim
 from .house import House, HouseError
 from .layout import Layout
@@ -32,6 +32,7 @@ from .mirror import Mirror
 from .names import decode
 from .owner_message import owner_message
 from .provider import MailboxError, MailboxStatus, Provider, ProviderError, askable
+from .pulling import HouseFullError
 from .report import NotFetched, Refused
 from .session import Session, say
 from .status import Kind, Status, write_file
@@ -102,9 +103,9 @@ class Run:
 
     def shortage(self) -> tuple[Kind, str] | None:
         """Say what kept the fetch from being complete, if anything did."""
-        if self.fetch.house_full:
+        if self.fetch.pulling.house_full:
             return "house full", "the owner's quota has no room for the rest"
-        if self.fetch.over_budget:
+        if self.fetch.pulling.over_budget:
             return "budget", "the provider's limit for a day is near; the rest is fetched tomorrow"
         return None
 

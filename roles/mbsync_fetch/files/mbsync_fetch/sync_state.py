@@ -15,7 +15,9 @@ With `Sync PullNew` both versions treat messages alike (tests/behaviour/test_mbs
   line, and MaxPulledUid passes it: it is never tried again. `want` brings that about. 1.4 ends with 0, 1.5 with 1.
   1.4 treats a message whose header is not ended by an empty line so, too.
 - MaxPulledUid rises only at the end of a whole run. After a cut the journal has what was done; the next goes on.
-- A journal whose last line is torn, or which another version wrote, stops mbsync for good: `mend` before the next run.
+- A journal whose last line is torn, or which another version wrote, stops mbsync for good. So a run that was cut off is
+  never gone on with by mbsync itself: `read` takes what it had done, `write` makes that the state, and what had come to
+  the house without being noted is recognised there (recovery.py).
 """
 
 from __future__ import annotations
@@ -48,16 +50,14 @@ class SyncState:
     """What mbsync remembers of one mailbox.
 
     max_pulled: mbsync looks at no message up to this UID.
-    pairs: the provider's UID -> the house's; 0 where the house has no such message and is not to get it.
-    pending: UIDs on their way when mbsync was stopped -> the X-TUID header field that its copy in the house has, if the
-    copy got that far; "" if none was sent. They are in no pair. They are lost by `write`, so let mbsync go on first.
+    pairs: the provider's UID -> the house's; 0 where the house has no such message and is not to get it. What was on
+    its way when mbsync was stopped is in no pair.
     """
 
     far_validity: int = UNKNOWN
     near_validity: int = UNKNOWN
     max_pulled: int = 0
     pairs: dict[int, int] = field(default_factory=dict)
-    pending: dict[int, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> SyncState | None:
@@ -116,23 +116,18 @@ class SyncState:
                 self.pairs[int(far)] = int(near)
 
     def _replay(self, line: str) -> None:
-        """Take over a step from the journal; those that are not named here concern flags or the provider's side."""
+        """Take over a step from the journal.
+
+        Those that are not named here concern flags, the provider's side, or a message that has yet to arrive.
+        """
         kind, *rest = line.split()
         if kind == "|":
             self.far_validity, self.near_validity = map(int, rest)
         elif kind == "N" and rest[0] == "0":
             self.max_pulled = int(rest[1])
-        elif kind == "+" and rest[0] != "0":
-            self.pending[int(rest[0])] = ""
-        elif kind == "#" and rest[0] != "0":
-            self.pending[int(rest[0])] = rest[2]
-        elif kind == "&" and rest[0] != "0":
-            self.pending[int(rest[0])] = ""
         elif kind == ">" and rest[0] != "0":
-            self.pending.pop(int(rest[0]), None)
             self.pairs[int(rest[0])] = int(rest[2])
         elif kind in ("-", "="):
-            self.pending.pop(int(rest[0]), None)
             self.pairs.pop(int(rest[0]), None)
 
     def _lines(self) -> Iterator[str]:
@@ -146,21 +141,6 @@ class SyncState:
 def interrupted(path: Path) -> bool:
     """Tell whether mbsync was stopped amid a run, which it completes in its next."""
     return _new(path).exists() and bool(_whole_lines(_journal(path)))
-
-
-def mend(path: Path, journal_version: int) -> None:
-    """Make an interrupted run's journal one that mbsync goes on from: 4 for mbsync 1.4, 5 for 1.5.
-
-    A full disk may have torn its last line. Pulling writes the same lines in both versions.
-    """
-    if not _journal(path).exists():
-        return
-    lines = _whole_lines(_journal(path))
-    mended = "".join(f"{line}\n" for line in [str(journal_version), *lines[1:]]) if lines else ""
-    if mended != _journal(path).read_text("ascii"):
-        temporary = path.with_name(f"{path.name}.mended")
-        temporary.write_text(mended, "ascii")
-        temporary.replace(_journal(path))
 
 
 def _journal(path: Path) -> Path:
