@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -12,43 +13,39 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.ilnmors.mail.plugins.module_utils.fetch_books import (
+    Folder,
+    books_problems,
+    books_summary,
+    messages,
+    some,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import Check
 
 LATE = 3600
 """Seconds after which a fetch that succeeded has not been made again for too long: several times its interval."""
-_SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Folder:
-    """A folder on both sides. missing: messages at the provider that have yet to be fetched."""
-
-    name: str
-    house: str
-    provider: int
-    in_house: int
-    missing: int
-    gone: bool
-    refused: list[dict[str, Any]]
-
-    @property
-    def differs(self) -> bool:
-        """Whether its numbers are worth a line."""
-        return self.provider != self.in_house or self.missing > 0
+HIDDEN = r"\All"
+"""What is unmatched where Gmail does not show All Mail."""
 
 
 @dataclass(frozen=True)
 class Fetch:
-    """The fetch of an account (roles/mbsync_fetch/files/mbsync_fetch/status.py, Status). unit: state of its unit."""
+    """The fetch of an account (roles/mbsync_fetch/files/mbsync_fetch/status.py, Status).
+
+    unit: state of its unit. asked: when it was started for this check, 0 if it was not.
+    """
 
     name: str
     unit: str
+    asked: float = 0.0
     state: str = "new"
     reason: str = ""
     remedy: str = ""
     last_success: float = 0.0
+    last_try: float = 0.0
     next_try: float = 0.0
     unmatched: tuple[str, ...] = ()
+    not_fetched: tuple[dict[str, str], ...] = ()
     folders: tuple[Folder, ...] = ()
 
     @property
@@ -57,47 +54,57 @@ class Fetch:
         return self.unit == "activating"
 
 
-def read_fetch(name: str, directory: Path, unit: str) -> Fetch:
+KEPT = ("state", "reason", "remedy", "last_success", "last_try", "next_try")
+
+
+def read_fetch(name: str, directory: Path, unit: str, asked: float = 0.0) -> Fetch:
     """Read what a fetch keeps in its directory; one that has kept nothing yet is new."""
     try:
         status = json.loads((directory / name / "status.json").read_bytes())
     except (FileNotFoundError, ValueError):
-        return Fetch(name, unit)
+        return Fetch(name, unit, asked)
     return Fetch(
         name=name,
         unit=unit,
+        asked=asked,
         unmatched=tuple(status["unmatched"]),
+        not_fetched=tuple(status.get("not_fetched", ())),
         folders=tuple(
-            Folder(**{key: folder[key] for key in Folder.__dataclass_fields__})
+            # An earlier version of the program kept no books.
+            Folder(**{key: folder.get(key) for key in Folder.__dataclass_fields__})
             for folder in status["folders"]
         ),
-        **{key: status[key] for key in ("state", "reason", "remedy", "last_success", "next_try")},
+        **{key: status[key] for key in KEPT},
     )
 
 
-def unit_states(names: Sequence[str]) -> dict[str, str]:
-    """Return the state of each account's unit, such as "activating" while it is fetched (systemctl(1), ActiveState)."""
-    units = {f"mbsync-fetch@{name}.service": name for name in names}
-    answer = subprocess.run(
-        ["systemctl", "show", "--property=Id,ActiveState", *units],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    blocks = (
-        dict(line.split("=", 1) for line in block.splitlines()) for block in answer.stdout.split("\n\n")
-    )
-    return {units[block["Id"]]: block["ActiveState"] for block in blocks if block.get("Id") in units}
+def start_fetches(names: Sequence[str], timeout: float) -> None:
+    """Fetch accounts now, and wait for it, but not for longer than this (seconds): a first fetch may take days."""
+    units = [f"mbsync-fetch@{name}.service" for name in names]
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(["systemctl", "start", *units], capture_output=True, check=False, timeout=timeout)
 
 
 def fetch_checks(fetch: Fetch, now: float) -> list[Check]:
-    """Return one check of the fetch, then a line for each thing that is good to know."""
-    name = f"{fetch.name} fetch"
+    """Return a check of the fetch and one of its books, then a line for each thing that is good to know."""
     problem = _problem(fetch, now)
     # A first fetch may take the provider's limits of several days.
     first_fetch = not fetch.last_success and (fetch.running or fetch.state == "limit")
-    first = Check(name, None if first_fetch else problem is None, 0.0, problem or _summary(fetch))
-    return [first, *(Check(name, None, 0.0, text) for text in _notes(fetch))]
+    ok = None if first_fetch else problem is None
+    checks = [Check(f"{fetch.name} fetch", ok, 0.0, problem or _summary(fetch))]
+    if fetch.last_success:
+        checks += _books_checks(fetch)
+    return [*checks, *(Check(f"{fetch.name} fetch", None, 0.0, text) for text in _notes(fetch))]
+
+
+def _books_checks(fetch: Fetch) -> Iterator[Check]:
+    name = f"{fetch.name} books"
+    wrong = list(books_problems(fetch.folders, fetch.not_fetched, f"mbsync-fetch@{fetch.name}"))
+    # While it is fetched, they are of before.
+    for problem in wrong:
+        yield Check(name, None if fetch.running else False, 0.0, problem)
+    if not wrong:
+        yield Check(name, True, 0.0, books_summary(fetch.folders, fetch.not_fetched))
 
 
 def _problem(fetch: Fetch, now: float) -> str | None:
@@ -119,12 +126,26 @@ def _problem(fetch: Fetch, now: float) -> str | None:
             f"last fetched {clock(fetch.last_success)}, and not since then; look at 'systemctl status {unit}.timer', "
             f"and {journal}"
         )
+    return _lack(fetch, unit)
+
+
+def _lack(fetch: Fetch, unit: str) -> str | None:
+    """Say what is wrong with a fetch that went well as far as it knows."""
+    if fetch.running:
+        return None
+    if fetch.last_try < fetch.asked:
+        return f"was started now, and did nothing; look at 'systemctl status {unit}'"
+    if HIDDEN in fetch.unmatched:
+        return (
+            "All Mail is not shown, and mail that is in no other mailbox is not fetched; "
+            "turn on 'Show in IMAP' for it in Gmail's settings, Labels"
+        )
     lacking = [folder for folder in fetch.folders if folder.missing > len(folder.refused)]
-    if lacking and not fetch.running:
+    if lacking:
         count = sum(folder.missing - len(folder.refused) for folder in lacking)
         return (
-            f"{_messages(count)} of {_some([folder.house for folder in lacking])} not fetched yet; "
-            f"if that stays so, {journal}"
+            f"{messages(count)} of {some([folder.house for folder in lacking])} not fetched yet; "
+            f"if that stays so, look at 'journalctl --unit {unit}'"
         )
     return None
 
@@ -135,48 +156,27 @@ def _summary(fetch: Fetch) -> str:
     there = [folder for folder in fetch.folders if not folder.gone]
     provider, house = sum(folder.provider for folder in there), sum(folder.in_house for folder in there)
     folders = f"{len(there)} folder{'' if len(there) == 1 else 's'}"
-    numbers = f"{folders}, {_messages(provider)} at the provider, {house} in the house"
+    numbers = f"{folders}, {messages(provider)} at the provider, {house} in the house"
     return (
         f"{'being fetched now, ' if fetch.running else ''}last fetched {clock(fetch.last_success)}: {numbers}"
     )
 
 
 def _notes(fetch: Fetch) -> Iterator[str]:
-    for folder in fetch.folders:
-        if folder.gone:
-            yield f"{folder.house}: the provider no longer has {folder.name}; what was fetched of it stays"
-        elif folder.differs:
-            missing = f", {folder.missing} not fetched yet" if folder.missing else ""
-            yield f"{folder.house}: {folder.provider} at the provider, {folder.in_house} in the house{missing}"
-        for message in folder.refused[:_SHOWN]:
-            yield (
-                f"{folder.house}: the provider does not hand over the message with UID {message['uid']} "
-                f"({message['reason']}); look at it there, in {folder.name}"
-            )
-        if len(folder.refused) > _SHOWN:
-            yield f"{folder.house}: nor {len(folder.refused) - _SHOWN} more"
     for pattern in fetch.unmatched:
-        yield (
-            f"{pattern!r} matches no mailbox of the provider; correct mailboxes or skip_mailboxes of the account in "
-            "mail_providers"
-        )
+        if pattern != HIDDEN:
+            yield (
+                f"{pattern!r} matches no mailbox of the provider; correct mailboxes of the account in mail_providers"
+            )
 
 
 def report_of(fetch: Fetch) -> dict[str, Any]:
     """Return what is known of a fetch, as a module does."""
-    folders = [{**asdict(folder), "differs": folder.differs} for folder in fetch.folders]
-    return {**asdict(fetch), "running": fetch.running, "unmatched": list(fetch.unmatched), "folders": folders}
+    folders = [{**asdict(folder), "balanced": folder.balanced} for folder in fetch.folders]
+    lists = {"unmatched": list(fetch.unmatched), "not_fetched": list(fetch.not_fetched), "folders": folders}
+    return {**asdict(fetch), "running": fetch.running, **lists}
 
 
 def clock(moment: float) -> str:
     """Return a time as people read it."""
     return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S UTC}"
-
-
-def _messages(count: int) -> str:
-    return f"{count} message{'' if count == 1 else 's'}"
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

@@ -10,17 +10,21 @@ module: fetch_status
 short_description: Say how the fetches of provider accounts go
 version_added: 1.0.0
 description:
-  - Reads, on the mail host, what the units of the role C(mbsync_fetch) keep of each account, and asks systemd which of
-    them run. It asks no provider, and changes nothing; start C(mbsync-fetch@NAME.service) before for numbers of now.
-  - The check of an account fails where its last fetch did, where none has been recorded for an hour, and where
+  - Looks, on the mail host, at the units that fetch accounts by themselves, and reads what the units of the role
+    C(mbsync_fetch) keep of each account. It asks no provider, and changes nothing; with O(fetch) it lets each account
+    be fetched before, for numbers of now.
+  - The check of an account's units fails where its timer, its path unit or what waits for new mail is stopped, masked
+    or dead, or where a hold file keeps it from being fetched. They are looked at before anything is fetched.
+  - The check of an account's fetch fails where its last one did, where none has been recorded for an hour, and where
     messages of the provider have not been fetched. An account in its first fetch does not fail.
-  - What is good to know follows each check, such as folders whose numbers differ. A folder may well have more or fewer
-    messages in the house, as what is deleted on one side stays on the other.
+  - The check of its books fails for each message of the provider that has no place (here, in another mailbox of the
+    account, left out as a draft of all mail, filed by the owner's scripts, deleted here, still to come), and for each
+    that is refused.
 author:
   - The ilnmors.mail maintainers
 attributes:
   check_mode:
-    description: Runs in check mode as it does otherwise; it changes nothing.
+    description: Does the same in check mode, but lets nothing be fetched.
     support: full
   diff_mode:
     description: There is nothing to show.
@@ -35,6 +39,14 @@ options:
     description: Where the units keep their state.
     type: path
     default: /var/lib/mbsync-fetch
+  fetch:
+    description: Whether each account is fetched first.
+    type: bool
+    default: false
+  timeout:
+    description: How long that is waited for, in seconds. A fetch that takes longer goes on.
+    type: int
+    default: 60
 seealso:
   - module: ilnmors.mail.oauth2_tokens
   - module: ilnmors.mail.mail_queue
@@ -44,6 +56,7 @@ EXAMPLES = r"""
 - name: See how the fetches go
   ilnmors.mail.fetch_status:
     accounts: [gmail, naver]
+    fetch: true
   register: fetches
   failed_when: fetches.checks is undefined
 """
@@ -66,9 +79,12 @@ accounts:
       type: str
       sample: ok
     unit:
-      description: State of its unit, as systemd calls it.
+      description: State of its unit, as systemd calls it; V(failed) also while systemd waits to start it again.
       type: str
       sample: inactive
+    asked:
+      description: When it was fetched for this check, in seconds since 1970; 0 if it was not.
+      type: float
     running:
       description: Whether the account is being fetched now.
       type: bool
@@ -81,6 +97,9 @@ accounts:
     last_success:
       description: When it was last fetched, in seconds since 1970; 0 for never.
       type: float
+    last_try:
+      description: When that was last tried, in seconds since 1970.
+      type: float
     next_try:
       description: Before when no attempt is made, in seconds since 1970.
       type: float
@@ -88,6 +107,13 @@ accounts:
       description: Patterns of the account that match no mailbox of the provider.
       type: list
       elements: str
+    not_fetched:
+      description: >-
+        Its mailboxes that are not fetched, with C(name), the C(rule) that leaves each out (V(unselectable),
+        V(unaskable), V(spam), V(trash), V(drafts), V(view), V(skip_mailboxes), V(mailboxes), V(label), V(refused)), and
+        C(detail), the pattern or what the provider says.
+      type: list
+      elements: dict
     folders:
       description: Its folders on both sides.
       type: list
@@ -108,18 +134,39 @@ accounts:
         missing:
           description: How many messages of the provider have yet to be fetched.
           type: int
-        differs:
-          description: Whether the numbers differ.
+        books:
+          description: Where the messages are that the provider has, as of the last change.
+          type: dict
+          contains:
+            messages:
+              description: How many the provider had.
+              type: int
+            places:
+              description: >-
+                How many of them are where: V(here), V(elsewhere) (in another mailbox's folder), V(draft), V(filed),
+                V(deleted) (also what was moved away here), V(refused), V(to_come).
+              type: dict
+            unplaced:
+              description: UIDs of those of which nobody knows.
+              type: list
+              elements: int
+            extent:
+              description: What tells whether anything has changed since.
+              type: list
+              elements: int
+        balanced:
+          description: Whether each of them has a place.
           type: bool
         gone:
           description: Whether the provider no longer has it.
           type: bool
         refused:
-          description: Messages that the provider does not hand over, with C(uid) and C(reason).
+          description: >-
+            Messages that one side refuses, with C(uid), C(reason) and C(by), which is V(provider) or V(house).
           type: list
           elements: dict
 checks:
-  description: For each account its check, then one entry for each thing that is good to know.
+  description: For each account its checks, then one entry for each thing that is good to know.
   returned: always
   type: list
   elements: dict
@@ -142,6 +189,12 @@ checks:
       seconds: 0.0
       detail: >-
         last fetched 2026-11-23 14:30:00 UTC: 12 folders, 3210 messages at the provider, 3205 in the house
+    - name: gmail books
+      ok: true
+      seconds: 0.0
+      detail: >-
+        3210 messages at the provider: 3105 here, 90 in other mailboxes, 15 deleted or moved here; not fetched:
+        [Gmail]/Spam (spam), [Gmail]/Trash (deleted mail)
 """
 
 import time
@@ -152,7 +205,15 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.fetch_status import (
     fetch_checks,
     read_fetch,
     report_of,
-    unit_states,
+    start_fetches,
+)
+from ansible_collections.ilnmors.mail.plugins.module_utils.fetch_units import (
+    TARGET,
+    fetch_state,
+    hold_of,
+    look_at_units,
+    unit_check,
+    units_of,
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import report
 
@@ -162,13 +223,24 @@ def main() -> None:
         argument_spec={
             "accounts": {"type": "list", "elements": "str", "required": True},
             "directory": {"type": "path", "default": "/var/lib/mbsync-fetch"},
+            "fetch": {"type": "bool", "default": False},
+            "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
     )
     names, directory = module.params["accounts"], Path(module.params["directory"])
-    units = unit_states(names) if names else {}
-    fetches = [read_fetch(name, directory, units.get(name, "unknown")) for name in names]
-    checks = [check for fetch in fetches for check in fetch_checks(fetch, time.time())]
+    before = look_at_units([TARGET, *(unit for name in names for unit in units_of(name).values())])
+    asked = 0.0
+    if names and module.params["fetch"] and not module.check_mode:
+        asked = time.time()
+        start_fetches(names, module.params["timeout"])
+    states = look_at_units([units_of(name)["service"] for name in names]) if names else {}
+    checks, fetches = [], []
+    for name in names:
+        state = fetch_state(states[units_of(name)["service"]])
+        fetches.append(read_fetch(name, directory, state, asked))
+        checks.append(unit_check(name, before, hold_of(name)))
+        checks += fetch_checks(fetches[-1], time.time())
     module.exit_json(**report(checks), accounts=[report_of(fetch) for fetch in fetches])
 
 

@@ -72,19 +72,17 @@ def test_each_mailbox_is_fetched_or_left_out_by_a_rule(case: str) -> None:
     assert sorted(itertools.chain(fetched, expected)) == sorted(NAMES)
 
 
-def test_what_no_command_can_name_is_left_out() -> None:
-    assert left_out(ACCOUNT, [Mailbox("Grüße", "/", frozenset())], set()) == [
-        NotFetched("Grüße", "unaskable")
-    ]
-
-
 def test_a_fetch_says_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(tmp_path, FakeProvider(boxes(INBOX="a", Junk="b", Closed="c"), {"Junk": "\\junk"}))
+    world = World(
+        tmp_path, FakeProvider(boxes(INBOX="a", Junk="b", Closed="c", Grüße="d"), {"Junk": "\\junk"})
+    )
     status = FakeProvider.status
 
     def closed(self: FakeProvider, raw: str) -> MailboxStatus:
         if raw == "Closed":
             raise MailboxError("[NOPERM] no")
+        if raw == "Grüße":
+            raise MailboxError("[CANNOT] no command can hold its name")
         return status(self, raw)
 
     monkeypatch.setattr(FakeProvider, "status", closed)
@@ -92,4 +90,5 @@ def test_a_fetch_says_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.Mon
     assert world.kept.not_fetched == (
         NotFetched("Junk", "spam"),
         NotFetched("Closed", "refused", "[NOPERM] no"),
+        NotFetched("Grüße", "unaskable"),
     )

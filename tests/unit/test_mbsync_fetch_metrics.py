@@ -4,13 +4,20 @@
 
 from __future__ import annotations
 
+from mbsync_fetch.books import PLACES, Books
 from mbsync_fetch.metrics import metrics
 from mbsync_fetch.report import Refused, Report
 from mbsync_fetch.status import Status
 
 NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
 INBOX = Report(
-    "INBOX", 'a "b"\\c\nd', provider=3, in_house=2, missing=1, refused=(Refused(7, "server error"),)
+    "INBOX",
+    'a "b"\\c\nd',
+    provider=3,
+    in_house=2,
+    missing=1,
+    refused=(Refused(7, "server error"),),
+    books=Books(4, dict.fromkeys(PLACES, 0) | {"here": 2, "refused": 1}, unplaced=(9,)),
 )
 
 
@@ -40,9 +47,21 @@ mbsync_fetch_messages{account="gmail",folder="FOLDER",side="house"} 2
 # HELP mbsync_fetch_messages_missing Messages at the provider that have yet to be fetched.
 # TYPE mbsync_fetch_messages_missing gauge
 mbsync_fetch_messages_missing{account="gmail",folder="FOLDER"} 1
-# HELP mbsync_fetch_messages_refused Messages that the provider does not hand over.
+# HELP mbsync_fetch_messages_refused Messages that the provider does not hand over, or the house does not take.
 # TYPE mbsync_fetch_messages_refused gauge
 mbsync_fetch_messages_refused{account="gmail",folder="FOLDER"} 1
+# HELP mbsync_fetch_messages_placed Messages at the provider by where they are, as of the last change.
+# TYPE mbsync_fetch_messages_placed gauge
+mbsync_fetch_messages_placed{account="gmail",folder="FOLDER",place="here"} 2
+mbsync_fetch_messages_placed{account="gmail",folder="FOLDER",place="elsewhere"} 0
+mbsync_fetch_messages_placed{account="gmail",folder="FOLDER",place="draft"} 0
+mbsync_fetch_messages_placed{account="gmail",folder="FOLDER",place="filed"} 0
+mbsync_fetch_messages_placed{account="gmail",folder="FOLDER",place="deleted"} 0
+mbsync_fetch_messages_placed{account="gmail",folder="FOLDER",place="refused"} 1
+mbsync_fetch_messages_placed{account="gmail",folder="FOLDER",place="to_come"} 0
+# HELP mbsync_fetch_messages_unplaced Messages at the provider of which nobody knows where they are.
+# TYPE mbsync_fetch_messages_unplaced gauge
+mbsync_fetch_messages_unplaced{account="gmail",folder="FOLDER"} 1
 # HELP mbsync_fetch_today_bytes Bytes read from the provider on this day (UTC).
 # TYPE mbsync_fetch_today_bytes gauge
 mbsync_fetch_today_bytes{account="gmail"} 42

@@ -9,7 +9,6 @@ from collections.abc import Collection, Sequence
 from .account import Account
 from .names import Mailbox, decode
 from .plan import ROLES, UNSELECTABLE, VIEWS, Names, Role, below
-from .provider import askable
 from .report import NotFetched, Rule
 
 TRANSIENT: dict[Role, Rule] = {"junk": "spam", "trash": "trash", "drafts": "drafts"}
@@ -40,8 +39,6 @@ def _by_itself(mailbox: Mailbox, mailboxes: Sequence[Mailbox]) -> Rule | None:
     """Return the rule that leaves a mailbox out, whatever the account's patterns are."""
     if mailbox.flags & UNSELECTABLE:
         return "unselectable"
-    if not askable(mailbox.raw):
-        return "unaskable"
     for flag, role in ROLES.items():
         parents = [other.raw for other in mailboxes if flag in other.flags]
         if role in TRANSIENT and (mailbox.raw in parents or below(mailbox, parents)):

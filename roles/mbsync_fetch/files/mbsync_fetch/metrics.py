@@ -54,8 +54,23 @@ def _samples(status: Status, now: float) -> Iterator[tuple[str, str, Samples]]:
     )
     yield (
         "messages_refused",
-        "Messages that the provider does not hand over.",
+        "Messages that the provider does not hand over, or the house does not take.",
         [(labels, len(report.refused)) for labels, report in folders],
+    )
+    books = [(labels, report.books) for labels, report in folders if report.books]
+    yield (
+        "messages_placed",
+        "Messages at the provider by where they are, as of the last change.",
+        [
+            ({**labels, "place": place}, number)
+            for labels, one in books
+            for place, number in one.places.items()
+        ],
+    )
+    yield (
+        "messages_unplaced",
+        "Messages at the provider of which nobody knows where they are.",
+        [(labels, len(one.unplaced)) for labels, one in books],
     )
     yield "today_bytes", "Bytes read from the provider on this day (UTC).", [({}, status.read_today(now))]
 
