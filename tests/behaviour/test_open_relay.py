@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients, senders, talker
@@ -83,6 +84,103 @@ def test_a_stranger_relays_to_nobody(stranger: House, port: int, recipient: str)
     )
     assert len(replies) == len(steps) + 1
     assert [reply for reply in replies[3:-1:3] if not reply.startswith("5")] == []
+
+
+# Recipients that Postfix or a standard treats on their own, of whom some are taken before any restriction.
+OWN = [
+    "<postmaster>",
+    "<POSTMASTER>",
+    "<PostMaster>",
+    "postmaster",
+    '<"postmaster">',
+    '<"post\\master">',
+    "<postmaster@{domain}>",
+    "<postmaster@[{address}]>",
+    "<postmaster@localhost>",
+    "<postmaster@{hostname}>",
+    "<@a.test:postmaster>",
+    "<@{domain}:postmaster>",
+    "<@{domain},@[{address}]:postmaster@{domain}>",
+    "<postmaster+x>",
+    "<postmaster%{domain}>",
+    "<{domain}!postmaster>",
+    "<postmaster@>",
+    "<abuse>",
+    "<root>",
+    "<mailer-daemon>",
+    "<double-bounce>",
+    "<double-bounce@{hostname}>",
+    "<il>",
+    "<il@{domain}>",
+    "<il@{domain}.sender.invalid>",
+    "<il@{domain}.null.sender.invalid>",
+    "<>",
+]
+TEXT = b"From: a@stranger.test\r\nSubject: of a stranger\r\n\r\nText.\r\n"
+PORTS = [(25, False), (25, True), (587, False), (587, True), (465, True)]
+
+
+@contextmanager
+def strange(house: House, port: int, tls: bool) -> Iterator[Callable[[bytes], str]]:
+    """Connect without a login, and yield what says something and returns the reply."""
+    connection = socket.create_connection((house.mail_address, port), clients.TIMEOUT)
+    if tls and port != 465:
+        for line in (b"", b"EHLO stranger.test\r\n", b"STARTTLS\r\n"):
+            connection.sendall(line)
+            connection.recv(4096)
+    connection = senders.encrypt(connection, house) if tls else connection
+    with connection, connection.makefile("rb") as stream:
+
+        def say(text: bytes) -> str:
+            connection.sendall(text)
+            return talker.reply(stream)
+
+        if not tls or port == 465:
+            say(b"")
+        say(b"EHLO stranger.test\r\n")
+        yield say
+
+
+def by_data(say: Callable[[bytes], str]) -> str:
+    answer = say(b"DATA\r\n")
+    return say(TEXT + b".\r\n") if answer.startswith("354") else answer
+
+
+def by_bdat(say: Callable[[bytes], str]) -> str:
+    return say(b"BDAT %d LAST\r\n%b" % (len(TEXT), TEXT))
+
+
+def by_bdat_in_parts(say: Callable[[bytes], str]) -> str:
+    first = say(b"BDAT %d\r\n%b" % (len(TEXT), TEXT))
+    return first if first.startswith(("250", "530")) else say(b"BDAT 0 LAST\r\n")
+
+
+@pytest.mark.parametrize("hand_over", [by_data, by_bdat, by_bdat_in_parts])
+@pytest.mark.parametrize(("port", "tls"), PORTS, ids=str)
+def test_strangers_are_refused_on_every_port(
+    stranger: House, port: int, tls: bool, hand_over: Callable[[Callable[[bytes], str]], str]
+) -> None:
+    """Nobody of the house is reached either, not even who has an address without a domain (RFC 5321 section 4.5.1)."""
+
+    def attempt(recipients: list[str]) -> dict[str, str]:
+        answers = {}
+        with strange(stranger, port, tls) as say:
+            for recipient in recipients:
+                say(b"MAIL FROM:<a@stranger.test>\r\n")
+                say(f"RCPT TO:{fill(recipient, stranger)}\r\n".encode())
+                answers[recipient] = hand_over(say)
+                # Without TLS, what follows BDAT on 587 is taken for commands, and ends the session.
+                if answers[recipient].startswith("530"):
+                    break
+                say(b"RSET\r\n")
+        return answers
+
+    # Who errs ten times is slowed down.
+    batches = [OWN[begin : begin + 3] for begin in range(0, len(OWN), 3)]
+    with ThreadPoolExecutor(len(batches)) as threads:
+        answers = {key: value for found in threads.map(attempt, batches) for key, value in found.items()}
+    assert len(answers) == (len(batches) if (port, tls) == (587, False) else len(OWN))
+    assert {recipient: answer for recipient, answer in answers.items() if answer[:1] != "5"} == {}
 
 
 @pytest.fixture(params=["login", "trusted", "trusted-ipv6", "trusted-machine"])
