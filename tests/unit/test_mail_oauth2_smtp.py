@@ -17,16 +17,23 @@ from ansible_collections.ilnmors.mail.tests.unit.oauth2_programs import mail_oau
 
 
 class FakeProvider:
-    """An SMTP server that takes one access token, and then echoes what it is sent."""
+    """An SMTP server that takes one access token, and then echoes what it is sent.
 
-    def __init__(self, token: str) -> None:
+    context: of the TLS that it begins when asked to; injects: what it says in the clear before that.
+    """
+
+    def __init__(self, token: str, context: ssl.SSLContext | None = None, injects: bytes = b"") -> None:
         self.token, self.heard, self.port = token, b"", 0
+        self.context, self.injects = context, injects
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 smtp.test\r\n")
         while line := (await reader.readline()).decode().strip("\r\n"):
             if line.startswith("EHLO"):
                 writer.write(b"250-smtp.test\r\n250-AUTH LOGIN XOAUTH2\r\n250-8BITMIME\r\n250 SIZE 1000\r\n")
+            elif line == "STARTTLS" and self.context:
+                writer.write(b"220 2.0.0 Ready\r\n" + self.injects)
+                await writer.start_tls(self.context)
             elif line == "AUTH XOAUTH2":
                 writer.write(b"334 \r\n")
                 self.heard = base64.b64decode(await reader.readline())
@@ -46,15 +53,21 @@ GREETED = ["220 mail-oauth2 ESMTP", "250-mail-oauth2", "250-8BITMIME", "250-SIZE
 
 
 def through_the_proxy(
-    context: ssl.SSLContext, ca_file: Path, state: Path, *commands: str, host: str = ADDRESS
+    context: ssl.SSLContext, ca_file: Path, state: Path, *commands: str, injects: bytes | None = None
 ) -> tuple[FakeProvider, list[str]]:
-    """Send commands to the proxy, one after the other; return its replies."""
+    """Send commands to the proxy, one after the other; return its replies.
+
+    injects: what the provider says between STARTTLS and TLS; None for TLS from the start.
+    """
+    implicit = injects is None
 
     async def run() -> tuple[FakeProvider, list[str]]:
-        provider = FakeProvider("a-token")
-        async with await asyncio.start_server(provider.serve, ADDRESS, 0, ssl=context) as server:
+        provider = FakeProvider("a-token", None if implicit else context, injects or b"")
+        async with await asyncio.start_server(
+            provider.serve, ADDRESS, 0, ssl=context if implicit else None
+        ) as server:
             port = server.sockets[0].getsockname()[1]
-            login = {"host": host, "port": port, "implicit_tls": True, "username": "il@outlook.com"}
+            login = {"host": ADDRESS, "port": port, "implicit_tls": implicit, "username": "il@outlook.com"}
             given: dict[str, object] = {
                 "accounts": {"outlook": {**login, "password": "of-postfix"}},
                 "ca_file": str(ca_file),
@@ -151,3 +164,37 @@ def test_the_provider_is_verified(good: ssl.SSLContext, state: Path, tmp_path: P
     provider, replies = through_the_proxy(good, other.file, state, "EHLO outlook")
     assert replies[-1].startswith(f"421 4.4.1 {ADDRESS} cannot be reached: [SSL: CERTIFICATE_VERIFY_FAILED]")
     assert provider.heard == b""
+
+
+def test_tls_may_begin_later(good: ssl.SSLContext, authority: Authority, state: Path) -> None:
+    provider, replies = through_the_proxy(
+        good, authority.file, state, "EHLO outlook", f"AUTH PLAIN {PASSWORD}", "NOOP", injects=b""
+    )
+    assert provider.heard == b"user=il@outlook.com\1auth=Bearer a-token\1\1"
+    assert replies == [*GREETED, "235 2.7.0 Authentication successful", "250 NOOP"]
+
+
+@pytest.mark.parametrize(
+    "injects", [b"250 injected\r\n", b"2", b"250-injected\r\n" * 20_000], ids=["line", "byte", "flood"]
+)
+def test_what_is_said_before_tls_is_not_taken_for_what_is_said_in_it(
+    good: ssl.SSLContext, authority: Authority, state: Path, injects: bytes
+) -> None:
+    provider, replies = through_the_proxy(good, authority.file, state, "EHLO outlook", injects=injects)
+    assert replies == [
+        GREETED[0],
+        f"421 4.4.1 {ADDRESS} cannot be reached: it sends text in the clear where TLS begins",
+    ]
+    assert provider.heard == b""
+
+
+@pytest.mark.parametrize("endless", [b"2" * 100_000, b"250-x\r\n" * 1000], ids=["line", "reply"])
+def test_an_answer_without_an_end_is_not_kept(endless: bytes) -> None:
+    async def run() -> None:
+        reader = asyncio.StreamReader()
+        reader.feed_data(endless)
+        reader.feed_eof()
+        await mail_oauth2_smtp.Connection(reader, None).reply()
+
+    with pytest.raises(ValueError, match="without an end"):
+        asyncio.run(run())

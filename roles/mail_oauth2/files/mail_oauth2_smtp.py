@@ -29,6 +29,12 @@ from typing import Any
 TIMEOUT = 30
 """Seconds to wait for the provider's answer to one command."""
 
+LONGEST_LINE, MOST_LINES = 65536, 100
+"""Bytes of a line, and lines of a reply; RFC 5321 section 4.5.3.1 asks for far less."""
+
+# More than asyncio holds back of what has come.
+EVERYTHING = 1 << 20
+
 
 class Refused(Exception):
     """The reply that Postfix gets instead of a login: a code of RFC 5321, and why."""
@@ -47,26 +53,46 @@ class Login:
 
 
 class Connection:
-    """One end of a session, read and written by lines."""
+    """One end of a session, read and written by lines. What has come and is not read yet stands in `rest`."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
+        self.rest = b""
 
     async def send(self, *lines: str) -> None:
         """Write whole lines."""
         self.writer.write("".join(f"{line}\r\n" for line in lines).encode())
         await self.writer.drain()
 
+    async def read(self) -> bytes:
+        """Return what comes next; at the end of the connection nothing."""
+        rest, self.rest = self.rest, b""
+        return rest or await self.reader.read(EVERYTHING)
+
     async def line(self) -> str:
         """Read a line; at the end of the connection it is empty."""
-        return (await self.reader.readline()).decode("ascii", "replace").rstrip("\r\n")
+        received = b""
+        while b"\n" not in received and (data := await self.read()):
+            received += data
+            if b"\n" not in data and len(received) > LONGEST_LINE:
+                raise ValueError("it sends a line without an end")
+        line, _, self.rest = received.partition(b"\n")
+        return line.decode("ascii", "replace").rstrip("\r")
 
     async def reply(self) -> list[str]:
         """Read one reply of a server (RFC 5321 section 4.2.1)."""
         lines = [await self.line()]
         while lines[-1][3:4] == "-":
             lines.append(await self.line())
+            if len(lines) > MOST_LINES:
+                raise ValueError("it sends a reply without an end")
         return lines
+
+    async def start_tls(self, context: ssl.SSLContext, name: str) -> None:
+        """Take TLS, unless something came before it: nobody vouches for that (RFC 3207 section 6)."""
+        if self.rest:
+            raise ValueError("it sends text in the clear where TLS begins")
+        await self.writer.start_tls(context, server_hostname=name)
 
     async def ask(self, command: str) -> list[str]:
         """Send a command, and read the reply."""
@@ -142,7 +168,7 @@ class Session:
         offers = await provider.ask("EHLO [127.0.0.1]")
         if not login.implicit_tls:
             self.expect("220", await provider.ask("STARTTLS"))
-            await provider.writer.start_tls(self.context, server_hostname=login.host)
+            await provider.start_tls(self.context, login.host)
             offers = await provider.ask("EHLO [127.0.0.1]")
         self.expect("250", offers)
         return offers
@@ -188,8 +214,8 @@ class Session:
     async def tunnel(self, provider: Connection) -> None:
         """Pass everything on, in both directions, until one side ends; how long to wait, Postfix knows."""
         ways = [
-            asyncio.create_task(copy(self.postfix.reader, provider.writer)),
-            asyncio.create_task(copy(provider.reader, self.postfix.writer)),
+            asyncio.create_task(copy(self.postfix, provider)),
+            asyncio.create_task(copy(provider, self.postfix)),
         ]
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for way in ways:
@@ -203,11 +229,11 @@ class Session:
             self.provider.writer.close()
 
 
-async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def copy(source: Connection, target: Connection) -> None:
     """Pass bytes on until there are no more."""
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()
+    while data := await source.read():
+        target.writer.write(data)
+        await target.writer.drain()
 
 
 async def serve(given: dict[str, Any]) -> asyncio.Server:
