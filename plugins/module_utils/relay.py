@@ -14,6 +14,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import (
     service_addresses,
     user_addresses,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils.header_rewriting import header_rules
 from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import (
     host_network,
     untrusted_addresses,
@@ -23,9 +24,9 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.providers import Prov
 from ansible_collections.ilnmors.mail.plugins.module_utils.sender_rewriting import (
     Rule,
     account_rules,
-    header_rules,
     mark_rules,
     marked,
+    null_marked,
     report_rules,
     return_addresses,
     return_rules,
@@ -159,10 +160,12 @@ def sender_transports(users: Entries, services: Entries, providers: Entries, dom
             if service.get("provider") == provider.name:
                 addresses = service_addresses(service, domain)
                 table.update(dict.fromkeys(map(marked, addresses), destination(provider)))
+                table[null_marked(house_address(service["name"], domain))] = destination(provider)
         # A person of a directory has no entry among the users, and one address.
         owner = next((user for user in users if user["name"] == provider.owner), {"name": provider.owner})
         for address in user_addresses(owner, domain):
             table.setdefault(marked(address), destination(provider))
+        table.setdefault(null_marked(house_address(owner["name"], domain)), destination(provider))
     return table
 
 

@@ -161,10 +161,12 @@ def test_times_of_postconf(text: str, seconds: int) -> None:
 def postfix(tmp_path: Path) -> Any:
     """Return a function that makes programs that answer as Postfix's do; it returns their paths."""
 
-    def make(output: str = "", complaint: str = "", status: int = 0, warning: str = "4h") -> list[str]:
+    def make(
+        output: str = "", complaint: str = "", status: int = 0, warning: str = "4h", end: str = ""
+    ) -> list[str]:
         answers = {
             "postqueue": f"cat <<'EOF'\n{output}EOF\necho '{complaint}' >&2\nexit {status}",
-            "postconf": f"echo {warning}",
+            "postconf": f"echo '{warning}'\n{end}",
         }
         for name, script in answers.items():
             (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
@@ -191,8 +193,14 @@ def test_postfix_is_asked(postfix: Any) -> None:
             {"complaint": "postqueue: fatal: bad\n string", "status": 1},
             "postqueue failed: postqueue: fatal: bad string; see journalctl -u 'postfix*'",
         ),
+        ({"end": "echo postconf: fatal: no main.cf >&2; exit 1"}, "postconf failed: postconf: fatal: no main.cf"),
+        (
+            {"warning": "soon"},
+            "postconf says 'soon', which is no time, of delay_warning_time; mend main.cf",
+        ),
+        ({"output": "{}\n"}, "postqueue says what cannot be read: KeyError('queue_name')"),
     ],
-    ids=["down-seen-by-root", "down-seen-by-others", "fails"],
+    ids=["down-seen-by-root", "down-seen-by-others", "fails", "postconf-fails", "no-time", "no-queue"],
 )
 def test_a_postfix_that_does_not_answer(postfix: Any, answer: dict[str, Any], problem: str) -> None:
     with pytest.raises(QueueError) as error:
