@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import random
 import sys
+import time
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.ilnmors.mail.plugins.module_utils.sender_rewriting import NULL_MARK
 
 PROGRAM = Path(__file__).parents[2] / "roles/postfix_relay/files/from_check.py"
 TABLE = """\
@@ -147,23 +151,32 @@ def test_nobody_owns_an_address_without_a_login() -> None:
         ([("From", "Il <il@home.internal>"), ("Sender", "postmaster@home.internal")], None),
         (
             [("From", "guest@home.internal")],
-            "<guest@home.internal>: From address not allowed for il@home.internal",
+            "553 5.7.1 <guest@home.internal>: From address not allowed for il@home.internal",
         ),
         (
             [("From", "il@home.internal"), ("Sender", "Guest <guest@home.internal>")],
-            "<guest@home.internal>: Sender address not allowed for il@home.internal",
+            "553 5.7.1 <guest@home.internal>: Sender address not allowed for il@home.internal",
         ),
         (
-            [("From", "il@home.internal"), ("From", "guest@home.internal")],
-            "<guest@home.internal>: From address not allowed for il@home.internal",
+            [("From", "il@home.internal"), ("From", "il@home.internal")],
+            "554 5.6.0 There are more than 1 From fields; write one (RFC 5322 section 3.6)",
+        ),
+        (
+            [("From", "il@home.internal"), *[("Sender", "il@home.internal")] * 2],
+            "554 5.6.0 There are more than 1 Sender fields; write one (RFC 5322 section 3.6)",
+        ),
+        ([("Resent-From", "il@home.internal")] * 3, None),
+        (
+            [("Resent-From", "il@home.internal")] * 4,
+            "554 5.6.0 There are more than 3 Resent-From fields; write one (RFC 5322 section 3.6)",
         ),
         (
             [("From", "il@home.internal, a@x.test")],
-            "<a@x.test>: From address not allowed for il@home.internal",
+            "553 5.7.1 <a@x.test>: From address not allowed for il@home.internal",
         ),
         (
             [("From", "Doe, John <il@home.internal>")],
-            "'From: Doe, John <il@home.internal>' cannot be read; write 'From: \"Name\" <address>'",
+            "553 5.7.1 'From: Doe, John <il@home.internal>' cannot be read; write 'From: \"Name\" <address>'",
         ),
     ],
 )
@@ -213,10 +226,14 @@ class Postfix:
         self.session = check.Session(check.Table(table))
         self.session.connection_made(self)
         self.answers: list[bytes] = []
+        self.ended = False
 
     def write(self, data: bytes) -> None:
         assert int.from_bytes(data[:4], "big") == len(data) - 4
         self.answers.append(data[4:])
+
+    def abort(self) -> None:
+        self.ended = True
 
     def send(self, *packets: bytes, at_once: int = 1 << 20) -> list[bytes]:
         """Send packets, so many bytes at once, and return what is answered to them."""
@@ -227,10 +244,12 @@ class Postfix:
         return self.answers
 
 
-def message(*fields: bytes, login: bytes = b"guest@home.internal") -> list[bytes]:
+def message(
+    *fields: bytes, login: bytes = b"guest@home.internal", sender: bytes = b"<x@x.test>"
+) -> list[bytes]:
     """All packets of one message up to the end of its header; fields: name, zero, value."""
     macros = b"DMi\0ABC\0{auth_authen}\0" + login + b"\0{mail_addr}\0x@x.test\0"
-    return [macros, b"M<x@x.test>\0", *(b"L" + field + b"\0" for field in fields), b"N"]
+    return [macros, b"M" + sender + b"\0", *(b"L" + field + b"\0" for field in fields), b"N"]
 
 
 @pytest.fixture
@@ -244,7 +263,7 @@ REFUSED = b"y553 5.7.1 <il@home.internal>: From address not allowed for guest@ho
 
 def test_postfix_is_told_what_to_leave_out(postfix: Postfix) -> None:
     offered = bytes.fromhex("00000006 000001ff 001fffff")
-    assert postfix.send(b"O" + offered) == [b"O" + bytes.fromhex("00000006 00000000 0000439b")]
+    assert postfix.send(b"O" + offered) == [b"O" + bytes.fromhex("00000006 00000040 0000439b")]
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 1 << 20])
@@ -252,6 +271,15 @@ def test_one_answer_to_each_message(postfix: Postfix, at_once: int) -> None:
     own = message(b"From\0guest@home.internal", b"To\0il@home.internal", b"X\0" + b"x" * 70_000)
     foreign = message(b"FROM\0 il@home.internal", b"To\0guest@home.internal")
     assert postfix.send(*own, *foreign, *own, b"A", b"Q", at_once=at_once) == [b"a", REFUSED, b"a"]
+
+
+@pytest.mark.parametrize("sender", [b"<>", b""])
+def test_what_has_no_sender_gets_its_logins(postfix: Postfix, sender: bytes) -> None:
+    """The login's account carries it then, and not the default one; without a sender again."""
+    assert postfix.send(*message(b"From\0guest@home.internal", sender=sender)) == [b"c"]
+    assert postfix.send(b"DE", b"E") == [b"e<guest@home.internal.null.sender.invalid>\0", b"a"]
+    assert check.NULL_MARK == NULL_MARK
+    assert postfix.send(*message(b"From\0il@home.internal", sender=sender)) == [REFUSED]
 
 
 def test_a_message_that_is_given_up_leaves_nothing(postfix: Postfix) -> None:
@@ -263,8 +291,72 @@ def test_logins_are_looked_up_in_lower_case(postfix: Postfix) -> None:
     assert postfix.send(*message(b"From\0guest@home.internal", login=b"Guest@home.internal")) == [b"a"]
 
 
+@pytest.mark.parametrize("macros", [b"DM", b"DMi\0ABC\0", b"DM{auth_authen}\0\0", b"DC{daemon_name}\0x\0"])
+def test_without_a_login_nothing_is_taken(postfix: Postfix, macros: bytes) -> None:
+    packets = message(b"From\0il@home.internal")[1:]
+    assert postfix.send(macros, *packets) == [b"y530 5.7.0 Log in first\0"]
+    assert postfix.send(*packets) == [b"y530 5.7.0 Log in first\0"]
+
+
+def test_the_work_for_one_message_is_bounded(postfix: Postfix) -> None:
+    """However many fields there are, and however long, few characters of few of them are kept and read."""
+    worst = b"a@b.test (x) " * 5000
+    fields = [b"From\0" + worst, b"Resent-Sender\0" + worst, b"Sender\0" + worst] * 300
+    begin = time.process_time()
+    (answer,) = postfix.send(*message(*fields))
+    assert answer.startswith(b"y554 5.6.0 There are more than 1 From fields")
+    assert sum(len(value) for _, value in postfix.session.fields) < 10 * check.LONGEST
+    # Half of it is what the test itself does.
+    assert time.process_time() - begin < 5
+
+
+@pytest.mark.parametrize("text", ["a@b.test,", "()a", "\\", '"\\"', ",", "a.", "<", "a:", "=?utf-8?q?a", "@"])
+def test_the_worst_field_is_read_soon(text: str) -> None:
+    begin = time.process_time()
+    with contextlib.suppress(check.UnreadableError):
+        check.addresses.__wrapped__((text * check.LONGEST)[: check.LONGEST])
+    assert time.process_time() - begin < 0.5
+
+
+def test_a_field_that_is_cut_is_never_judged_by_what_is_left(postfix: Postfix) -> None:
+    """Folds are left out before a field is read; what they hide at its end counts."""
+    folded = b"From\0guest@home.internal" + b"\n " * 400 + b"," + b"\n " * 400 + b"il@home.internal"
+    (answer,) = postfix.send(*message(folded))
+    assert answer.startswith(b"y553 5.7.1 'From: guest@home.internal")
+
+
+@pytest.mark.parametrize(
+    "packets",
+    [
+        b"\0\0\0\0",
+        b"\xff\xff\xff\xffN",
+        b"\0\x20\0\0N",
+        b"\0\0\0\x05LFrom",
+        b"\0\0\0\x01L",
+        b"\0\0\0\x14DM{auth_authen}\0\xff\xfe\0\0\0",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00",
+    ],
+)
+def test_what_is_no_packet_ends_the_session_in_one_line(
+    postfix: Postfix, capsys: pytest.CaptureFixture[str], packets: bytes
+) -> None:
+    postfix.session.data_received(packets)
+    assert postfix.ended
+    assert postfix.answers == []
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_noise_ends_in_no_traceback(postfix: Postfix, seed: int) -> None:
+    noise = random.Random(seed)
+    for _ in range(200):
+        packet = bytes(noise.choices(b"ODMLNEAQ\0{}<>" + noise.randbytes(4), k=noise.randint(0, 40)))
+        postfix.session.received.clear()
+        postfix.session.data_received(len(packet).to_bytes(4, "big") + packet)
+
+
 def test_what_fails_is_not_answered(postfix: Postfix) -> None:
     postfix.session.table.path.unlink()
-    with pytest.raises(FileNotFoundError):
-        postfix.send(*message(b"From\0guest@home.internal"))
-    assert postfix.answers == []
+    assert postfix.send(*message(b"From\0guest@home.internal")) == []
+    assert postfix.ended

@@ -5,16 +5,20 @@
 
 Run by systemd as `from-check TABLE`. TABLE is the source file of smtpd_sender_login_maps, so that the header follows
 the same rules as the envelope; it is read again when it has changed.
+
+What a login sends without a sender, such as a notice that a message was read, gets one that says whose it is: it leaves
+through the login's own account, again without a sender (sender_rewriting.py, NULL_MARK).
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
 import struct
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from email.errors import InvalidHeaderDefect
 from email.policy import SMTP
 from functools import lru_cache
@@ -24,8 +28,10 @@ from typing import cast
 Owned = Mapping[str, frozenset[str]]
 """The addresses of each login."""
 
-# Who wrote a message, and who sent it (RFC 5322 sections 3.6.2 and 3.6.6).
-FIELDS = {name.lower(): name for name in ("From", "Sender", "Resent-From", "Resent-Sender")}
+# Who wrote a message, and who sent it, with how many fields of each it may have: one of the message itself, and of each
+# of the last times that it was sent on (RFC 5322 sections 3.6.2 and 3.6.6).
+MOST = {"From": 1, "Sender": 1, "Resent-From": 3, "Resent-Sender": 3}
+FIELDS = {name.lower(): name for name in MOST}
 # One name and address. Scripts write any character into the name, without the quotes that RFC 5322 wants.
 NAMED = re.compile(r'((?:"(?:[^"\\]|\\.)*"|[^"(),;<>\\])*)(<[^<>]*>)\s*')
 # What looks like an address in such a name: words with an at sign, neither quoted nor encoded (RFC 2047).
@@ -33,10 +39,15 @@ IN_NAME = re.compile(r'"(?:[^"\\]|\\.)*"|=\?[^?\s]+\?[^?\s]+\?[^?\s]*\?=|([^\s":
 FOLD = re.compile(r"\r?\n(?=[ \t])")
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # Characters of a field that is judged. What the parser takes grows with the square of it.
-LONGEST = 4096
-# What Postfix shall leave out: connect, helo, rcpt, body, unknown and data; and not wait for: mail and header
-# (SMFIP_* in Postfix's milter8.c).
+LONGEST = 1000
+# What may be done to a message: give it another sender (SMFIF_* in Postfix's milter8.c).
+ACTIONS = 0x0040
+# What Postfix shall leave out: connect, helo, rcpt, body, unknown and data; not wait for: mail and header (SMFIP_*).
 STEPS = 0x0001 | 0x0002 | 0x0008 | 0x0010 | 0x0100 | 0x0200 | 0x4000 | 0x0080
+# Bytes of a packet. The longest holds a header field, which Postfix cuts at header_size_limit.
+LONGEST_PACKET = 1 << 20
+# What follows a login in the sender of what has none.
+NULL_MARK = ".null.sender.invalid"
 
 
 class UnreadableError(Exception):
@@ -46,8 +57,8 @@ class UnreadableError(Exception):
 @lru_cache(maxsize=1024)
 def addresses(value: str) -> tuple[str, ...]:
     """Every address that one may read in a header field's value, at least one; UnreadableError if that is unsure."""
-    value = FOLD.sub("", value)
-    if len(value) > LONGEST or CONTROL.search(value):
+    # Before it is unfolded, for it may have been cut.
+    if len(value) > LONGEST or CONTROL.search(value := FOLD.sub("", value)):
         raise UnreadableError
     named = NAMED.fullmatch(value)
     parts = [named[2], *filter(None, IN_NAME.findall(named[1]))] if named else [value]
@@ -79,13 +90,18 @@ def owns(owned: Owned, login: str, address: str) -> bool:
 
 def refusal(owned: Owned, login: str, fields: Sequence[tuple[str, str]]) -> str | None:
     """Say why a login may not send a message with these fields, each a name and a value; None if it may."""
+    if not login:
+        return "530 5.7.0 Log in first"
+    for field, most in MOST.items():
+        if [name for name, _ in fields].count(field) > most:
+            return f"554 5.6.0 There are more than {most} {field} fields; write one (RFC 5322 section 3.6)"
     for name, value in fields:
         try:
             foreign = [address for address in addresses(value) if not owns(owned, login, address)]
         except UnreadableError:
-            return f"'{name}: {value}' cannot be read; write '{name}: \"Name\" <address>'"
+            return f"553 5.7.1 '{name}: {value}' cannot be read; write '{name}: \"Name\" <address>'"
         if foreign:
-            return f"<{foreign[0]}>: {name} address not allowed for {login}"
+            return f"553 5.7.1 <{foreign[0]}>: {name} address not allowed for {login}"
     return None
 
 
@@ -123,18 +139,24 @@ class Table:
         return self.owned
 
 
+class MalformedError(Exception):
+    """What is no packet of the milter protocol."""
+
+
 class Session(asyncio.Protocol):
     """What Postfix tells of one SMTP session, in the milter protocol of Sendmail, version 6.
 
     Each packet is a length (4 bytes), a letter, and data. One packet in each message is answered: the end of the
-    header. If anything fails here, the connection is lost, and Postfix lets the mail wait.
+    header; and where that has no sender, the end of the message. If anything fails here, the connection is lost, and
+    Postfix lets the mail wait.
     """
 
     def __init__(self, table: Table) -> None:
         """Nothing is known yet."""
         self.table = table
-        self.received = b""
+        self.received = bytearray()
         self.login = ""
+        self.has_sender = True
         self.fields: list[tuple[str, str]] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -144,49 +166,84 @@ class Session(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take the packets that are complete."""
         self.received += data
+        try:
+            for command, rest in self.packets():
+                self.take(command, rest)
+        except (MalformedError, OSError, ValueError) as error:
+            print(f"a session ends, and its mail waits: {error}", file=sys.stderr, flush=True)
+            self.transport.abort()
+
+    def packets(self) -> Iterator[tuple[bytes, bytes]]:
+        """Take the letter and the data of each packet that is complete."""
         begin = 0
         while len(self.received) >= begin + 4:
             (length,) = struct.unpack_from(">I", self.received, begin)
+            if not 0 < length <= LONGEST_PACKET:
+                raise MalformedError(f"a packet of {length} bytes")
             end = begin + 4 + length
             if len(self.received) < end:
                 break
-            self.take(self.received[begin + 4 : begin + 5], self.received[begin + 5 : end])
+            yield bytes(self.received[begin + 4 : begin + 5]), bytes(self.received[begin + 5 : end])
             begin = end
-        self.received = self.received[begin:]
+        del self.received[:begin]
 
     def take(self, command: bytes, data: bytes) -> None:
         """Act on a packet."""
         if command == b"O":
-            self.answer(b"O", struct.pack(">III", 6, 0, STEPS))
+            self.answer(b"O", struct.pack(">III", 6, ACTIONS, STEPS))
         elif command == b"D" and data.startswith(b"M"):
             macros = data[1:].split(b"\0")
-            self.login = dict(zip(macros[::2], macros[1::2], strict=False))[b"{auth_authen}"].decode().lower()
+            login = dict(zip(macros[::2], macros[1::2], strict=False)).get(b"{auth_authen}", b"")
+            self.login = login.decode().lower()
         elif command == b"M":
             self.fields = []
+            self.has_sender = data.partition(b"\0")[0] not in (b"", b"<>")
         elif command == b"L":
-            name, value, _ = data.decode(errors="surrogateescape").split("\0")
-            if field := FIELDS.get(name.lower()):
-                self.fields.append((field, value))
+            self.take_field(data)
         elif command == b"N":
-            reason = refusal(self.table.read(), self.login, self.fields)
-            if reason:
-                self.answer(b"y", f"553 5.7.1 {reply_text(reason)}\0".encode())
-            else:
-                self.answer(b"a")
+            self.judge()
+        elif command == b"E":
+            self.answer(b"e", f"<{self.login}{NULL_MARK}>\0".encode())
+            self.answer(b"a")
+
+    def take_field(self, data: bytes) -> None:
+        """Remember a field that is judged, and no more of them than are needed to refuse the message."""
+        name, separator, value = data.removesuffix(b"\0").decode(errors="surrogateescape").partition("\0")
+        if not separator:
+            raise MalformedError("a header field without a value")
+        field = FIELDS.get(name.lower())
+        if field and [known for known, _ in self.fields].count(field) <= MOST[field]:
+            self.fields.append((field, value[: LONGEST + 1]))
+
+    def judge(self) -> None:
+        """Answer the end of the header."""
+        reason = refusal(self.table.read(), self.login, self.fields)
+        if reason:
+            self.answer(b"y", f"{reply_text(reason)}\0".encode())
+        else:
+            self.answer(b"a" if self.has_sender else b"c")
 
     def answer(self, command: bytes, data: bytes = b"") -> None:
         """Send a packet."""
         self.transport.write(struct.pack(">I", 1 + len(data)) + command + data)
 
 
-async def main() -> None:
-    """Serve until systemd ends it."""
-    table = Table(Path(sys.argv[1]))
-    # The first socket that systemd hands over (sd_listen_fds(3)).
+async def serve(table: Table) -> None:
+    """Serve on the first socket that systemd hands over (sd_listen_fds(3)), until it ends this process."""
     listening = socket.socket(fileno=3)
     server = await asyncio.get_running_loop().create_unix_server(lambda: Session(table), sock=listening)
     await server.serve_forever()
 
 
+def main() -> None:
+    """Check several messages side by side. When one process ends, all do, and systemd starts them again."""
+    table = Table(Path(sys.argv[1]))
+    for _ in range(max(2, os.cpu_count() or 1)):
+        if os.fork() == 0:
+            asyncio.run(serve(table))
+    os.wait()
+    sys.exit("one of the processes has ended")
+
+
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()
