@@ -9,10 +9,11 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import Check, CheckError
-from ansible_collections.ilnmors.mail.plugins.module_utils.sender_rewriting import MARK
+from ansible_collections.ilnmors.mail.plugins.module_utils.sender_rewriting import MARK, NULL_MARK
 
 TIMEOUT = 60
 """Seconds that Postfix may take for an answer."""
@@ -46,14 +47,21 @@ class Waiting:
 
 
 def read_time(text: str) -> int:
-    """Return the seconds of a time as postconf(5) writes it, such as `4h`; a bare number means hours."""
-    number, unit = re.fullmatch(r"(\d+)([smhdw]?)", text.strip()).groups()  # type: ignore[union-attr]
-    return int(number) * UNITS[unit or "h"]
+    """Return the seconds of a time as postconf(5) writes it, such as `4h`; a bare number means hours. QueueError."""
+    found = re.fullmatch(r"(\d+)([smhdw]?)", text.strip())
+    if not found:
+        raise QueueError(
+            f"postconf says {text.strip()!r}, which is no time, of delay_warning_time; mend main.cf"
+        )
+    return int(found[1]) * UNITS[found[2] or "h"]
 
 
 def read_queue(output: str) -> list[Waiting]:
     """Read what `postqueue -j` prints, an object on each line (postqueue(1)); the oldest message first."""
-    messages = (_read_message(json.loads(line)) for line in output.splitlines() if line.strip())
+    try:
+        messages = [_read_message(json.loads(line)) for line in output.splitlines() if line.strip()]
+    except (KeyError, TypeError, ValueError) as error:
+        raise QueueError(f"postqueue says what cannot be read: {error!r}") from error
     return sorted(messages, key=lambda message: message.arrival)
 
 
@@ -71,7 +79,7 @@ def _read_message(entry: Mapping[str, Any]) -> Waiting:
 
 
 def _plain(address: str) -> str:
-    return address.removesuffix(MARK)
+    return address.removesuffix(NULL_MARK).removesuffix(MARK)
 
 
 def queue_checks(messages: Sequence[Waiting], now: float, warning: int, most: int) -> list[Check]:
@@ -132,9 +140,15 @@ def ask_postfix(postqueue: str, postconf: str) -> tuple[list[Waiting], int]:
     # To root, postqueue shows the queue of a Postfix that is stopped as well, and says so.
     if "mail system is down" in listed.stderr.lower():
         raise QueueError("Postfix is not running; start it: systemctl start postfix")
-    if listed.returncode != 0:
-        raise QueueError(f"postqueue failed: {' '.join(listed.stderr.split())}; see journalctl -u 'postfix*'")
-    return read_queue(listed.stdout), read_time(_run([postconf, "-h", "delay_warning_time"]).stdout)
+    queue = read_queue(_output(listed))
+    return queue, read_time(_output(_run([postconf, "-h", "delay_warning_time"])))
+
+
+def _output(done: subprocess.CompletedProcess[str]) -> str:
+    if done.returncode != 0:
+        said = " ".join(done.stderr.split())
+        raise QueueError(f"{Path(done.args[0]).name} failed: {said}; see journalctl -u 'postfix*'")
+    return done.stdout
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:

@@ -193,7 +193,10 @@ def test_postfix_is_asked(postfix: Any) -> None:
             {"complaint": "postqueue: fatal: bad\n string", "status": 1},
             "postqueue failed: postqueue: fatal: bad string; see journalctl -u 'postfix*'",
         ),
-        ({"end": "echo postconf: fatal: no main.cf >&2; exit 1"}, "postconf failed: postconf: fatal: no main.cf"),
+        (
+            {"end": "echo postconf: fatal: no main.cf >&2; exit 1"},
+            "postconf failed: postconf: fatal: no main.cf; see journalctl -u 'postfix*'",
+        ),
         (
             {"warning": "soon"},
             "postconf says 'soon', which is no time, of delay_warning_time; mend main.cf",
