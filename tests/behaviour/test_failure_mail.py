@@ -7,7 +7,6 @@ import json
 import secrets
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.ansible_command import run_ansible
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
+from ansible_collections.ilnmors.mail.tests.behaviour.reports import reports
 from testinfra.host import Host
 
 # What is asked of the world is asked of the lab's stand-ins.
@@ -24,16 +24,6 @@ pytestmark = pytest.mark.usefixtures("provider")
 VERIFY = Path(__file__).parents[2] / "playbooks" / "verify.yml"
 NOBODY = "nobody@gmail.test"
 """What the provider refuses when it hears RCPT."""
-
-
-def reports(house: House, name: str, about: str) -> list[EmailMessage]:
-    """Return the mail server's latest reports in a user's inbox that are about an address or a Message-ID."""
-    yesterday = (datetime.now(UTC) - timedelta(days=1)).strftime("%d-%b-%Y")
-    with house.imap(name) as client:
-        client.select("INBOX", readonly=True)
-        found = client.uid("SEARCH", "FROM", "MAILER-DAEMON", "SINCE", yesterday)[1][0].split()
-        fetched = [clients.fetch(client, uid) for uid in found[:-20:-1]]
-    return [clients.parse(message) for message in fetched if about.encode() in message]
 
 
 def words(report: EmailMessage) -> str:
