@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,6 +78,40 @@ def test_the_kernel_lets_500_connections_watch_their_mailboxes(mail: Host) -> No
     if mail.run("test -w /proc/sys/fs/inotify/max_user_instances").failed:
         pytest.skip("needs a machine, or a container that may set its kernel's limits")
     assert int(mail.check_output("cat /proc/sys/fs/inotify/max_user_instances")) > CONNECTIONS
+
+
+APPLY = Path(__file__).parents[2] / "roles" / "dovecot_imap" / "files" / "apply-limit"
+LIMIT = "net/ipv4/tcp_fin_timeout"
+"""A limit of a container's own."""
+# In a container /proc may not be written, and here it may.
+TRY = """
+mount -t proc proc /proc && mkdir -p /run/sysctl.d && was=$(cat /proc/sys/$1)
+trap 'rm -f /run/sysctl.d/*-behaviour.conf; echo $was >/proc/sys/$1' EXIT
+echo $2 >/proc/sys/$1
+echo "$1 = $3" >/run/sysctl.d/10-behaviour.conf
+test -z "$4" || echo "$1 = $4" >/run/sysctl.d/95-behaviour.conf
+sh -c "$5" apply-limit $1
+cat /proc/sys/$1
+"""
+
+
+# In the lab, the limits of a container are nobody else's.
+@pytest.mark.usefixtures("provider")
+@pytest.mark.parametrize(
+    ("running", "ours", "later", "then"),
+    [
+        ("60", "70", "", "70"),
+        ("60", "70", "90", "90"),
+        ("60", "70", "65", "65"),
+        ("90", "70", "65", "90"),
+        ("90", "70", "", "90"),
+    ],
+)
+def test_a_limit_is_what_a_restart_makes_it_and_no_lower(
+    mail: Host, running: str, ours: str, later: str, then: str
+) -> None:
+    given = (LIMIT, running, ours, later, APPLY.read_text())
+    assert mail.check_output("unshare -m sh -c %s try %s %s %s %s %s", TRY, *given) == then
 
 
 def test_dovecot_finds_its_limits_sound(mail: Host) -> None:
