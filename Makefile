@@ -131,6 +131,10 @@ bench-postfix: machines ## print what the mail host takes and delivers beside a 
 bench-fetch: machines ## print how fast mail is fetched, beside plain mbsync (about 8 minutes)
 	@PYTHONPATH=.ansible/collections tests/bench/fetch.py
 
+.PHONY: bench-strangers
+bench-strangers: machines ## print how long a login takes beside silent strangers, with limits and without (about 12 minutes)
+	@PYTHONPATH=.ansible/collections tests/bench/strangers.py
+
 .PHONY: bench-webmail
 bench-webmail: machines clients archive ## print how fast the webmail is, beside a stock one (about 8 minutes)
 	@PYTHONPATH=.ansible/collections tests/bench/webmail.py

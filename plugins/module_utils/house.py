@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.ilnmors.mail.plugins.module_utils.addresses import is_domain, is_local_part
+from ansible_collections.ilnmors.mail.plugins.module_utils.connection_limits import limit_problems
 from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_hash import (
     Argon2id,
     SchemeError,
@@ -328,9 +329,11 @@ KEYS = frozenset(
         *("tls_key", "tls_names", "tls_ca_domains", "postmaster", "delay_warning", "queue_lifetime"),
         *("metrics_address", "clients_per_user", "quota", "expiry", "extra_settings", "password_scheme"),
         "password_costs",
+        "limit",
     )
 )
 SUBKEYS = {
+    "limit": frozenset(("connections", "ignored")),
     "fetch": frozenset(("interval", "paths")),
     "listen": frozenset(("addresses", "public", "facts")),
     "ldap": frozenset(
@@ -434,6 +437,7 @@ def house_problems(house: Mapping[str, Any]) -> list[str]:
             "queue_lifetime",
             lambda: queue_time_problems(house["delay_warning"], house["queue_lifetime"]),
         ),
+        ("limit", lambda: limit_problems(house["limit"]["connections"], house["limit"]["ignored"])),
         (
             "metrics_address",
             lambda: metrics_problems(house["metrics_address"], house.get("listen", {}).get("facts")),

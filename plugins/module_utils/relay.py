@@ -16,6 +16,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import (
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils.header_rewriting import header_rules
 from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import (
+    Network,
     host_network,
     untrusted_addresses,
 )
@@ -105,12 +106,12 @@ def mynetworks(networks: Sequence[str], facts: Mapping[str, Any]) -> str:
     trusted = [ipaddress.ip_network(network) for network in networks]
     untrusted = map(ipaddress.ip_network, untrusted_addresses(trusted, host_network(facts)))
     pairs = [("!", network) for network in untrusted] + [("", network) for network in trusted]
-    return " ".join(
-        f"{mark}[{network.network_address}]/{network.prefixlen}"
-        if network.version == 6
-        else f"{mark}{network}"
-        for mark, network in pairs
-    )
+    return " ".join(f"{mark}{network_pattern(network)}" for mark, network in pairs)
+
+
+def network_pattern(network: Network) -> str:
+    """Write a network as Postfix's lists have it: addresses of IPv6 in brackets (postconf(5), mynetworks)."""
+    return f"[{network.network_address}]/{network.prefixlen}" if network.version == 6 else str(network)
 
 
 def setting_value(value: object) -> str:
