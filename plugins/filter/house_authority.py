@@ -28,14 +28,15 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The authority's C(name), its C(fingerprint) (SHA-256), the C(domains) that it is limited to, if it is, and
-      its certificate alone as C(pem).
+    - The authority's C(name), its C(fingerprint) (SHA-256), the C(domains) that it is limited to, if it is,
+      C(servers_only), whether it is for TLS servers alone, and its certificate alone as C(pem).
     - Nothing if the text holds another number of certificates than one.
   type: dict
   sample:
     name: home.internal mail CA
     fingerprint: "5A:0E:…"
     domains: [home.internal]
+    servers_only: true
     pem: "-----BEGIN CERTIFICATE-----…"
 """
 
@@ -52,8 +53,8 @@ def house_authority(pem: str) -> dict[str, Any]:
         return authority.house_authority(pem)
     except ValueError as error:
         raise AnsibleFilterError(
-            f"snappymail_tls_ca is no certificate that can be read ({error}). "
-            "Set mail_tls_ca (or snappymail_tls_ca) to a file in PEM on the host."
+            f"The authority's certificate cannot be read ({error}). Set mail_tls_ca (or snappymail_tls_ca) to a file "
+            "in PEM on the host. Where the role mail_tls issues it, remove ca.pem in mail_tls_directory, and run it again."
         ) from error
 
 

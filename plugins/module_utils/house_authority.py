@@ -15,7 +15,8 @@ def house_authority(pem: str) -> dict[str, Any]:
     """Describe the one authority of a PEM file; a store of many, such as the system's, holds none of the house.
 
     Returns nothing, or name, fingerprint (SHA-256, as devices show it), domains, which are those that the authority is
-    limited to (RFC 5280 section 4.2.1.10), and pem: the certificate without whatever else the file holds.
+    limited to (RFC 5280 section 4.2.1.10), servers_only, whether it is for TLS servers alone (section 4.2.1.12), and
+    pem: the certificate without whatever else the file holds.
     """
     certificates = x509.load_pem_x509_certificates(pem.encode()) if "-----BEGIN" in pem else []
     if len(certificates) != 1:
@@ -26,6 +27,7 @@ def house_authority(pem: str) -> dict[str, Any]:
         "name": str(names[0].value) if names else authority.subject.rfc4514_string(),
         "fingerprint": authority.fingerprint(SHA256()).hex(":").upper(),
         "domains": _permitted_domains(authority),
+        "servers_only": _purposes(authority) == [x509.ExtendedKeyUsageOID.SERVER_AUTH],
         "pem": authority.public_bytes(Encoding.PEM).decode(),
     }
 
@@ -36,3 +38,10 @@ def _permitted_domains(authority: x509.Certificate) -> list[str]:
     except x509.ExtensionNotFound:
         return []
     return [name.value for name in limits.permitted_subtrees or [] if isinstance(name, x509.DNSName)]
+
+
+def _purposes(authority: x509.Certificate) -> list[x509.ObjectIdentifier]:
+    try:
+        return list(authority.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except x509.ExtensionNotFound:
+        return []

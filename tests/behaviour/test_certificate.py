@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
+from ansible_collections.ilnmors.mail.tests.behaviour.site_run import Site
 from testinfra.host import Host
 
 PORTS: dict[str, dict[int, str | None]] = {
@@ -106,6 +107,98 @@ def test_the_authority_lists_nothing_that_is_no_host_name(house: House) -> None:
     listed = [pair for authority in authorities for pair in authority.get("subjectAltName", ())]
     names = [value for kind, value in listed if kind == "DNS"]
     assert [name for name in names if not re.fullmatch(r"[\w*.-]+", name)] == []
+
+
+FORGED = "/tmp/forged"
+FORGE = f"""
+umask 077 && mkdir -p {FORGED} && cd {FORGED}
+openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout /dev/null -subj /CN=forged \\
+  -addext keyUsage=critical,digitalSignature -addext extendedKeyUsage=%s -addext subjectAltName=%s \\
+  | {ISSUE} -out certificate.pem
+openssl verify -CAfile {DIRECTORY}/ca.pem -purpose %s certificate.pem
+"""
+FORGERIES = {
+    "a server of the house": ("serverAuth", "DNS:other.{domain}", "sslserver", ""),
+    "another server": ("serverAuth", "DNS:bank.example", "sslserver", "permitted subtree violation"),
+    "an address": ("serverAuth", "IP:192.0.2.1", "sslserver", "excluded subtree violation"),
+    "an address of IPv6": ("serverAuth", "IP:2001:db8::1", "sslserver", "excluded subtree violation"),
+    "a server and an address": (
+        "serverAuth",
+        "DNS:other.{domain},IP:192.0.2.1",
+        "sslserver",
+        "excluded subtree violation",
+    ),
+    "mail of others": (
+        "emailProtection",
+        "email:someone@bank.example",
+        "smimesign",
+        "permitted subtree violation",
+    ),
+    "mail of the house": ("emailProtection", "email:il@{domain}", "smimesign", "certificate purpose"),
+    "a client": ("clientAuth", "DNS:other.{domain}", "sslclient", "certificate purpose"),
+}
+"""What a certificate of the house's authority says it is for, and why it is not believed."""
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_the_authority_is_believed_for_servers_of_the_house_alone(
+    house: House, mail: Host, forgery: str
+) -> None:
+    if not mail.file(f"{DIRECTORY}/ca.key").exists:
+        pytest.skip("needs the key of the house's authority on the mail host")
+    if "Server Authentication" not in mail.run(f"openssl x509 -in {DIRECTORY}/ca.pem -noout -text").stdout:
+        pytest.skip("needs an authority that is for servers alone (mail_tls_ca_renew)")
+    purpose, names, wanted, reason = FORGERIES[forgery]
+    done = mail.run(FORGE, purpose, names.format(domain=house.domain), wanted)
+    assert (reason in done.stderr) if reason else done.stdout.endswith("certificate.pem: OK\n"), done
+
+
+FORMER = f"""
+cp --preserve {DIRECTORY}/ca.pem {SAFE}.pem
+openssl req -new -x509 -key {DIRECTORY}/ca.key -days 100 \\
+  -subj "/CN=%s mail CA" \\
+  -config /dev/stdin -extensions former -out {SAFE}.new <<'END'
+[req]
+distinguished_name = name
+[name]
+[former]
+basicConstraints = critical,CA:TRUE,pathlen:0
+keyUsage = critical,keyCertSign,cRLSign
+nameConstraints = critical,permitted;DNS:%s
+subjectKeyIdentifier = hash
+END
+cat {SAFE}.new > {DIRECTORY}/ca.pem
+"""
+"""Gives the authority a certificate such as the role once made."""
+
+
+@pytest.fixture
+def former_authority(mail: Host, house: House) -> Iterator[str]:
+    """Let the authority be one that is limited to names alone, and return its certificate."""
+    if not mail.file(f"{DIRECTORY}/ca.key").exists:
+        pytest.skip("needs the key of the house's authority on the mail host")
+    mail.check_output(FORMER.replace("%s", house.domain))
+    try:
+        yield mail.file(f"{DIRECTORY}/ca.pem").content_string
+    finally:
+        mail.check_output(f"cat {SAFE}.pem > {DIRECTORY}/ca.pem && rm {SAFE}.pem {SAFE}.new")
+
+
+def test_an_authority_stays_as_it_is_until_it_is_to_be_renewed(
+    mail: Host, site: Site, former_authority: str
+) -> None:
+    def run(**variables: object) -> int:
+        done = site(variables, hosts="mail", roles=["mail_tls"])
+        assert done.status == 0, done.output
+        return sum(done.changed.values())
+
+    assert run() == 0
+    assert run(mail_tls_ca_renew=True) == 1
+    renewed = mail.file(f"{DIRECTORY}/ca.pem").content_string
+    assert renewed != former_authority
+    # Devices that have the one or the other go on to work.
+    for authority in (f"{DIRECTORY}/ca.pem", f"{SAFE}.new"):
+        mail.check_output(f"openssl verify -x509_strict -CAfile {authority} {DIRECTORY}/host.pem")
 
 
 def test_the_webmail_hosts_certificate_is_for_every_name_that_it_serves(house: House) -> None:

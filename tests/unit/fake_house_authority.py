@@ -13,7 +13,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 
-def authority(common_name: str = "home.internal mail CA", domains: tuple[str, ...] = ()) -> str:
+def authority(
+    common_name: str = "home.internal mail CA",
+    domains: tuple[str, ...] = (),
+    purposes: tuple[x509.ObjectIdentifier, ...] = (),
+) -> str:
     """Return a new authority's certificate in PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     oid = x509.NameOID.COMMON_NAME if common_name else x509.NameOID.ORGANIZATION_NAME
@@ -30,6 +34,8 @@ def authority(common_name: str = "home.internal mail CA", domains: tuple[str, ..
     if domains:
         limits = x509.NameConstraints([x509.DNSName(domain) for domain in domains], None)
         builder = builder.add_extension(limits, critical=True)
+    if purposes:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
     return builder.sign(key, SHA256()).public_bytes(Encoding.PEM).decode()
 
 

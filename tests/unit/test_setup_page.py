@@ -95,10 +95,10 @@ def test_the_steps_that_a_house_needs(
 @pytest.mark.parametrize(
     ("domains", "expected"),
     [
-        (["home.internal"], "counts for names in home.internal and for nothing else"),
+        (["home.internal"], "counts for names in home.internal and for no others"),
         (
             ["home.internal", "home.example"],
-            "counts for names in home.internal, home.example and for nothing",
+            "counts for names in home.internal, home.example and for no others",
         ),
         ([], "is not limited to this house"),
     ],
