@@ -20,8 +20,8 @@ options:
         C(providers), C(default_provider), C(fetch), C(fetching_hosts), C(trusted_networks), C(trust_public_networks),
         C(listen), C(ldap), C(tls_certificate), C(tls_key), C(tls_names), C(tls_ca_domains), C(clients_per_user),
         C(metrics_address), C(quota), C(expiry), C(extra_settings), C(password_scheme), C(password_costs),
-        C(postmaster), C(delay_warning), C(queue_lifetime). What is not given is not checked; what is no such key is
-        refused.
+        C(postmaster), C(delay_warning), C(queue_lifetime), C(limit). What is not given is not checked; what is
+        no such key is refused.
 author:
   - The ilnmors.mail maintainers
 """
