@@ -53,8 +53,8 @@ def house_authority(pem: str) -> dict[str, Any]:
         return authority.house_authority(pem)
     except ValueError as error:
         raise AnsibleFilterError(
-            f"The authority's certificate cannot be read ({error}). Set mail_tls_ca (or snappymail_tls_ca) to a file in "
-            "PEM on the host. Where the role mail_tls issues it, remove ca.pem in mail_tls_directory, and run it again."
+            f"The authority's certificate cannot be read ({error}). Set mail_tls_ca (or snappymail_tls_ca) to a file "
+            "in PEM on the host. Where mail_tls issues it, remove ca.pem in mail_tls_directory, and run it again."
         ) from error
 
 
