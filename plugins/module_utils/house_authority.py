@@ -9,6 +9,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 
 def house_authority(pem: str) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def house_authority(pem: str) -> dict[str, Any]:
         "name": str(names[0].value) if names else authority.subject.rfc4514_string(),
         "fingerprint": authority.fingerprint(SHA256()).hex(":").upper(),
         "domains": _permitted_domains(authority),
-        "servers_only": _purposes(authority) == [x509.ExtendedKeyUsageOID.SERVER_AUTH],
+        "servers_only": _purposes(authority) == [ExtendedKeyUsageOID.SERVER_AUTH],
         "pem": authority.public_bytes(Encoding.PEM).decode(),
     }
 
