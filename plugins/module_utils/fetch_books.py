@@ -110,7 +110,11 @@ def books_summary(folders: Sequence[Folder], not_fetched: Sequence[Mapping[str, 
         if folder.books and not folder.gone:
             sums.update(folder.books["places"])
     where = ", ".join(f"{sums[place]} {said}" for place, said in PLACES.items() if sums[place])
-    left_out = [f"{mailbox['name']} ({_rule(mailbox)})" for mailbox in not_fetched]
+    left_out = [
+        f"{mailbox['name']} ({_rule(mailbox)})"
+        for mailbox in not_fetched
+        if mailbox["rule"] != "unselectable"
+    ]
     return "; ".join(
         [
             f"{messages(sums.total())} at the provider" + (f": {where}" if where else ""),

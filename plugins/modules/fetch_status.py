@@ -47,6 +47,12 @@ options:
     description: How long that is waited for, in seconds. A fetch that takes longer goes on.
     type: int
     default: 60
+  statement:
+    description:
+      - Whether the mail of each account is stated (RV(statements)), which proves that it is complete. Every message is
+        asked for anew at the provider and in the house, after O(fetch), which may take minutes.
+    type: bool
+    default: false
 seealso:
   - module: ilnmors.mail.oauth2_tokens
   - module: ilnmors.mail.mail_queue
@@ -57,6 +63,14 @@ EXAMPLES = r"""
   ilnmors.mail.fetch_status:
     accounts: [gmail, naver]
     fetch: true
+  register: fetches
+  failed_when: fetches.checks is undefined
+
+- name: Prove that all mail of an account is here
+  ilnmors.mail.fetch_status:
+    accounts: [gmail]
+    fetch: true
+    statement: true
   register: fetches
   failed_when: fetches.checks is undefined
 """
@@ -165,6 +179,53 @@ accounts:
             Messages that one side refuses, with C(uid), C(reason) and C(by), which is V(provider) or V(house).
           type: list
           elements: dict
+statements:
+  description:
+    - What is stated of each account, in the order of O(accounts).
+    - Digests are SHA-256 of lines, each ended by a line feed. C(uids) is of UIDs in ascending order, C(message_ids) of
+      Message-IDs in the order of their bytes, an empty line for each message without one.
+  returned: if O(statement)
+  type: list
+  elements: dict
+  contains:
+    account:
+      description: The account.
+      type: str
+    error:
+      description: Why it could not be stated.
+      returned: if it could not
+      type: str
+    complete:
+      description: Whether all of its mail is accounted for, and the same here as there.
+      type: bool
+    username:
+      description: Its login at the provider.
+      type: str
+    server:
+      description: The provider's server.
+      type: str
+    owner:
+      description: In whose mailbox it lies.
+      type: str
+    time:
+      description: When it was stated (UTC).
+      type: str
+      sample: "2026-11-30T12:00:00Z"
+    mailboxes:
+      description: >-
+        Its mailboxes that are fetched, each with C(name), C(folder), C(uidvalidity), C(messages), C(complete), and
+        C(places) as in RV(accounts), with V(moved) for what lies in another folder of its owner. C(moved_to) counts
+        that by folder. C(refused), C(unplaced) and C(differs) are of what is not as it should be; C(differs) are the
+        UIDs of messages whose Message-ID is another in the house. C(digests) has those of all that the provider has
+        (C(provider)), and for C(here), C(elsewhere) and C(moved) those of both sides.
+      type: list
+      elements: dict
+    not_fetched:
+      description: >-
+        Its other mailboxes, with C(name), C(rule) and C(detail) as in RV(accounts), and C(messages), how many each has;
+        null where the provider does not say it.
+      type: list
+      elements: dict
 checks:
   description: For each account its checks, then one entry for each thing that is good to know.
   returned: always
@@ -201,6 +262,10 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ilnmors.mail.plugins.module_utils.fetch_statement import (
+    make_statement,
+    statement_check,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils.fetch_status import (
     fetch_checks,
     read_fetch,
@@ -225,6 +290,7 @@ def main() -> None:
             "directory": {"type": "path", "default": "/var/lib/mbsync-fetch"},
             "fetch": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 60},
+            "statement": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -237,11 +303,15 @@ def main() -> None:
     states = look_at_units([units_of(name)["service"] for name in names]) if names else {}
     checks, fetches = [], []
     for name in names:
-        state = fetch_state(states[units_of(name)["service"]])
-        fetches.append(read_fetch(name, directory, state, asked))
-        checks.append(unit_check(name, before, hold_of(name)))
+        state, hold = fetch_state(states[units_of(name)["service"]]), hold_of(name)
+        fetches.append(read_fetch(name, directory, state, 0.0 if hold else asked))
+        checks.append(unit_check(name, before, hold))
         checks += fetch_checks(fetches[-1], time.time())
-    module.exit_json(**report(checks), accounts=[report_of(fetch) for fetch in fetches])
+    result = {"accounts": [report_of(fetch) for fetch in fetches]}
+    if module.params["statement"]:
+        result["statements"] = [make_statement(name) for name in names]
+        checks += map(statement_check, result["statements"])
+    module.exit_json(**report(checks), **result)
 
 
 if __name__ == "__main__":

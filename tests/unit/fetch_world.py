@@ -21,6 +21,7 @@ from mbsync_fetch.near_door import NearDoor
 from mbsync_fetch.provider import Content, Listing, MailboxError, MailboxStatus, Message, Presence
 from mbsync_fetch.report import Refused
 from mbsync_fetch.session import Session
+from mbsync_fetch.statement import Statement
 from mbsync_fetch.status import Status
 from mbsync_fetch.survey import Survey
 from mbsync_fetch.sync_state import SyncState, interrupted
@@ -109,6 +110,9 @@ class FakeProvider:
         asked = frozenset(uids)
         return Presence(asked & self.settled(), asked - self.settled())
 
+    def message_ids(self, uids: Iterable[int]) -> dict[int, bytes]:
+        return {uid: self.boxes[self.open].messages[uid].encode() for uid in uids}
+
     def content(self, uid: int) -> Content:
         box = self.boxes[self.open]
         return Content(box.messages[uid].encode(), tuple(box.flags[uid]), "")
@@ -144,6 +148,13 @@ class FakeHouse:
 
     def quota_left(self) -> int | None:
         return self.left
+
+    def folders(self) -> list[str]:
+        return list(self.boxes)
+
+    def message_ids(self, folder: str, uids: Collection[int]) -> dict[int, bytes]:
+        messages = self.boxes[folder].messages
+        return {uid: messages[uid].encode() for uid in uids if uid in messages}
 
     def uids(self, folder: str) -> list[int]:
         self.listed += 1
@@ -252,6 +263,14 @@ class World:
                 now.all({report.name: report.books for report in self.kept.folders})
         self.kept = self.kept.succeeded(0, one.reports, whole=not quick, not_fetched=now.not_fetched)
         return now
+
+    def statement(self) -> dict[str, Any]:
+        """State where everything is, as after the last fetch."""
+        with Ledger(self.directory / "ledger.sqlite") as ledger:
+            provider: Any = self.provider
+            house: Any = self.house
+            session = Session(self.account, provider, house, ledger, self.directory)
+            return Statement(session, {report.name: report.refused for report in self.kept.folders}).make()
 
     def books(self, name: str = "INBOX") -> dict[str, int]:
         """Return where the messages of a mailbox are, as the last fetch says: how many are at which places."""

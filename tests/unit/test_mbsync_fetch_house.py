@@ -168,6 +168,39 @@ def test_a_house_without_quotas_is_not_asked(dovecot: Dovecot, tmp_path: Path) -
     assert dovecot.asked == []
 
 
+def test_uids_are_listed_without_changing_what_is_recent(dovecot: Dovecot, house: House) -> None:
+    dovecot.answers = {
+        "UID SEARCH": [
+            '* ESEARCH (TAG "x") UID ALL 2:4,9\r\n{tag} OK done\r\n',
+            '* ESEARCH (TAG "x") UID\r\n{tag} OK done\r\n',
+        ]
+    }
+    assert house.uids("Google/INBOX") == [2, 3, 4, 9]
+    assert house.uids("Google/INBOX") == []
+    house.remove("Google/INBOX", [2])
+    assert dovecot.asked[:2] == ['EXAMINE "Google/INBOX"', "UID SEARCH RETURN (ALL) ALL"]
+    assert 'SELECT "Google/INBOX"' in dovecot.asked
+
+
+def test_message_ids_are_read(dovecot: Dovecot, house: House) -> None:
+    field = "Message-ID:\r\n <a@x.test> \r\n\r\n"
+    dovecot.answers = {
+        "UID FETCH": f"* 1 FETCH (UID 7 BODY[HEADER.FIELDS (MESSAGE-ID)] {{{len(field)}}}\r\n{field})\r\n"
+        "* 2 FETCH (UID 8 BODY[HEADER.FIELDS (MESSAGE-ID)] {2}\r\n\r\n)\r\n{tag} OK done\r\n"
+    }
+    assert house.message_ids("INBOX", [7, 8, 9]) == {7: b"<a@x.test>", 8: b""}
+    assert house.message_ids("INBOX", []) == {}
+
+
+def test_folders_are_listed(dovecot: Dovecot, house: House) -> None:
+    dovecot.answers = {
+        "LIST": '* LIST (\\HasChildren) "/" Google\r\n* LIST (\\Noselect) "/" Lists\r\n'
+        '* LIST (\\HasNoChildren) "/" {12}\r\nGoogle/a "b"\r\n'
+        '* LIST () "/" "&zK2tbMEc-"\r\n{tag} OK done\r\n'
+    }
+    assert house.folders() == ["Google", 'Google/a "b"', "청구서"]
+
+
 def search(*found: str) -> list[str]:
     return [f"* SEARCH {uids}\r\n{{tag}} OK done\r\n" for uids in found]
 

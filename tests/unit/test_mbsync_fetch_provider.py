@@ -445,6 +445,18 @@ def test_a_message_whose_flags_are_left_out_is_asked_about_once_more(server: Fak
     assert message.keywords == {"$Label1"}
 
 
+def test_message_ids_are_read_and_silence_is_none(server: FakeImap) -> None:
+    with logged_in() as provider:
+        provider.examine("INBOX")
+        found = provider.message_ids(range(1, 6))
+        assert sorted(found) == [1, 2, 3, 4, 5]
+        assert found[2] == b"<b@elsewhere.test>"
+        server.spoil = dropping("UID FETCH", lambda reply: reply.text.startswith(b"* 2 "))
+        assert provider.message_ids([1, 2, 3]) == {uid: found[uid] for uid in (1, 2, 3)}
+        server.spoil = dropping("UID FETCH", lambda reply: reply.text.startswith(b"* 2 "), times=99)
+        assert sorted(provider.message_ids([1, 2, 3])) == [1, 3]
+
+
 def test_a_message_is_read(server: FakeImap) -> None:
     server.boxes["INBOX"].flags[2] = frozenset({r"\Seen", r"\Deleted", "$Label1"})
     with logged_in() as provider:

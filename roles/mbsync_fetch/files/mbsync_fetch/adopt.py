@@ -9,7 +9,6 @@ cut off and run again. It runs as root, while the account is not fetched, and wr
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,19 +20,10 @@ from .ledger import Ledger
 from .old_files import AdoptError
 from .old_places import Source, sources
 from .plan import Names, plan
-from .privileges import as_root, become
+from .privileges import as_root, become, secret_of
 from .provider import Provider, ProviderError, askable
 from .run import ACCOUNTS, locked
 from .sync_state import SyncStateError
-
-
-def secret_of(name: str) -> str:
-    """Read the secret from where the service has it (systemd.exec(5), LoadCredential)."""
-    unit = subprocess.run(
-        ["systemctl", "cat", f"mbsync-fetch@{name}.service"], capture_output=True, check=True, text=True
-    ).stdout
-    path = next(line.partition(":")[2] for line in unit.splitlines() if line.startswith("LoadCredential="))
-    return Path(path).read_text("utf-8").strip("\r\n")
 
 
 def adopt(account: Account, secret: str, directory: Path, arguments: argparse.Namespace) -> Iterator[str]:

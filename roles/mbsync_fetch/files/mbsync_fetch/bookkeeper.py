@@ -13,7 +13,7 @@ from .house import FolderStatus
 from .ledger import FolderRecord
 from .names import decode
 from .provider import MailboxStatus, ProviderError
-from .session import say
+from .session import Session, say
 from .sync_state import SyncState, interrupted
 from .whereabouts import Whereabouts
 
@@ -89,25 +89,11 @@ class Bookkeeper:
     def _make(self, alias: str, far: MailboxStatus) -> Books:
         """Make the books of a mailbox from what it has now."""
         record = self.session.ledger.folder(alias)
-        uids = self._listed(record)
+        _, uids = listed(self.session, record)
         found = self._whereabouts.places(record, uids, self._refused(alias))
         # What has come or gone since it was last asked for the number of its messages is seen by the next fetch.
         same = len(uids) == far.messages and max(uids, default=0) < (far.uidnext or 0)
         return count(found, self._extent(record, far) if same else ())
-
-    def _listed(self, record: FolderRecord) -> Sequence[int]:
-        """Return the UIDs that a mailbox has: all of them."""
-        name = decode(record.raw)
-        for _ in range(2):
-            opened = self.session.provider.examine(record.raw)
-            listing = self.session.provider.uids()
-            if opened.uidvalidity != record.uidvalidity:
-                raise ProviderError("error", f"{name} was renumbered just now")
-            if listing.whole:
-                return listing.uids
-        raise ProviderError(
-            "error", f"{name}: {listing.lacking} of {opened.messages} messages are not listed"
-        )
 
     def _again(self, alias: str, books: Books) -> Books:
         """Fetch once more what has no place, as if it had never been looked at; return the books after that."""
@@ -136,3 +122,16 @@ class Bookkeeper:
             if report.name == decode(record.raw):
                 self.fetch.report(replace(report, in_house=near.messages if near else 0, books=books))
                 return
+
+
+def listed(session: Session, record: FolderRecord) -> tuple[MailboxStatus, Sequence[int]]:
+    """Open a mailbox; return what it has, and the UIDs of that: all of them, or ProviderError."""
+    name = decode(record.raw)
+    for _ in range(2):
+        opened = session.provider.examine(record.raw)
+        listing = session.provider.uids()
+        if record.uidvalidity not in (0, opened.uidvalidity):
+            raise ProviderError("error", f"{name} was renumbered just now")
+        if listing.whole:
+            return opened, listing.uids
+    raise ProviderError("error", f"{name}: {listing.lacking} of {opened.messages} messages are not listed")

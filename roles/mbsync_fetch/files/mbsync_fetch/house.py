@@ -13,8 +13,8 @@ from itertools import islice
 from types import TracebackType
 from typing import Any
 
-from .ledger import FINGERPRINTED, fingerprint
-from .names import encode, quoted
+from .ledger import FINGERPRINTED, MESSAGE_ID, fingerprint, header_fields
+from .names import decode, encode, parse_list, quoted
 from .sequence_set import expand, uid_set
 from .stream import Stream
 
@@ -31,6 +31,7 @@ SIEVE_BATCH = 50
 # The longest line of imaplib is one million bytes; the UIDs of a large folder may be longer.
 imaplib._MAXLINE = 50_000_000  # type: ignore[attr-defined]
 
+_UID = re.compile(rb"UID (\d+)")
 _DATED = re.compile(rb'UID (?P<uid>\d+) INTERNALDATE "(?P<date>[^"]*)"')
 _STATUS = re.compile(rb"\((?P<items>[^()]*)\)\s*$")
 _LISTED = re.compile(rb"\bALL ([0-9:,]+)")
@@ -150,6 +151,14 @@ class House:
             raise HouseError(f"{folder}: is not there though it was made")
         return found
 
+    def folders(self) -> list[str]:
+        """List the folders that can hold messages."""
+        listed = self._do("LIST", "*", self._session.list, '""', '"*"')
+        # A name that comes as a literal is apart from what stood before it.
+        said = (b"\r\n".join(item) if isinstance(item, tuple) else item for item in listed if item)
+        found = (parse_list(line) for line in said)
+        return [decode(one.raw) for one in found if one is not None and "\\noselect" not in one.flags]
+
     def rename(self, old: str, new: str) -> None:
         """Rename a folder; subscriptions follow."""
         if self._selected is not None:
@@ -213,6 +222,15 @@ class House:
             for item in self._uid("FETCH", folder, batch, f"(UID {FINGERPRINTED})"):
                 if isinstance(item, tuple) and (match := _DATED.search(item[0])):
                     found[int(match["uid"])] = fingerprint(item[1], match["date"].decode("ascii"))
+        return found
+
+    def message_ids(self, folder: str, uids: Collection[int]) -> dict[int, bytes]:
+        """Return the Message-ID of each of these messages that is there, b"" where there is none."""
+        found = {}
+        for batch in self._batches(folder, uids, BATCH):
+            for item in self._uid("FETCH", folder, batch, f"(UID {MESSAGE_ID})"):
+                if isinstance(item, tuple) and (match := _UID.search(item[0])):
+                    found[int(match[1])] = header_fields(item[1]).get("message-id", b"")
         return found
 
     def move(self, folder: str, uids: Collection[int], target: str) -> dict[int, int]:

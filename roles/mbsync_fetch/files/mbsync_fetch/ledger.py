@@ -30,6 +30,7 @@ FINGERPRINT_SIZE = 16
 HEADER_FIELDS = ("message-id", "date", "from", "subject")
 FINGERPRINTED = f"INTERNALDATE BODY.PEEK[HEADER.FIELDS ({' '.join(HEADER_FIELDS).upper()})]"
 """What a message is recognised by: the provider gives it without the body, and no copy differs in it."""
+MESSAGE_ID = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS folder (
@@ -57,14 +58,20 @@ def fingerprint(header: bytes, internaldate: str) -> bytes:
     header: the fields HEADER_FIELDS, and any others, as FETCH BODY.PEEK[HEADER.FIELDS (...)] gives them.
     internaldate: as FETCH INTERNALDATE gives it; it counts where there is no Message-ID.
     """
-    fields: dict[str, bytes] = {}
-    for line in re.sub(rb"\r?\n(?=[ \t])", b"", header).splitlines():
-        name, _colon, value = line.partition(b":")
-        fields.setdefault(name.strip().decode("ascii", "replace").lower(), b" ".join(value.split()))
+    fields = header_fields(header)
     values = [fields.get(name, b"") for name in HEADER_FIELDS]
     if not values[0]:
         values.append(_moment(internaldate))
     return hashlib.blake2b(b"\n".join(values), digest_size=FINGERPRINT_SIZE).digest()
+
+
+def header_fields(header: bytes) -> dict[str, bytes]:
+    """Return the first field of each name, in lower case: unfolded, and with single spaces."""
+    fields: dict[str, bytes] = {}
+    for line in re.sub(rb"\r?\n(?=[ \t])", b"", header).splitlines():
+        name, _colon, value = line.partition(b":")
+        fields.setdefault(name.strip().decode("ascii", "replace").lower(), b" ".join(value.split()))
+    return fields
 
 
 def _moment(internaldate: str) -> bytes:

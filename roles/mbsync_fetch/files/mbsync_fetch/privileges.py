@@ -1,12 +1,13 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""As whom an adoption reads and writes: it is started by root, and goes on as the account's user."""
+"""As whom programs read and write that root starts: they go on as the account's user."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import pwd
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,3 +38,12 @@ def become(name: str) -> Path:
     os.setegid(user.pw_gid)
     os.seteuid(user.pw_uid)
     return directory
+
+
+def secret_of(name: str) -> str:
+    """Read the secret from where the service has it (systemd.exec(5), LoadCredential)."""
+    unit = subprocess.run(
+        ["systemctl", "cat", f"mbsync-fetch@{name}.service"], capture_output=True, check=True, text=True
+    ).stdout
+    path = next(line.partition(":")[2] for line in unit.splitlines() if line.startswith("LoadCredential="))
+    return Path(path).read_text("utf-8").strip("\r\n")

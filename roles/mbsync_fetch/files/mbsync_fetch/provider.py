@@ -15,13 +15,13 @@ from .account import Account
 from .answers import MailboxError, ProviderError
 from .connection import Answer, Connection, check, checked
 from .fetched import DATE, date_of, fetched, message_of
-from .ledger import FINGERPRINTED
+from .ledger import FINGERPRINTED, MESSAGE_ID, header_fields
 from .listing import Listing, Presence, Search
 from .names import Mailbox, parse_list, quoted
 from .replies import Value, octets, pairs, whole, words
 from .sequence_set import uid_set
 from .stream import Stream
-from .survey import Asked, Message, Survey, survey
+from .survey import Asked, Message, Survey, batches, survey
 
 __all__ = [
     "Content",
@@ -194,6 +194,19 @@ class Provider:
     def survey(self, uids: Iterable[int]) -> Survey:
         """Ask for the flags, size and fingerprint of messages."""
         return survey(uids, self._survey)
+
+    def message_ids(self, uids: Iterable[int]) -> dict[int, bytes]:
+        """Read the Message-ID of messages, b"" where there is none; those are left out that nothing is said of."""
+        found: dict[int, bytes] = {}
+        for batch in batches(uids):
+            for _ in range(2):
+                rest = [uid for uid in batch if uid not in found]
+                answer = self._ask(f"UID FETCH {uid_set(rest)} (UID {MESSAGE_ID})") if rest else None
+                for uid, items in fetched(answer).items() if answer else ():
+                    header = next((octets(items[name]) for name in items if name.startswith("BODY[")), None)
+                    if header is not None:
+                        found[uid] = header_fields(header).get("message-id", b"")
+        return found
 
     def content(self, uid: int) -> Content | None:
         """Read a message; None if the provider says nothing of it."""

@@ -34,8 +34,23 @@ class Whereabouts:
         others = elsewhere([self.held(records[alias]) for alias in sorted(aliases)], marks)
         return places_of(uids, held, others, refused, record.next_uid)
 
+    def location(self, record: FolderRecord, uid: int) -> tuple[str, int] | None:
+        """Return the folder and the UID in the house of a message that is here or elsewhere."""
+        held = self.held(record)
+        if held.here(uid):
+            return record.house, held.pairs[uid]
+        records = {other.alias: other for other in self.session.ledger.folders()}
+        mark = held.marks[uid]
+        for alias, there in self.session.ledger.places({mark}).get(mark, ()):
+            other = self.held(records[alias])
+            if alias != record.alias and other.here(there):
+                return records[alias].house, other.pairs[there]
+        return None
+
     def held(self, record: FolderRecord) -> Held:
         """Return what is recorded of a mailbox, and what its folder has of that."""
+        if not record.alias:
+            return Held({}, {}, {}, frozenset(), self.session.holds_copies(record))  # it was never fetched
         if record.alias not in self._held:
             self._held[record.alias] = self._look(record)
         return self._held[record.alias]
