@@ -10,12 +10,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
+from typing import Any
 
+from ansible_collections.ilnmors.mail.tests.behaviour.provider_side import quoted as written
 from ansible_collections.ilnmors.mail.tests.behaviour.provider_snapshot import (
     Mailbox,
     Message,
     Snapshot,
     differences,
+    quoted,
     shown,
 )
 
@@ -125,6 +128,32 @@ class Model:
     def provider_problems(self, found: Snapshot) -> list[str]:
         """Return what differs at the provider from what the test itself did there."""
         return [self.named(line) for line in differences(self.provider, found)]
+
+    def books_problems(self, status: Mapping[str, Any]) -> list[str]:
+        """Return what is wrong with the books that a whole fetch has kept (status.json)."""
+        lines = []
+        books = {written(folder["name"]).decode(): folder["books"] for folder in status["folders"]}
+        for mailbox, folder in self.lands.items():
+            held, kept = self.provider[mailbox].messages, books[quoted(mailbox)]
+            places = kept["places"]
+            certain = sum(
+                self.landed.get(one.digest, ("", 0))[0] == folder and self.single(one)
+                for one in held.values()
+            )
+            if (
+                kept["unplaced"]
+                or not kept["messages"] == len(held) == places["here"] + places["deleted"]
+                or not certain <= places["here"] <= len(self.house.get(folder, {}))
+            ):
+                lines.append(
+                    f"{mailbox!r}: of {len(held)} messages {certain} must be here; the books: {kept}"
+                )
+        return lines
+
+    def single(self, message: Message) -> bool:
+        """Tell whether the provider has a message once alone in the mailboxes that are fetched."""
+        held = (one for mailbox in self.lands for one in self.provider[mailbox].messages.values())
+        return sum(one.digest == message.digest for one in held) == 1
 
     def fetched(self, found: Snapshot, *, may_renumber: bool = False) -> list[str]:
         """Compare the house after a whole fetch, and take what it brought for granted from now on.

@@ -55,7 +55,7 @@ def verify(request: pytest.FixtureRequest, mail: Host) -> Verify:
 @pytest.fixture
 def mailbox(provider: Host, house: House, mail: Host, verify: Verify) -> Iterator[str]:
     """Return a mailbox at the provider, which is for one test alone."""
-    assert verify
+    del verify  # which skips where there is no such account
     mail.run(f"rm -f {STATUS}")
     name = f"장부 {secrets.token_hex(4)}"
     at_provider.create(provider, MOODY, name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import imaplib
+import json
 import os
 import random
 import re
@@ -169,7 +170,10 @@ class Rounds:
         # Where Dovecot cannot write which UIDs the files of a Maildir have, they get others.
         found = snapshot(self.house.client, fetched_content)
         lines = self.model.fetched(found, may_renumber=how == "fill_disk")
-        return lines + self.model.provider_problems(snapshot(self.provider.client))
+        lines += self.model.provider_problems(snapshot(self.provider.client))
+        return lines + self.model.books_problems(
+            json.loads(self.mail.check_output(f"cat {STATE}/status.json"))
+        )
 
     def some(self, weights: dict[str, int], count: int) -> list[str]:
         return self.chance.choices(list(weights), list(weights.values()), k=count)
