@@ -23,14 +23,6 @@ from ansible_collections.ilnmors.mail.tests.behaviour.provider_snapshot import (
 )
 
 TAKEN_OVER = frozenset({"\\Seen", "\\Flagged", "\\Answered", "\\Draft"})
-OF_ITS_JOURNEY = re.compile(rb"^X-TUID: [^\r\n]*\r\n", re.MULTILINE)
-"""The header by which mbsync finds a message again that it was about to store (sync.c)."""
-
-
-def fetched_content(message: bytes) -> bytes:
-    """Return a message of the house as the provider has it."""
-    header, end, body = message.partition(b"\r\n\r\n")
-    return OF_ITS_JOURNEY.sub(b"", header + end) + body
 
 
 @dataclass

@@ -27,7 +27,6 @@ from ansible_collections.ilnmors.mail.tests.behaviour.fetch_model import (
     NEWEST,
     OLDEST,
     Model,
-    fetched_content,
     letter,
     some_flags,
 )
@@ -168,7 +167,7 @@ class Rounds:
         (how,) = self.some(FETCHES, 1)
         getattr(self, how)()
         # Where Dovecot cannot write which UIDs the files of a Maildir have, they get others.
-        found = snapshot(self.house.client, fetched_content)
+        found = snapshot(self.house.client)
         lines = self.model.fetched(found, may_renumber=how == "fill_disk")
         lines += self.model.provider_problems(snapshot(self.provider.client))
         return lines + self.model.books_problems(

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mbsync_fetch import fetch, run
+from mbsync_fetch import fetch
 from mbsync_fetch.account import Account
+from mbsync_fetch.all_mailboxes import Run
 from mbsync_fetch.doors import Refusal
 from mbsync_fetch.far_door import FarDoor, Shown, shown_flags
 from mbsync_fetch.house import Filtered, FolderStatus, HouseRefusedError
@@ -82,6 +83,8 @@ class FakeProvider:
     passed_over: set[int] = field(default_factory=set)
     stream: Any = None
     open: str = ""
+    connections: int = 1
+    received: int = 0
 
     def mailboxes(self, _pattern: str = "*") -> list[Mailbox]:
         return [Mailbox(raw, "/", frozenset({self.special.get(raw, "\\x")})) for raw in self.boxes]
@@ -112,6 +115,10 @@ class FakeProvider:
 
     def message_ids(self, uids: Iterable[int]) -> dict[int, bytes]:
         return {uid: self.boxes[self.open].messages[uid].encode() for uid in uids}
+
+    def reconnect(self) -> bool:
+        self.connections += 1
+        return self.connections < 6
 
     def content(self, uid: int) -> Content:
         box = self.boxes[self.open]
@@ -248,7 +255,7 @@ class World:
             raise
         return Outcome(doors[0].error is None, "", *doors)
 
-    def fetch(self, *, quick: bool = False) -> run.Run:
+    def fetch(self, *, quick: bool = False) -> Run:
         self.pulled.clear()
         with Ledger(self.directory / "ledger.sqlite") as ledger:
             provider: Any = self.provider
@@ -257,10 +264,10 @@ class World:
             one: Any = fetch.Fetch(session, self.budget, self.refused)
             one.pulling.mbsync = self.mbsync
             self.last = one
-            now = run.Run(one)
+            now = Run(one, {report.name: report for report in self.kept.folders})
             quick = quick and now.inbox()
             if not quick:
-                now.all({report.name: report.books for report in self.kept.folders})
+                now.all()
         self.kept = self.kept.succeeded(0, one.reports, whole=not quick, not_fetched=now.not_fetched)
         return now
 

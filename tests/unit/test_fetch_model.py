@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.ilnmors.mail.tests.behaviour.fetch_model import KINDS, Model, fetched_content, letter
+from ansible_collections.ilnmors.mail.tests.behaviour.fetch_model import KINDS, Model, letter
 from ansible_collections.ilnmors.mail.tests.behaviour.provider_snapshot import (
     Mailbox,
     Message,
@@ -219,11 +219,6 @@ def test_the_provider_has_what_the_test_did_there(model: Model) -> None:
         "'Sent': uidnext was 5, is 1",
     ]
     assert model.provider_problems(model.provider) == []
-
-
-def test_a_fetched_message_is_known_again() -> None:
-    assert fetched_content(b"A: b\r\nX-TUID: 1234\r\n\r\nX-TUID: kept\r\n") == b"A: b\r\n\r\nX-TUID: kept\r\n"
-    assert fetched_content(b"A: b\r\nX-TUID: 1234\r\n") == b"A: b\r\n"
 
 
 @pytest.mark.parametrize("kind", KINDS)

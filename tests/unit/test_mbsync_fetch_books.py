@@ -22,10 +22,11 @@ from ansible_collections.ilnmors.mail.tests.unit.fetch_world import (
     fp,
 )
 from mbsync_fetch import arrivals
+from mbsync_fetch.all_mailboxes import FailedError
 from mbsync_fetch.books import PLACES, Books, Held, Place, count, elsewhere, places_of
 from mbsync_fetch.house import Filtered
 from mbsync_fetch.ledger import Ledger, Reason
-from mbsync_fetch.provider import Listing, ProviderError
+from mbsync_fetch.provider import Listing
 from mbsync_fetch.sync_state import SyncState
 
 # --- from what is known
@@ -252,7 +253,7 @@ def test_a_list_that_is_not_whole_is_no_account(world: World, monkeypatch: pytes
         "uids",
         lambda self, first=1: Listing((4,), whole=False, lacking=3) if first == 1 else uids(self, first),
     )
-    with pytest.raises(ProviderError, match="INBOX: 3 of 4 messages are not listed"):
+    with pytest.raises(FailedError, match="INBOX: 3 of 4 messages are not listed"):
         world.fetch()
     assert world.inside() == {"Google/INBOX": ["a", "b", "c", "e"], "Google/Work": ["d"]}
 

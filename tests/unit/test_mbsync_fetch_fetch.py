@@ -23,10 +23,9 @@ from ansible_collections.ilnmors.mail.tests.unit.fetch_world import (
     boxes,
 )
 from mbsync_fetch import arrivals, sequence_set
-from mbsync_fetch.house import HouseRefusedError
+from mbsync_fetch.all_mailboxes import FailedError
 from mbsync_fetch.ledger import Ledger
 from mbsync_fetch.mirror import Mirror
-from mbsync_fetch.provider import ProviderError
 from mbsync_fetch.report import Refused
 from mbsync_fetch.survey import Survey
 from mbsync_fetch.sync_state import SyncState
@@ -205,9 +204,10 @@ def test_a_refused_message_holds_up_no_other(world: World) -> None:
 
 def test_a_message_that_ends_the_connection_is_asked_for_last(world: World) -> None:
     world.provider.cut = {2}
-    with pytest.raises(ProviderError, match="INBOX: cut"):
+    with pytest.raises(FailedError, match="INBOX: cut"):
         world.fetch()
-    assert world.inside() == {"Google/INBOX": ["a"]}
+    # The other mailboxes do not wait for it.
+    assert world.inside() == {"Google/INBOX": ["a"], "Google/Work": ["d"]}
     world.fetch()
     assert world.inside() == {"Google/INBOX": ["a", "c"], "Google/Work": ["d"]}
     world.provider.cut.clear()
@@ -266,8 +266,10 @@ def test_where_the_house_takes_nothing_it_is_the_house_that_fails(world: World) 
     for text in "defgh":
         world.provider.boxes["INBOX"].add(text)
     world.house.refused = set("abcdefgh")
-    with pytest.raises(HouseRefusedError, match="not that"):
+    with pytest.raises(FailedError, match="not that") as caught:
         world.fetch()
+    assert caught.value.kind == "house unavailable"
+    assert world.inside() == {}
 
 
 def test_keywords_cross(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -643,7 +645,10 @@ def test_mirroring_waits_where_a_mailbox_was_renumbered_meanwhile(world: World) 
         world.last.session.ledger = ledger
         box = world.provider.boxes["INBOX"]
         box.uidvalidity, box.messages = 7, {uid + 2: text for uid, text in box.messages.items()}
-        Mirror(world.last.session, ledger.folders()).follow()
+        mirror = Mirror(world.last.session)
+        for record in ledger.folders():
+            mirror.look(record)
+        mirror.follow()
     assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
 
 

@@ -33,13 +33,20 @@ class Layout:
         self.house = session.house
         self.unmatched: list[str] = []
         self.not_fetched: list[NotFetched] = []
-        self.failed: list[ProviderError] = []
+        self.failed: dict[str, ProviderError] = {}
 
     def update(self) -> list[FolderRecord]:
         """Return what is fetched, after following what has appeared, disappeared or got another name."""
         known = self.ledger.folders()
         settled = {record.raw: record.house for record in known if _lies_there(record, self.session.account)}
-        mailboxes = self._listed(known, settled)
+        try:
+            mailboxes = self._listed(known, settled)
+        except ProviderError as error:
+            if error.kind != "error" or not known:
+                raise
+            # Those that were listed before are fetched all the same.
+            self.failed["LIST"] = ProviderError("error", f"the mailboxes cannot be listed: {error}")
+            return [record for record in known if not record.gone]
         planned = plan(self.session.account, mailboxes, settled)
         self.unmatched = planned.unmatched
         self.not_fetched = left_out(
@@ -130,7 +137,8 @@ class Layout:
             except ProviderError as error:
                 if error.kind != "error":
                     raise
-                self.failed.append(ProviderError("error", f"{decode(folder.raw)}: {error}"))
+                name = decode(folder.raw)
+                self.failed[name] = ProviderError("error", f"{name}: {error}")
                 postponed.add(folder.raw)
                 continue
             if alias is not None:

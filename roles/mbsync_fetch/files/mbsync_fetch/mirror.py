@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from .ledger import FolderRecord
 from .names import decode
-from .provider import ProviderError
 from .session import Session, say
 from .sync_state import UNKNOWN, SyncState, interrupted
 
@@ -19,14 +18,20 @@ AT_ONCE, SHARE = 10, 0.5
 
 
 class Mirror:
-    """The mailboxes of an account whose deletions are followed, as they are now: before what is new is fetched.
+    """The mailboxes of an account whose deletions are followed.
 
-    What leaves one later may have moved to another that was looked at before.
+    gone: what mailboxes had lost (by alias, with their UIDVALIDITY) before what is new was fetched. What leaves one
+    later may have moved to another that was looked at before.
     """
 
-    def __init__(self, session: Session, records: Iterable[FolderRecord]) -> None:
+    def __init__(self, session: Session) -> None:
         self.session = session
-        self.gone = {record.alias: gone for record in records if (gone := self._gone(record))}
+        self.gone: dict[str, tuple[int, set[int]]] = {}
+
+    def look(self, record: FolderRecord) -> None:
+        """Look at what a mailbox has lost."""
+        if gone := self._gone(record):
+            self.gone[record.alias] = gone
 
     def follow(self) -> None:
         """Delete in the house what the owner has deleted at the provider, where it still is where it landed."""
@@ -38,16 +43,9 @@ class Mirror:
         taken = self.session.ledger.taken(record.alias)
         if not taken:
             return None
-        try:
-            far = self.session.provider.examine(record.raw)
-            here = self.session.provider.uids()
-            there = (
-                frozenset(here.uids) if taken.keys() <= set(here.uids) else self.session.provider.settled()
-            )
-        except ProviderError as error:
-            if error.kind != "error":
-                raise
-            return None  # the fetch of it fails as well, and says so
+        far = self.session.provider.examine(record.raw)
+        here = frozenset(self.session.provider.uids().uids)
+        there = here if taken.keys() <= here else self.session.provider.settled()
         # Numbers of another UIDVALIDITY are those of other messages.
         if there is None or far.uidvalidity != record.uidvalidity:
             return None

@@ -61,6 +61,7 @@ class Report:
     provider, in_house: the messages on each side. missing: those at the provider that have yet to be fetched; not
     what was deleted or moved in the house. gone: whether the provider no longer has it.
     books: where each message is, from when something had last changed as a whole fetch looked.
+    problem: why it could not be fetched the last time, empty if it could.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Report:
     refused: tuple[Refused, ...] = ()
     gone: bool = False
     books: Books | None = None
+    problem: str = ""
 
     @classmethod
     def load(cls, values: Mapping[str, Any]) -> Report:

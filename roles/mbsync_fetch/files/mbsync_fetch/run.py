@@ -18,104 +18,26 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from .account import Account
-from .bookkeeper import Bookkeeper
-from .books import Books
+from .all_mailboxes import FailedError, Run
+from .faults import unforeseen
 from .fetch import Fetch
 from .host import ElsewhereError, claim
 from .house import House, HouseError
-from .layout import Layout
 from .ledger import Ledger
 from .metrics import metrics
-from .mirror import Mirror
 from .names import decode
 from .owner_message import owner_message
-from .provider import MailboxError, MailboxStatus, Provider, ProviderError, askable
+from .provider import Provider, ProviderError
 from .pulling import HouseFullError
-from .report import NotFetched, Refused
+from .report import Refused
 from .session import Session, say
 from .status import Kind, Status, write_file
 from .sync_state import SyncStateError
 
 ACCOUNTS = Path("/etc/mbsync-fetch/accounts")
-
-
-class Run:
-    """A fetch of all mailboxes of an account, or of its INBOX."""
-
-    def __init__(self, fetch: Fetch) -> None:
-        self.fetch = fetch
-        self.session = fetch.session
-        self.unmatched: list[str] = []
-        self.not_fetched: list[NotFetched] = []
-
-    def inbox(self) -> bool:
-        """Fetch INBOX; False if it takes a fetch of all mailboxes first."""
-        records = [
-            record for record in self.session.ledger.folders() if record.role == "inbox" and not record.gone
-        ]
-        if not records:
-            return False
-        far = self.session.provider.status(records[0].raw)
-        if far.uidvalidity != records[0].uidvalidity:
-            return False
-        if self.session.account.mirror and Mirror(self.session, records).gone:
-            return False  # it may have moved to another mailbox
-        self.fetch.mailbox(records[0], far, again=False)
-        return True
-
-    def all(self, books: Mapping[str, Books | None]) -> None:
-        """Fetch each mailbox that is planned; one that cannot be fetched holds up no other.
-
-        books: the last ones, by the names of the mailboxes.
-        """
-        layout = Layout(self.session)
-        records = layout.update()
-        self.unmatched, self.not_fetched = layout.unmatched, layout.not_fetched
-        mirror = Mirror(self.session, records if self.session.account.mirror else ())
-        failed = layout.failed
-        seen: dict[str, MailboxStatus] = {}
-        for record in records:
-            try:
-                far = self.session.provider.status(record.raw)
-                # As it is now: it may have been gone on with after it was numbered anew.
-                self.fetch.mailbox(self.session.ledger.folder(record.alias), far)
-                seen[record.alias] = far
-            except ProviderError as error:
-                if error.kind != "error":
-                    raise
-                say(f"{decode(record.raw)}: {error}")
-                if isinstance(error, MailboxError) and error.fate == "closed":
-                    self.not_fetched.append(
-                        NotFetched(decode(record.raw), "refused", str(error))
-                        if askable(record.raw)
-                        else NotFetched(decode(record.raw), "unaskable")
-                    )
-                    continue
-                failed.append(ProviderError("error", f"{decode(record.raw)}: {error}"))
-        if not failed:
-            mirror.follow()
-        failed += Bookkeeper(self.fetch, books).balance(seen)
-        self.fetch.reports += layout.gone()
-        if failed:
-            raise failed[0]
-
-    def shortage(self) -> tuple[Kind, str] | None:
-        """Say what kept the fetch from being complete, if anything did."""
-        if self.fetch.pulling.house_full:
-            return "house full", "the owner's quota has no room for the rest"
-        if self.fetch.pulling.over_budget:
-            return "budget", "the provider's limit for a day is near; the rest is fetched tomorrow"
-        return None
-
-    def kept(self, status: Status) -> Status:
-        """Return the status with what this run has seen, whether it succeeded or not."""
-        now = time.time()
-        status = status.counted(now, self.session.provider.received).reported(self.fetch.reports)
-        for text in self.session.notes:
-            status = status.noted(now, text)
-        return status
 
 
 # EX_TEMPFAIL (sysexits.h) is no failure of the unit: the next attempt is made by itself.
@@ -144,16 +66,16 @@ def attempt(account: Account, secret: str, directory: Path, status: Status, *, q
                 say(ledger.damaged)
             budget = status.budget_left(time.time(), account.daily_megabytes)
             session = Session(account, provider, house, ledger, directory)
-            run = Run(Fetch(session, budget, _refused_before(status, ledger)))
+            before = {report.name: report for report in status.folders}
+            run = Run(Fetch(session, budget, _refused_before(status, ledger)), before)
             if not (quick and run.inbox()):
                 quick = False
-                run.all({report.name: report.books for report in status.folders})
-    except ProviderError as error:
-        failure: tuple[Kind, str] | None = (error.kind, str(error))
-    except tuple(FAILURES) as error:
-        failure = next((kind, str(error)) for known, kind in FAILURES.items() if isinstance(error, known))
+                run.all()
+    except Exception as error:
+        failure: Failure | None = _failure(error, secret)
     else:
-        failure = run.shortage()
+        shortage = run.shortage()
+        failure = Failure(*shortage) if shortage else None
     if run is not None:
         status = run.kept(status)
         if failure is None:
@@ -164,8 +86,29 @@ def attempt(account: Account, secret: str, directory: Path, status: Status, *, q
                 unmatched=run.unmatched,
                 not_fetched=run.not_fetched,
             )
-    kind, reason = failure or ("error", "nothing was done")
-    return status.failed(time.time(), kind, reason, secret, token=account.mechanism == "xoauth2")
+    kind, reason, wait, partly = failure or Failure("error", "nothing was done")
+    token = account.mechanism == "xoauth2"
+    return status.failed(time.time(), kind, reason, secret, token=token, wait=wait, partly=partly)
+
+
+class Failure(NamedTuple):
+    """Why an attempt failed, how many seconds the provider says to wait, and whether some mailboxes were fetched."""
+
+    kind: Kind
+    reason: str
+    wait: float = 0.0
+    partly: bool = False
+
+
+def _failure(error: Exception, secret: str) -> Failure:
+    if isinstance(error, ProviderError):
+        return Failure(error.kind, str(error), wait=error.wait)
+    if isinstance(error, FailedError):
+        return Failure(error.kind, str(error), partly=error.partly)
+    for known, kind in FAILURES.items():
+        if isinstance(error, known):
+            return Failure(kind, str(error))
+    return Failure("error", unforeseen(error, secret))
 
 
 def _refused_before(status: Status, ledger: Ledger) -> dict[str, tuple[Refused, ...]]:
@@ -206,6 +149,24 @@ def main(name: str) -> int:
     except ElsewhereError as error:
         print(error, file=sys.stderr)
         return 78  # EX_CONFIG
+    with locked(directory) as alone:
+        if not alone:
+            say("another fetch of this account is running")
+            return 1
+        try:
+            return fetch(name, directory, runtime)
+        except Exception as error:
+            # Not even an attempt could be made; the status says so all the same.
+            status = Status.read(directory / "status.json")
+            status = status.failed(time.time(), "error", _failure(error, "").reason, "")
+            with contextlib.suppress(OSError):
+                status.write(directory / "status.json")
+    print(status.describe(), file=sys.stderr)
+    return EXIT[status.state]
+
+
+def fetch(name: str, directory: Path, runtime: Path) -> int:
+    """Fetch an account, which nothing else does; return the exit status."""
     account = Account.read(ACCOUNTS / f"{name}.json")
     kind = "token" if account.mechanism == "xoauth2" else "password"
     secret = (Path(os.environ["CREDENTIALS_DIRECTORY"]) / kind).read_text("utf-8").strip("\r\n")
@@ -215,22 +176,18 @@ def main(name: str) -> int:
     if (hold := ACCOUNTS / f"{name}.hold").exists():
         say(f"nothing is fetched while {hold} exists")
         return 0
-    with locked(directory) as alone:
-        if not alone:
-            say("another fetch of this account is running")
-            return 1
-        status = Status.read(directory / "status.json")
-        publish(account, runtime, status)
-        # Where there is news, the provider can be reached again.
-        wait = status.may_try(time.time(), secret, asked=not by_timer(runtime / "timer"))
-        if wait:
-            say(f"no attempt now: {wait}")
-        else:
-            status = attempt(account, secret, directory, status, quick=quick)
-        if status.tell_owner:
-            status = tell_owner(account, status)
-        status.write(directory / "status.json")
-        publish(account, runtime, status)
+    status = Status.read(directory / "status.json")
+    publish(account, runtime, status)
+    # Where there is news, the provider can be reached again.
+    wait = status.may_try(time.time(), secret, asked=not by_timer(runtime / "timer"))
+    if wait:
+        say(f"no attempt now: {wait}")
+    else:
+        status = attempt(account, secret, directory, status, quick=quick)
+    if status.tell_owner:
+        status = tell_owner(account, status)
+    status.write(directory / "status.json")
+    publish(account, runtime, status)
     if wait or status.state == "ok":
         return 0
     print(status.describe(), file=sys.stderr)

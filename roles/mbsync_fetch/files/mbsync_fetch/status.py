@@ -30,6 +30,8 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 FIRST_DELAY, LAST_DELAY = MINUTE, HOUR
 """Seconds to the next attempt after a first failure, doubled with each, up to the last."""
+PART_DELAY = 5 * MINUTE
+"""Seconds to the next attempt, at most, where only some mailboxes failed: the others do not wait for them."""
 REFUSED_DELAYS = (15 * MINUTE, HOUR)
 """Seconds to the next attempt after each refused login. After one more there is none: providers lock accounts."""
 LIMIT_DELAYS = (HOUR, 4 * HOUR)
@@ -217,12 +219,15 @@ class Status:
         credential: str,
         *,
         token: bool = False,
+        wait: float = 0.0,
+        partly: bool = False,
         jitter: Callable[[], float] = _jitter,
     ) -> Status:
         """Return the status after one more failure.
 
         reason: one line without a secret. token: whether the credential is an access token; as that is a new one every
-        hour, it does not start the counting of refusals anew. jitter: returns a number from 0 to 1.
+        hour, it does not start the counting of refusals anew. wait: how many seconds the provider says to wait, 0 if it
+        does not say. partly: whether some mailboxes were fetched. jitter: returns a number from 0 to 1.
         """
         after = replace(
             self,
@@ -236,7 +241,12 @@ class Status:
             after = after._refused(credential, token)
         if after.state == "stopped":
             return replace(after, next_try=0.0)
-        return replace(after, next_try=now + after._delay(kind, now) * (1 + JITTER * jitter()))
+        delay = after._delay(kind, now)
+        if wait and kind != "refused":
+            delay = max(wait, FIRST_DELAY)
+        elif partly:
+            delay = min(delay, PART_DELAY)
+        return replace(after, next_try=now + delay * (1 + JITTER * jitter()))
 
     def _refused(self, credential: str, token: bool) -> Status:
         again = self.refusals > 0 and (token or knows(self.credential, credential))
