@@ -93,8 +93,9 @@ behaviour: venv ## run the behaviour tests against the running lab
 	pytest tests/behaviour --ansible-inventory inventories/lab
 
 .PHONY: soak
-soak: venv ## run a thousand randomized rounds of fetches against the running lab (about half an hour)
-	FETCH_ROUNDS=1000 pytest --capture=no tests/behaviour/test_fetch_rounds.py --ansible-inventory inventories/lab
+soak: venv ## run a thousand randomized rounds of fetches, and interrupt runs everywhere (about 40 minutes, on the lab)
+	FETCH_ROUNDS=1000 INTERRUPTIONS=1000 pytest --capture=no tests/behaviour/test_fetch_rounds.py \
+	  tests/behaviour/test_interruption.py --ansible-inventory inventories/lab
 
 # The whole house on Debian 12 and its move to 13; on Debian 13; with a directory.
 SCENARIOS := upgrade default ldap

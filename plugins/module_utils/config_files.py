@@ -63,6 +63,11 @@ class Plan:
         return [*self.files.values(), *self.removed.values()]
 
     @property
+    def paths(self) -> list[Path]:
+        """All that is made, changed or removed."""
+        return [*self.directories, *self.files, *self.removed]
+
+    @property
     def diff(self) -> list[dict[str, str]]:
         """What Ansible shows in diff mode."""
         return [entry for change in (*self.directories.values(), *self.file_changes) for entry in change.diff]

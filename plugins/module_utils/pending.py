@@ -69,6 +69,8 @@ def noted() -> dict[str, int]:
         return {path.name: path.stat().st_mtime_ns for path in DIRECTORY.iterdir()}
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise PendingError(f"{DIRECTORY} cannot be read: {error.strerror}") from error
 
 
 def forget(names: Iterable[str], seen: Notes) -> None:

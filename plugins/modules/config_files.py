@@ -121,6 +121,14 @@ options:
       - Meant for C(postconf), which only warns of a parameter that it does not know.
     type: bool
     default: false
+  pending:
+    description:
+      - What makes the host take the files, each a name that M(ilnmors.mail.units) knows (V(reload-nginx.service)), with
+        the patterns of the paths that it is for. An empty list is for all paths.
+      - It is noted on the host before the first change, and stays noted until it is done. A run that is interrupted in
+        between leaves it to the next one.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -135,7 +143,8 @@ EXAMPLES = r"""
       - [postconf, -c, '%s/etc/postfix']
       - [postmap, -c, '%s/etc/postfix', -q, x, 'inline:{x=y}']
     validate_strict: true
-  notify: Reload Postfix
+    pending:
+      reload-postfix.service: []
 
 - name: Configure the web server
   ilnmors.mail.config_files:
@@ -150,7 +159,8 @@ EXAMPLES = r"""
           http { access_log off; include %s/etc/nginx/sites-available/*.conf; }
     validate:
       - [nginx, -t, -q, -c, '%s/check/nginx.conf']
-  notify: Reload nginx
+    pending:
+      reload-nginx.service: []
 
 - name: Configure one fetch for each provider, and drop those no longer listed
   ilnmors.mail.config_files:
@@ -222,6 +232,12 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import (
     hide_contents,
     read_file_set,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils.pending import (
+    PendingError,
+    choose,
+    note,
+    read_names,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils.staged_check import check_staged, missing_checkers
 
 ATTRIBUTES: dict[str, dict[str, Any]] = {
@@ -258,6 +274,7 @@ def main() -> None:
             "absent": {"type": "list", "elements": "str", "default": []},
             "validate": {"type": "list", "elements": "list", "default": []},
             "validate_strict": {"type": "bool", "default": False},
+            "pending": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
@@ -266,13 +283,14 @@ def main() -> None:
     invocation = {"module_args": hide_contents(module.params)}
     try:
         result = run(module)
-    except ConfigFilesError as error:
+    except (ConfigFilesError, PendingError) as error:
         module.fail_json(msg=str(error), invocation=invocation)
     module.exit_json(**result, invocation=invocation)
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
     file_set = read_file_set(module.params)
+    read_names(module.params["pending"])
     plan = plan_changes(file_set)
     if not module.check_mode:
         check_preconditions(file_set, plan)
@@ -282,6 +300,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         # /run is memory: staged secrets never reach a disk.
         check_staged(file_set, Path("/run" if os.access("/run", os.W_OK) else module.tmpdir))
     if not module.check_mode:
+        note(choose(module.params["pending"], plan.paths))
         put_in_place(file_set, plan)
     result = {
         "changed": plan.changed,

@@ -109,6 +109,13 @@ options:
       PBKDF2-HMAC-SHA512.
     type: int
     default: 210000
+  pending:
+    description:
+      - Names of what makes Dovecot take the file, such as V(forget-logins), which M(ilnmors.mail.units) then does. They
+        are noted on the host before the file is changed.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - ansible.builtin.files
 notes:
@@ -198,6 +205,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_passwd import
     read_file,
     replace_file,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils.pending import PendingError, note, read_names
 
 COSTS = {
     "argon2_memory": 19456,
@@ -233,7 +241,7 @@ class Progress:
 def write_accounts(module: AnsibleModule) -> dict[str, Any]:
     """Bring the file to the wanted state, and return the module's result."""
     params = module.params
-    path = params["path"]
+    path, notes = params["path"], read_names(params["pending"])
     scheme = make_scheme(params["scheme"], params)
     accounts = read_accounts(params["accounts"], scheme)
     current = read_file(path)
@@ -256,6 +264,7 @@ def write_accounts(module: AnsibleModule) -> dict[str, Any]:
         replace_file(path, text, prepare)
 
     if plan.changed and not module.check_mode:
+        note(notes)
         save(plan.render(progress, save))
 
     result: dict[str, Any] = {"changed": plan.changed or attributes_changed, "changes": plan.by_reason()}
@@ -288,6 +297,7 @@ def main() -> None:
                 "default": "ARGON2ID",
             },
             **{name: {"type": "int", "default": default} for name, default in COSTS.items()},
+            "pending": {"type": "list", "elements": "str", "default": []},
         },
         add_file_common_args=True,
         supports_check_mode=True,
@@ -301,7 +311,7 @@ def main() -> None:
     }
     try:
         result = write_accounts(module)
-    except (PasswdFileError, SchemeError) as error:
+    except (PasswdFileError, PendingError, SchemeError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

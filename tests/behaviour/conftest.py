@@ -195,11 +195,19 @@ def site(
         pytest.skip("runs the site playbook with other variables: only against the lab")
     path = request.config.getoption("--ansible-inventory")
 
-    def run(variables: dict[str, Any], *options: str, hosts: str = "", roles: Sequence[str] = ()) -> Run:
+    def run(
+        variables: dict[str, Any],
+        *options: str,
+        hosts: str = "",
+        roles: Sequence[str] = (),
+        killed_after: str = "",
+    ) -> Run:
         playbook = ROLES if roles else SITE
         extra = {"some_hosts": hosts, "some_roles": roles} if roles else {}
         folder = tmp_path_factory.mktemp("site")
-        return run_site(path, variables | extra, folder, *options, playbook=playbook)
+        return run_site(
+            path, variables | extra, folder, *options, playbook=playbook, killed_after=killed_after
+        )
 
     return run
 
@@ -208,8 +216,8 @@ def site(
 def role(site: Site) -> Role:
     """Return what runs the webmail's role with other variables."""
 
-    def run(**variables: object) -> Run:
-        return site(variables, hosts="webmail", roles=["snappymail"])
+    def run(*options: str, **variables: object) -> Run:
+        return site(variables, *options, hosts="webmail", roles=["snappymail"])
 
     return run
 

@@ -24,18 +24,32 @@ class Run:
     changed: dict[str, int]
 
 
-# Takes variables, and options of ansible-playbook. For some roles alone also `hosts`, a group, and `roles`.
+# Takes variables, and options of ansible-playbook. For some roles alone also `hosts`, a group, and `roles`; and
+# `killed_after`, a task.
 Site = Callable[..., Run]
 
 
 def run_site(
-    inventory: str | None, variables: dict[str, Any], folder: Path, *options: str, playbook: Path = SITE
+    inventory: str | None,
+    variables: dict[str, Any],
+    folder: Path,
+    *options: str,
+    playbook: Path = SITE,
+    killed_after: str = "",
 ) -> Run:
-    """Run a playbook. inventory: a path, or None for the default one; folder: for the file of variables."""
+    """Run a playbook. inventory: a path, or None for the default one; folder: for the file of variables.
+
+    killed_after: name of a task after whose end the run is killed.
+    """
     file = folder / "variables.json"
     file.write_text(json.dumps(variables))
     command = ("ansible-playbook", str(playbook), "--extra-vars", f"@{file}", *options)
-    done = run_ansible(*command, inventory=inventory, timeout=300)
+    killed = {
+        "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).with_name("callback")),
+        "ANSIBLE_CALLBACKS_ENABLED": "kill_after",
+        "KILL_AFTER": killed_after,
+    }
+    done = run_ansible(*command, inventory=inventory, timeout=300, **(killed if killed_after else {}))
     recap = re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+)", done.stdout, re.MULTILINE)
     output = " ".join(f"{done.stdout} {done.stderr}".split())
     return Run(done.returncode, output, {name: int(count) for name, count in recap})

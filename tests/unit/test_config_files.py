@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.ilnmors.mail.plugins.module_utils import file_transaction, staged_check
+from ansible_collections.ilnmors.mail.plugins.module_utils import file_transaction, pending, staged_check
 from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import (
     Attributes,
     ConfigFilesError,
@@ -489,3 +489,55 @@ def test_the_diff_shows_contents_and_attributes(monkeypatch: pytest.MonkeyPatch,
         },
     ]
     assert "diff" not in run(monkeypatch, [entry(path, "a = 2\n")], check=True)
+
+
+# --- what applies the files
+
+
+@pytest.fixture
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(pending, "DIRECTORY", tmp_path / "pending")
+    return tmp_path / "pending"
+
+
+def test_what_applies_the_files_is_noted_when_they_change(
+    monkeypatch: pytest.MonkeyPatch, etc: Path, notes: Path
+) -> None:
+    actions = {"reload-a.service": [], "restart-a.service": [f"{etc}/b"], "never": ["/elsewhere/*"]}
+    files = [entry(etc / "a"), entry(etc / "b")]
+    run(monkeypatch, files, check=True, pending=actions)
+    assert not notes.exists()
+    run(monkeypatch, files, pending=actions)
+    assert names(notes) == ["reload-a.service", "restart-a.service"]
+    for note in notes.iterdir():
+        note.unlink()
+    run(monkeypatch, files, pending=actions)
+    assert names(notes) == []
+    run(monkeypatch, [entry(etc / "a", "a = 2\n"), entry(etc / "b")], pending=actions)
+    assert names(notes) == ["reload-a.service"]
+    run(monkeypatch, [entry(etc / "a", "a = 2\n")], absent=[f"{etc}/*"], pending=actions)
+    assert names(notes) == ["reload-a.service", "restart-a.service"]
+
+
+def test_it_is_noted_before_the_first_change(monkeypatch: pytest.MonkeyPatch, etc: Path, notes: Path) -> None:
+    found: list[list[str]] = []
+    monkeypatch.setattr(module, "put_in_place", lambda *_: found.append(names(notes)))
+    run(monkeypatch, [entry(etc / "a")], pending={"reload-a.service": []})
+    assert found == [["reload-a.service"]]
+
+
+def test_what_is_refused_is_not_noted(monkeypatch: pytest.MonkeyPatch, etc: Path, notes: Path) -> None:
+    files = [entry(etc / "a")]
+    assert run(monkeypatch, files, validate=[["false"]], pending={"reload-a.service": []})["failed"]
+    assert run(monkeypatch, files, pending={"Reload a": []})["failed"]
+    assert names(etc) == []
+    assert not notes.exists()
+
+
+def test_a_note_that_cannot_be_made_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, etc: Path, notes: Path
+) -> None:
+    notes.write_text("in the way")
+    result = run(monkeypatch, [entry(etc / "a")], pending={"reload-a.service": []})
+    assert "what has to be applied cannot be noted" in result["msg"]
+    assert names(etc) == []

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.ilnmors.mail.plugins.module_utils import dovecot_passwd, pending
 from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_hash import Argon2id
 from ansible_collections.ilnmors.mail.plugins.modules import dovecot_passwd_file
 
@@ -318,3 +319,25 @@ def test_no_secret_is_said_or_logged(house: House) -> None:
     assert "Invoked with" in house.said
     for secret in ("top", "secret\\", "$argon2id$"):
         assert secret not in house.said
+
+
+def test_what_makes_dovecot_take_the_file_is_noted_before_it_changes(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = tmp_path / "pending"
+    monkeypatch.setattr(pending, "DIRECTORY", notes)
+    found: list[bool] = []
+    real = dovecot_passwd.replace_file
+
+    def replace_file(*arguments: Any) -> None:
+        found.append((notes / "forget-logins").exists())
+        real(*arguments)
+
+    monkeypatch.setattr(dovecot_passwd_file, "replace_file", replace_file)
+    house.run(check=True, pending=["forget-logins"])
+    assert not notes.exists()
+    house.run(pending=["forget-logins"])
+    (notes / "forget-logins").unlink()
+    house.run(pending=["forget-logins"])
+    assert found == [True]
+    assert list(notes.iterdir()) == []
