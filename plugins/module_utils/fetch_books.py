@@ -41,7 +41,8 @@ SHOWN = 5
 class Folder:
     """A folder on both sides. missing: messages at the provider that have yet to be fetched.
 
-    books: where each message is, None where that has never been looked at.
+    books: where each message is, None where that has never been looked at. problem: why the mailbox could not be
+    fetched the last time, empty if it could.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Folder:
     gone: bool
     refused: list[dict[str, Any]]
     books: dict[str, Any] | None = None
+    problem: str | None = None
 
     @property
     def balanced(self) -> bool:
@@ -79,6 +81,9 @@ def books_problems(
 
 def _folder_problems(folder: Folder, unit: str) -> Iterator[str]:
     books = folder.books
+    if folder.problem:
+        why = f"{folder.name} could not be fetched: {folder.problem}"
+        yield f"{folder.house}: {why}; look at 'journalctl --unit {unit}'"
     if books is None:
         yield f"{folder.house}: nobody has looked where its messages are; run 'systemctl start {unit}'"
     elif books["unplaced"]:

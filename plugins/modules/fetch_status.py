@@ -174,6 +174,9 @@ accounts:
         gone:
           description: Whether the provider no longer has it.
           type: bool
+        problem:
+          description: Why it could not be fetched the last time, empty if it could.
+          type: str
         refused:
           description: >-
             Messages that one side refuses, with C(uid), C(reason) and C(by), which is V(provider) or V(house).

@@ -289,6 +289,11 @@ BOOKS: dict[str, tuple[Status, str, list[tuple[bool | None, str]]]] = {
             (False, f"Google/INBOX: nor 2 more; {JOURNAL}"),
         ],
     ),
+    "a mailbox could not be fetched": (
+        fetched(replace(INBOX, problem="It is damaged")),
+        "inactive",
+        [(False, f"Google/INBOX: INBOX could not be fetched: It is damaged; {JOURNAL}")],
+    ),
     "the house refuses one": (
         fetched(replace(INBOX, refused=(Refused(7, "NO too big", "house"),))),
         "inactive",
