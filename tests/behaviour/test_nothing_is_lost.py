@@ -1,28 +1,38 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What was answered with 250 reaches its mailbox, even where every mail process is killed at any moment."""
+"""What was answered with 250 reaches its mailbox: where every mail process is killed at any moment, or the machine.
+
+POWER_CUTS says how often the machine is killed, POWER_MESSAGES over how many messages.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import imaplib
+import os
 import random
 import re
 import secrets
 import smtplib
+import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
+from testinfra.backend.docker import DockerBackend
 from testinfra.host import Host
 
 # The lab's machines alone may be treated so.
 pytestmark = pytest.mark.usefixtures("provider")
 
 MESSAGES, KILLS = 60, 3
+POWER_MESSAGES = int(os.environ.get("POWER_MESSAGES", "60"))
+POWER_CUTS = int(os.environ.get("POWER_CUTS", "3"))
+AWAY = 120
+"""Seconds until a machine that was started serves again, at the most."""
 STALE = 180
 """Seconds; after two minutes Dovecot takes a lock of a process that was killed for what it is."""
 LOCKED = (OSError, imaplib.IMAP4.error)
@@ -77,43 +87,79 @@ def message_ids(house: House, subject: str) -> set[str]:
     return set(re.findall(r"<[^>]+>", headers.decode()))
 
 
-def test_mail_survives_the_death_of_all_mail_processes(house: House, mail: Host, subject: str) -> None:
+def submit_and_kill(
+    house: House, mail: Host, subject: str, kill: Callable[[], object], messages: int, kills: int
+) -> None:
+    """Submit messages, kill some times meanwhile, and see that all arrive that were answered with 250."""
     il, guest = house.login("il"), house.login("guest")
     password = house.password("il")
     answered: list[str] = []
     gone = threading.Event()
 
     def submit() -> None:
-        while len(answered) < MESSAGES and not gone.is_set():
+        while len(answered) < messages and not gone.is_set():
             with (
                 contextlib.suppress(OSError, smtplib.SMTPException),
                 clients.submission(house.mail_hostname, house.ca_file) as client,
             ):
                 client.login("il", password)
-                while len(answered) < MESSAGES and not gone.is_set():
+                while len(answered) < messages and not gone.is_set():
                     new = clients.message(il, guest)
                     new.replace_header("Subject", subject)
                     client.send_message(new)
                     answered.append(new["Message-ID"])
             time.sleep(0.1)  # a server that is away is not asked without pause
 
-    chance = random.Random(subject)
-    points = sorted(chance.sample(range(1, MESSAGES), KILLS))
+    def reached(count: int) -> None:
+        wait_for(lambda: len(answered) >= count, f"{count} messages are answered", AWAY, 0.005)
+
+    def all_arrive() -> bool:
+        # What Postfix could not deliver meanwhile waits for its next attempt.
+        mail.run("postqueue -f")
+        return set(answered) <= arrived(house, subject)
+
+    points = sorted(random.Random(subject).sample(range(1, messages), kills))
     sender = threading.Thread(target=submit)
     sender.start()
     try:
         for point in points:
-            wait_for(lambda point=point: len(answered) >= point, f"{point} messages are answered", 60, 0.005)  # type: ignore[misc]
-            mail.check_output(KILL)
-        wait_for(lambda: len(answered) >= MESSAGES, f"{MESSAGES} messages are answered", 60)
+            reached(point)
+            kill()
+        reached(messages)
     finally:
         gone.set()
         sender.join()
-    # What Postfix could not deliver meanwhile waits for its next attempt.
-    mail.check_output("postqueue -f")
+    wait_for(all_arrive, f"All mail arrives (killed after {points})", STALE, 2)
+
+
+def test_mail_survives_the_death_of_all_mail_processes(house: House, mail: Host, subject: str) -> None:
+    submit_and_kill(house, mail, subject, lambda: mail.check_output(KILL), MESSAGES, KILLS)
+
+
+def test_mail_survives_power_cuts(house: House, mail: Host, subject: str) -> None:
+    """Of a container: the kernel keeps what was written, so that this does not show what waits for the disk."""
+    if not isinstance(mail.backend, DockerBackend):
+        pytest.skip("needs a mail host that is a container of this machine")
+    container = mail.backend.name
+
+    def cut() -> None:
+        for verb in ("kill", "start"):
+            subprocess.run(["docker", verb, container], check=True, capture_output=True, timeout=AWAY)
+
+    def failed() -> str:
+        return str(mail.run("systemctl list-units --failed --plain --no-legend").stdout)
+
+    before = failed()
+    submit_and_kill(house, mail, subject, cut, POWER_MESSAGES, POWER_CUTS)
     wait_for(
-        lambda: set(answered) <= arrived(house, subject),
-        f"All mail arrives (killed after {points})",
-        STALE,
-        1,
+        lambda: mail.run("systemctl is-system-running").stdout.strip() in ("running", "degraded"),
+        "the machine is up",
+        AWAY,
     )
+    assert failed() == before
+
+
+def test_what_was_taken_is_on_the_disk(mail: Host) -> None:
+    """Dovecot answers a delivery when the message is written; Postfix always does so (cleanup(8))."""
+    for protocol in ("lmtp", "imap"):
+        assert mail.check_output("doveconf -h -f protocol=%s mail_fsync", protocol) != "never"
