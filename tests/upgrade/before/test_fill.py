@@ -15,7 +15,7 @@ from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webm
 from ansible_collections.ilnmors.mail.tests.upgrade import state
 from testinfra.host import Host
 
-FOLDERS = ["Projects/2026/Invoices", "받은 편지/영수증", "R&D", "Left behind"]
+FOLDERS = ["Projects/2026/Invoices", "받은 편지/영수증", "R&D", "Left behind", "Invoices 2026.10", "~old/.v2"]
 FILTER = """require ["fileinto", "imap4flags"];
 if header :contains "Subject" "invoice" { addflag "$Filed"; fileinto "Projects/2026/Invoices"; }
 """
