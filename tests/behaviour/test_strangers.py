@@ -102,6 +102,28 @@ def test_old_tls_is_refused(house: House, port: int, version: ssl.TLSVersion) ->
             context.wrap_socket(connection, server_hostname=house.mail_hostname)
 
 
+@pytest.mark.parametrize("port", [465, 993, 995, 443])
+def test_tls_1_2_is_authenticated_encryption(house: House, port: int) -> None:
+    """The webmail's as the mail ports': no cipher in CBC mode, none without forward secrecy (RFC 9325 section 4.2)."""
+    name, address = house.mail_hostname, house.mail_address
+    if port == 443:
+        name, address = house.webmail_hostname, house.webmail_address
+
+    def handshake(ciphers: str) -> str:
+        context = clients.tls(house.ca_file)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(ciphers)
+        with (
+            socket.create_connection((address, port), clients.TIMEOUT) as connection,
+            context.wrap_socket(connection, server_hostname=name) as wrapped,
+        ):
+            return str((wrapped.cipher() or [""])[0])
+
+    assert handshake("DEFAULT").startswith("ECDHE")
+    with pytest.raises((ssl.SSLError, ConnectionResetError)):
+        handshake("ALL:!AESGCM:!CHACHA20:!AESCCM:!ARIAGCM:@SECLEVEL=0")
+
+
 @pytest.mark.parametrize("port", [25, 587, 465])
 @pytest.mark.parametrize("recipient", [WORLD, "il"], ids=["to-the-world", "to-the-house"])
 def test_a_stranger_sends_nothing(house: House, mail: Host, port: int, recipient: str) -> None:
