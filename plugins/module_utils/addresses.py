@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 # RFC 1123 section 2.1: letters, digits and inner hyphens, at most 63 octets a label.
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
@@ -12,8 +13,8 @@ _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})+\Z", re.IGNORECASE)
 # RFC 5322 section 3.2.3, dot-atom; at most 64 octets (RFC 5321 section 4.5.3.1.1). A plus sign would be taken
 # for the delimiter of a plus address, a slash for a directory.
 _NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9!#$%&'*=?^_`{|}~-]+(\.[a-z0-9!#$%&'*=?^_`{|}~-]+)*\Z", re.IGNORECASE)
-# What would end a line of a file, or begin a header.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# What would end a line of a file, or begin a header, or is half of a character, which UTF-8 cannot carry.
+_CONTROL = {"Cc", "Cs", "Zl", "Zp"}
 
 
 def is_domain(value: object) -> bool:
@@ -36,4 +37,4 @@ def is_local_part(value: object) -> bool:
 
 def has_control_characters(text: str) -> bool:
     """Whether text holds a line break or another control character."""
-    return bool(_CONTROL.search(text))
+    return any(unicodedata.category(character) in _CONTROL for character in text)

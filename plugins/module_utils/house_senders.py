@@ -110,12 +110,19 @@ def _in_house(host: str) -> bool:
 
 
 def _text_problems(where: str, entry: Mapping[str, Any]) -> Iterator[str]:
-    """Check what becomes a line of a lookup table; a password is never shown."""
-    username = entry.get("username")
-    if username is not None and (has_control_characters(str(username)) or ":" in str(username)):
+    """Check what becomes a line of a lookup table, as the module that writes it would; a password is never shown."""
+    username, password = str(entry.get("username") or ""), str(entry.get("password") or "")
+    if has_control_characters(username) or ":" in username:
         yield f"{where}.username: {username!r} holds a line break, a control character or a colon; remove that"
-    if has_control_characters(str(entry.get("password") or "")):
+    elif username != username.strip():
+        yield f"{where}.username: {username!r} begins or ends with white space, which would be lost; remove it"
+    if has_control_characters(password):
         yield f"{where}.password: holds a line break or another control character; write it on one line"
+    elif password != password.strip():
+        yield (
+            f"{where}.password: begins or ends with white space, which would be lost; remove it, "
+            "or choose another password"
+        )
     for position, alias in enumerate(entry.get("aliases") or []):
         if not is_address(alias):
             yield (

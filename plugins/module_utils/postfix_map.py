@@ -12,13 +12,13 @@ import os
 import stat
 import subprocess
 import tempfile
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.ilnmors.mail.plugins.module_utils.addresses import has_control_characters
 from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import (
     Attributes,
     ConfigFilesError,
@@ -145,7 +145,7 @@ def _check_key(path: Path, key: str) -> None:
         raise PostfixMapError(
             f"maps: {path} has the key {key!r}, which would be a comment; begin it otherwise"
         )
-    if any(character.isspace() for character in key) or _unprintable(key):
+    if any(character.isspace() for character in key) or has_control_characters(key):
         raise PostfixMapError(
             f"maps: {path} has the key {key!r}; leave out white space, line breaks and control characters"
         )
@@ -160,15 +160,10 @@ def _check_value(path: Path, key: str, value: object) -> None:
         raise PostfixMapError(
             f"maps: {path}: the value of {key!r} begins or ends with a space, which Postfix would drop; leave it out"
         )
-    if _unprintable(value):
+    if has_control_characters(value):
         raise PostfixMapError(
             f"maps: {path}: the value of {key!r} has a line break or a control character; leave it out"
         )
-
-
-def _unprintable(text: str) -> bool:
-    """Tell whether there is a line break, a control character, or half of one, which UTF-8 cannot carry."""
-    return any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in text)
 
 
 # --- Postfix's own tools
@@ -351,6 +346,14 @@ def put_in_place(changes: Iterable[Change], unlisted: Iterable[Path], map_type: 
                 replace.remove(path)
         for path in unlisted:
             replace.remove(path)
+
+
+def check_compiled(changes: Iterable[Change], map_type: str, parent: Path) -> None:
+    """Compile the tables that would be written, in a private directory below `parent`, and read them back."""
+    for change in changes:
+        if change.compiles:
+            with tempfile.TemporaryDirectory(prefix="postfix_map-", dir=parent) as directory:
+                _compile(change.table, map_type, Path(directory))
 
 
 def _compile(table: LookupTable, map_type: str, directory: Path) -> tuple[Path, Path]:

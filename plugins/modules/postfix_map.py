@@ -23,7 +23,8 @@ attributes:
     description: Can run in check mode and predict what would change, without changing it.
     support: full
     details:
-      - Works before Postfix is installed.
+      - Works before Postfix is installed. Where it is, the tables are compiled elsewhere, so that a table that would be
+        refused is refused.
   diff_mode:
     description: Returns what has changed, or would change.
     support: full
@@ -117,12 +118,15 @@ type:
   sample: hash
 """
 
+import os
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import ConfigFilesError
 from ansible_collections.ilnmors.mail.plugins.module_utils.postfix_map import (
     PostfixMapError,
+    check_compiled,
     choose_type,
     find_unlisted,
     hide_entries,
@@ -173,7 +177,10 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     map_type = choose_type(module.params["type"])
     changes = [change for table in tables if (change := plan_change(table, map_type))]
     unlisted = find_unlisted(directory, tables)
-    if map_type and not module.check_mode:
+    if map_type and module.check_mode:
+        # /run is memory: secrets never reach a disk.
+        check_compiled(changes, map_type, Path("/run" if os.access("/run", os.W_OK) else module.tmpdir))
+    elif map_type:
         put_in_place(changes, unlisted, map_type)
     result: dict[str, Any] = {
         "changed": bool(changes or unlisted),

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.plugins.module_utils.house import house_problems
+from ansible_collections.ilnmors.mail.plugins.module_utils.postfix_map import PostfixMapError, read_tables
+from ansible_collections.ilnmors.mail.plugins.module_utils.relay import relay_transports
 
 GMAIL: dict[str, Any] = {
     "name": "gmail",
@@ -160,3 +162,38 @@ def test_an_address_has_one_owner(house: dict[str, Any], problem: str) -> None:
 def test_one_owner_may_have_an_address_at_two_accounts() -> None:
     fetched = {**GMAIL, "name": "fetched", "relay": False, "folder": "Fetched"}
     assert problems(providers=[GMAIL, fetched]) == []
+
+
+# What a line of a table cannot hold.
+UNFIT = ["abc def ", " abc", "\tabc", "abc\n", "   ", "a\x85b", "a\u2028b", "a\u2029b", "a\ud800b", "a\x00b"]
+
+
+@pytest.mark.parametrize("key", ["username", "password"])
+@pytest.mark.parametrize("value", UNFIT)
+def test_what_postfixs_tables_cannot_hold_is_refused_before_a_host_changes(key: str, value: str) -> None:
+    account = {**SMARTHOST, key: value}
+    (problem,) = problems(providers=[account])
+    assert problem.startswith(f"mail_providers[0] (club).{key}: ")
+    assert key == "username" or value not in problem
+
+
+@pytest.mark.parametrize(
+    "value", ["abc def", "päss wörd", "a:b", "#a", '"a', "a" * 300, "비밀 번호", "a,b=c{d}"]
+)
+def test_what_is_not_refused_fits_into_postfixs_tables(value: str) -> None:
+    account = {**SMARTHOST, "password": value}
+    assert problems(providers=[account]) == []
+    read_tables(transport["passwords"] for transport in relay_transports([account], "/etc/postfix/maps"))
+
+
+def test_the_module_refuses_no_more_than_that() -> None:
+    def fits(value: str) -> bool:
+        try:
+            read_tables([{"path": "/etc/postfix/maps/x", "entries": {"key": value}, "secret": True}])
+        except PostfixMapError:
+            return False
+        return True
+
+    every = [*map(chr, range(0x3000)), "\ud800", "\udfff"]
+    refused = [text for text in every if not fits(f"a:b{text}b") or not fits(f"a:b{text}")]
+    assert [text for text in refused if not problems(providers=[{**SMARTHOST, "password": f"b{text}"}])] == []

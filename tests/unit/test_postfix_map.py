@@ -274,21 +274,25 @@ def test_each_difference_is_found_and_mended(
     assert names(etc) == ["x", "x.db"]
 
 
+@pytest.mark.parametrize("check", [False, True])
 @pytest.mark.usefixtures("postfix")
 def test_postmaps_own_error_is_reported_and_nothing_changes(
-    monkeypatch: pytest.MonkeyPatch, etc: Path
+    monkeypatch: pytest.MonkeyPatch, etc: Path, check: bool
 ) -> None:
     good, bad = table(etc / "good"), table(etc / "bad", {"k": "cannot-compile"})
-    result = run(monkeypatch, good, bad)
+    result = run(monkeypatch, good, bad, check=check)
     assert result["msg"] == (
         f"maps: {etc}/bad could not be compiled: postmap: fatal: {etc}/bad: refused k\tcannot-compile"
     )
     assert names(etc) == []
 
 
+@pytest.mark.parametrize("check", [False, True])
 @pytest.mark.usefixtures("postfix")
-def test_entries_that_postmap_reads_otherwise_are_refused(monkeypatch: pytest.MonkeyPatch, etc: Path) -> None:
-    result = run(monkeypatch, table(etc / "x", {'"a': "v"}))
+def test_entries_that_postmap_reads_otherwise_are_refused(
+    monkeypatch: pytest.MonkeyPatch, etc: Path, check: bool
+) -> None:
+    result = run(monkeypatch, table(etc / "x", {'"a': "v"}), check=check)
     assert result["msg"] == (
         f"maps: postmap reads other entries from {etc}/x than are listed:"
         " postmap: warning: expected format: key whitespace value;"
@@ -297,9 +301,12 @@ def test_entries_that_postmap_reads_otherwise_are_refused(monkeypatch: pytest.Mo
     assert names(etc) == []
 
 
+@pytest.mark.parametrize("check", [False, True])
 @pytest.mark.usefixtures("postfix")
-def test_a_type_that_cannot_be_read_back_is_refused(monkeypatch: pytest.MonkeyPatch, etc: Path) -> None:
-    result = run(monkeypatch, table(etc / "x", {"k": "cannot-read"}))
+def test_a_type_that_cannot_be_read_back_is_refused(
+    monkeypatch: pytest.MonkeyPatch, etc: Path, check: bool
+) -> None:
+    result = run(monkeypatch, table(etc / "x", {"k": "cannot-read"}), check=check)
     assert result["msg"] == (
         f"maps: {etc}/x could not be read back, choose another type: 'postmap -s hash:{etc}/x' failed:"
         f" postmap: fatal: table {etc}/x.db: sequence operation is not supported"
