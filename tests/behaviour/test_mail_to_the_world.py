@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
+from email.headerregistry import Address
 from email.message import EmailMessage
 from typing import Any
 
@@ -149,6 +151,40 @@ def test_mail_in_the_house_keeps_its_addresses(house: House, copies: dict[str, E
     assert kept["From"] == house.login("il")
     assert kept["Return-Path"] == f"<{house.login('il')}>"
     assert {header: kept[header] for header in PRIVATE} == PRIVATE
+
+
+def test_what_is_not_the_houses_stays(house: House, mail: Host, provider_ca: str) -> None:
+    """Names as they are written, and the addresses of others among those that answers go to."""
+    own, token = house.login("guest"), secrets.token_hex(8)
+    answers = {
+        "Reply-To": f'"Il, {own}" <{own}>, A colleague <colleague@elsewhere.test>',
+        "Mail-Followup-To": f"list@elsewhere.test, {house.login('il')}",
+        "Errors-To": f"Team: =?utf-8?b?66+8?= <{own}>, errors@elsewhere.test;",
+        "Disposition-Notification-To": f"{own} (a \\) (note)),\n colleague@elsewhere.test",
+        "Return-Receipt-To": "colleague@elsewhere.test",
+    }
+    header = "".join(f"{name}: {value}\n" for name, value in answers.items())
+    text = f'From: "5\\" disk" <nas@{house.domain}>\nMessage-ID: <{token}@behaviour.test>\n{header}\nHello.\n'
+    mail.check_output("printf %%s %s | sendmail -f %s %s", text, own, ELSEWHERE)
+    seen = in_the_world(provider_ca, "naver", f"<{token}@behaviour.test>")
+    assert str(seen["From"]) == '"5\\" disk (nas)" <il@naver.test>'
+    found = {name: [address.addr_spec for address in getaddresses_of(str(seen[name]))] for name in answers}
+    account = "il@naver.test"
+    assert found == {
+        "Reply-To": [account, "colleague@elsewhere.test"],
+        "Mail-Followup-To": ["list@elsewhere.test", account],
+        "Errors-To": [account, "errors@elsewhere.test"],
+        "Disposition-Notification-To": [account, "colleague@elsewhere.test"],
+        "Return-Receipt-To": ["colleague@elsewhere.test"],
+    }
+    assert seen["Reply-To"].addresses[0].display_name == f"Il, {own}"
+
+
+def getaddresses_of(value: str) -> tuple[Address, ...]:
+    """Read a list of addresses."""
+    message = EmailMessage()
+    message["To"] = value
+    return tuple(message["To"].addresses)
 
 
 @pytest.mark.parametrize(
