@@ -47,13 +47,18 @@ class Reply:
 
 
 Spoil = Callable[[str, str, list[Reply]], list[Reply]]
-"""Takes a command, its arguments and the answer, whose last reply ends it; returns what is sent. CutError ends the
-connection after what was sent before."""
+"""Takes a command, its arguments and the answer, whose last reply ends it; returns what is sent. The connection ends
+after what does not end the answer, or with CutError."""
 
 
 def header_of(text: str) -> bytes:
     """Return the header of a message, by which it is recognised."""
     return f"Message-ID: <{text}@elsewhere.test>\r\n".encode()
+
+
+def text_of(message: bytes) -> str:
+    """Return the text that a message was made of."""
+    return message.partition(b"<")[2].partition(b"@")[0].decode() if b"<" in message else message.decode()
 
 
 def _string(data: bytes) -> bytes:
@@ -107,10 +112,11 @@ class FakeImap:
         if not replies[-1].text.startswith((b"OK", b"NO", b"BAD")):
             replies.append(Reply(b"OK done"))
         sent = self.spoil(name, arguments, replies)
-        if sent and sent[-1].text.startswith((b"OK", b"NO", b"BAD")):
+        ended = bool(sent) and sent[-1].text.startswith((b"OK", b"NO", b"BAD"))
+        if ended:
             sent[-1] = Reply(tag + b" " + sent[-1].text)
         sock.sendall(b"".join(map(bytes, sent)))
-        if name == "LOGOUT":
+        if name == "LOGOUT" or not ended:
             raise CutError
 
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.ilnmors.mail.tests.unit.fake_imap import DATE, header_of, text_of
 from mbsync_fetch import fetch
 from mbsync_fetch.account import Account
 from mbsync_fetch.all_mailboxes import Run
 from mbsync_fetch.doors import Refusal
 from mbsync_fetch.far_door import FarDoor, Shown, shown_flags
 from mbsync_fetch.house import Filtered, FolderStatus, HouseRefusedError
-from mbsync_fetch.ledger import Ledger
+from mbsync_fetch.ledger import Ledger, fingerprint
 from mbsync_fetch.mbsync import Outcome
 from mbsync_fetch.names import Mailbox
 from mbsync_fetch.near_door import NearDoor
@@ -53,7 +54,7 @@ GMAIL = {ALL: "\\all", SENT: "\\sent"}
 
 
 def fp(text: str) -> bytes:
-    return text.encode().ljust(16, b".")
+    return fingerprint(header_of(text), DATE)
 
 
 @dataclass
@@ -173,9 +174,10 @@ class FakeHouse:
 
     def append(self, folder: str, message: bytes, flags: Iterable[str], _date: str) -> int:
         self.offered += 1
-        if message.decode() in self.refused:
+        text = text_of(message)
+        if text in self.refused:
             raise HouseRefusedError(f"{folder}: APPEND: not that")
-        return self.boxes[folder].add(message.decode(), *flags)
+        return self.boxes[folder].add(text, *flags)
 
     def add_flags(self, folder: str, uids: Collection[int], flags: Iterable[str]) -> None:
         for uid in uids:

@@ -8,7 +8,7 @@ that came is recorded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from .recognise import recognise
 from .session import Session
 from .status import write_file
 from .survey import Message
-from .sync_state import interrupted
+from .sync_state import UNKNOWN, interrupted
 
 ALL = 2**32
 """Above every UID."""
@@ -66,29 +66,64 @@ def _beside(state: Path) -> Path:
 
 
 def recover(session: Session, record: FolderRecord, new: Mapping[int, Message]) -> None:
-    """Pair new messages with what lies in the house unpaired since a fetch was stopped."""
+    """Pair new messages with what lies in the house unpaired since a fetch was stopped.
+
+    That may lie in the folder of another mailbox, which has the same message: then it moves to this one's.
+    """
     path = session.state_path(record.alias)
     unsettled = Unsettled.read(path)
-    if unsettled is None:
-        return
     state = session.state(record.alias)
-    some = {
-        uid: message.fingerprint
-        for uid, message in new.items()
-        if uid < unsettled.below and uid not in state.pairs
-    }
-    if some:
+    some = {uid: message.fingerprint for uid, message in new.items() if uid not in state.pairs}
+    found: dict[int, int] = {}
+    if unsettled is not None:
+        asked = {uid: mark for uid, mark in some.items() if uid < unsettled.below}
         paired = set(state.pairs.values())
-        lying = [
-            uid for uid in session.house.uids(record.house) if uid >= unsettled.near and uid not in paired
-        ]
-        found = recognise(session.house.fingerprints(record.house, lying), some)
+        found = recognise(_lying(session, record, unsettled, paired), asked) if asked else {}
+    if found or interrupted(path):
+        # From here on this is the state, and not what mbsync's journal says. The file that says what is unsettled must
+        # be there before that goes.
+        Unsettled.keep(path, unsettled)
         state.pairs |= found
-        if not found and not interrupted(path):
-            return
-    elif not interrupted(path):
+        state.write(path)
+    for other in session.ledger.folders():
+        stray = Unsettled.read(session.state_path(other.alias)) if other.alias != record.alias else None
+        if stray is not None and (
+            rest := {uid: mark for uid, mark in some.items() if uid not in state.pairs}
+        ):
+            # What is paired but not recorded is lost to whoever asks the record where it is.
+            pairs, recorded = session.state(other.alias).pairs, session.ledger.taken(other.alias)
+            settled = {pairs.get(uid, 0) for uid in recorded}
+            _take_over(session, record, recognise(_lying(session, other, stray, settled), rest), other)
+            state = session.state(record.alias)
+
+
+def _lying(
+    session: Session, record: FolderRecord, unsettled: Unsettled, settled: Collection[int]
+) -> dict[int, bytes]:
+    """Return what lies unsettled in the folder of a mailbox, from where it may have been stored without being noted."""
+    status, state = session.house.status(record.house), session.state(record.alias)
+    if status is None or state.near_validity not in (UNKNOWN, status.uidvalidity):
+        return {}
+    lying = [uid for uid in session.house.uids(record.house) if uid >= unsettled.near and uid not in settled]
+    return session.house.fingerprints(record.house, lying) if lying else {}
+
+
+def _take_over(session: Session, record: FolderRecord, found: Mapping[int, int], other: FolderRecord) -> None:
+    """Move what lies in the folder of another mailbox (its UID there, by the provider's) to where it is asked for."""
+    if not found:
         return
-    # From here on this is the state, and not what mbsync's journal says. The file that says what is unsettled must be
-    # there before that goes.
-    Unsettled.keep(path, unsettled)
+    path, near = session.state_path(record.alias), session.house.ensure(record.house)
+    state, there = session.state(other.alias), set(found.values())
+    if there & set(state.pairs.values()):
+        state.pairs = {uid: number for uid, number in state.pairs.items() if number not in there}
+        state.write(session.state_path(other.alias))
+    begins = Unsettled(near.uidnext, max(found) + 1)
+    Unsettled.keep(path, begins.widened(Unsettled.read(path)))
+    moved = session.house.move(other.house, list(found.values()), record.house)
+    state = session.state(record.alias)
+    if state.near_validity == UNKNOWN:
+        state.near_validity = near.uidvalidity
+    if state.far_validity == UNKNOWN:
+        state.far_validity = record.uidvalidity
+    state.pairs |= {uid: moved[there] for uid, there in found.items() if there in moved}
     state.write(path)
