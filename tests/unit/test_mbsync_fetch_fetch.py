@@ -648,7 +648,8 @@ def test_mirroring_waits_where_a_mailbox_was_renumbered_meanwhile(world: World) 
         mirror = Mirror(world.last.session)
         for record in ledger.folders():
             mirror.look(record)
-        mirror.follow()
+        for record in ledger.folders():
+            mirror.follow(record)
     assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
 
 

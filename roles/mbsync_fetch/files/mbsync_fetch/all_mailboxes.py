@@ -79,8 +79,11 @@ class Run:
                 self._try(record, mirror.look)
         for record in records:
             self._try(record, lambda record: seen.update({record.alias: self._fetch(record)}))
-        if not self._failed:
-            mirror.follow()
+        # What has left one mailbox may be what has yet to come from another.
+        if not self._failed and not self.fetch.unseen:
+            for alias in mirror.gone:
+                record = self.session.ledger.folder(alias)
+                self._try(record, lambda record: mirror.follow(record, self.fetch.waiting))
         books = {name: report.books for name, report in self.before.items()}
         for error in Bookkeeper(self.fetch, books).balance(seen):
             self._failed.setdefault(str(error), (error.kind, str(error)))

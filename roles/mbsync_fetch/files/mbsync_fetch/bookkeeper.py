@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from .books import Books, count
@@ -38,8 +38,9 @@ class Bookkeeper:
 
         What has no place is fetched again, once. Returns why books of mailboxes could not be made.
         """
-        failed = []
-        for alias in self._changed(seen):
+        failed, made = [], set[str]()
+        changed = self._changed(seen)
+        for alias in changed:
             try:
                 books = self._make(alias, seen[alias])
                 if books.unplaced:
@@ -51,7 +52,20 @@ class Bookkeeper:
                 failed.append(error)
             else:
                 self._enter(alias, books)
+                made.add(alias)
+        if changed:
+            self._outdate(made | seen.keys() - set(changed))
         return failed
+
+    def _outdate(self, standing: Collection[str]) -> None:
+        """Have the books made anew next time of mailboxes that hold copies, and could not be looked at this time."""
+        for record in self.session.ledger.folders():
+            if record.alias in standing or not self.session.holds_copies(record):
+                continue
+            for report in self.fetch.reports:
+                if report.name == decode(record.raw) and report.books:
+                    self.fetch.report(replace(report, books=replace(report.books, extent=())))
+                    break
 
     def _changed(self, seen: Mapping[str, MailboxStatus]) -> list[str]:
         """Return the mailboxes whose books are to be made: with any other's, those that hold copies of others."""

@@ -23,13 +23,16 @@ class Fetch:
     """One fetch of an account.
 
     budget: the bytes that may be read, None for all.
-    refused: by alias, messages that one side refused in earlier fetches. After it: reports of the mailboxes.
+    refused: by alias, messages that one side refused in earlier fetches. After it: reports of the mailboxes; unseen,
+    whether there are messages of which nothing is known; waiting, the fingerprints of those that have yet to come.
     """
 
     session: Session
     budget: int | None
     refused: dict[str, tuple[Refused, ...]]
     reports: list[Report] = field(default_factory=list)
+    unseen: bool = False
+    waiting: set[bytes] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.pulling = Pulling(self.session, self.budget, self.refused)
@@ -101,8 +104,8 @@ class Fetch:
         finally:
             left = self._settle(record, opened, seen)
         if clean:
-            unseen = any(unsettled and uid < unsettled.below for uid in left if uid not in seen.messages)
-            Unsettled.keep(path, unsettled if unseen or not seen.listing.whole else None)
+            old = any(unsettled and uid < unsettled.below for uid in left if uid not in seen.messages)
+            Unsettled.keep(path, unsettled if old or not seen.listing.whole else None)
         if not seen.listing.whole:
             raise ProviderError("error", f"the provider does not list all of its {far.messages} messages")
 
@@ -114,6 +117,8 @@ class Fetch:
         taken = self.session.ledger.taken(record.alias, record.next_uid)
         left = [uid for uid in seen.listing.uids if uid not in taken]
         self._missing = len(left) + seen.listing.lacking
+        self.unseen |= not seen.messages.keys() >= set(left)
+        self.waiting |= {seen.messages[uid].fingerprint for uid in left if uid in seen.messages}
         self.refused[record.alias] = tuple(entry for entry in self.refused[record.alias] if entry.uid in left)
         if left:
             self.session.ledger.update(record.alias, next_uid=left[0])

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from .ledger import FolderRecord
 from .names import decode
@@ -33,10 +33,13 @@ class Mirror:
         if gone := self._gone(record):
             self.gone[record.alias] = gone
 
-    def follow(self) -> None:
-        """Delete in the house what the owner has deleted at the provider, where it still is where it landed."""
-        for alias in self.gone:
-            self._follow(self.session.ledger.folder(alias), *self.gone[alias])
+    def follow(self, record: FolderRecord, waiting: Collection[bytes] = ()) -> None:
+        """Delete in the house what the owner has deleted at the provider, where it still is where it landed.
+
+        waiting: fingerprints of messages that have yet to come: one that has left may be one of those.
+        """
+        if record.alias in self.gone:
+            self._follow(record, *self.gone[record.alias], waiting)
 
     def _gone(self, record: FolderRecord) -> tuple[int, set[int]] | None:
         """Return the UIDVALIDITY of a mailbox, and which messages neither it nor another one has any more."""
@@ -52,7 +55,9 @@ class Mirror:
         gone = self._nowhere(record, {uid: taken[uid] for uid in taken.keys() - there})
         return (far.uidvalidity, gone) if gone else None
 
-    def _follow(self, record: FolderRecord, uidvalidity: int, gone_before: set[int]) -> None:
+    def _follow(
+        self, record: FolderRecord, uidvalidity: int, gone_before: set[int], waiting: Collection[bytes]
+    ) -> None:
         path = self.session.state_path(record.alias)
         state, near = SyncState.read(path), self.session.house.status(record.house)
         if (
@@ -64,7 +69,8 @@ class Mirror:
         ):
             return
         taken = self.session.ledger.taken(record.alias)
-        gone = self._nowhere(record, {uid: taken[uid] for uid in gone_before & taken.keys()})
+        left = {uid: taken[uid] for uid in gone_before & taken.keys() if taken[uid] not in waiting}
+        gone = self._nowhere(record, left)
         if len(gone) > max(AT_ONCE, SHARE * len(taken)):
             self.session.note(
                 f"{decode(record.raw)}: {len(gone)} of {len(taken)} messages have gone at once, and are kept in "
