@@ -127,6 +127,9 @@ class Model:
         books = {written(folder["name"]).decode(): folder["books"] for folder in status["folders"]}
         for mailbox, folder in self.lands.items():
             held, kept = self.provider[mailbox].messages, books[quoted(mailbox)]
+            if kept is None:
+                lines.append(f"{mailbox!r}: has no books; {status['state']}: {status['reason']}")
+                continue
             places = kept["places"]
             certain = sum(
                 self.landed.get(one.digest, ("", 0))[0] == folder and self.single(one)
