@@ -121,6 +121,34 @@ def verified(request: pytest.FixtureRequest) -> Callable[[], dict[str, Any]]:
     return check
 
 
+SMALL_DISK = f"""set -e
+systemctl stop {UNIT}
+mount -t tmpfs -o size=256k,mode=0700,uid=$(stat -c %u {STATE}),gid=$(stat -c %g {STATE}) tmpfs {STATE}
+cp -a {STATE}.kept/. {STATE}; rm -f {STATE}/access_token
+head -c 1M /dev/zero >{STATE}/full || true
+systemctl start {UNIT}"""
+
+
+def test_a_full_disk_costs_no_grant(mail: Host, provider: Host, endpoint: Endpoint) -> None:
+    endpoint()
+    begun = int(time.time())
+    mail.check_output(f"rm -rf {STATE}.kept; cp -a {STATE} {STATE}.kept")
+    try:
+        mail.check_output(SMALL_DISK)
+        told = f"systemctl show --property StatusText {UNIT}"
+        wait_for(lambda: f"{STATE} cannot be written to" in mail.check_output(told), "the full disk is told")
+        asked = f"journalctl --quiet --unit token-endpoint --since @{begun} --grep POST | wc -l"
+        assert int(provider.check_output(asked)) <= 1  # by the fixture
+        assert "Traceback" not in mail.check_output(f"journalctl --quiet --unit {UNIT} --since @{begun}")
+        mail.check_output(f"rm {STATE}/full")
+        wait_for(lambda: mail.file(f"{STATE}/access_token").exists, "the token comes when there is room")
+    finally:
+        mail.check_output(
+            f"systemctl stop {UNIT}; cp -a {STATE}/. {STATE}.kept; umount {STATE}; "
+            f"rm -rf {STATE}.kept/full {STATE}; mv {STATE}.kept {STATE}; systemctl start {UNIT}"
+        )
+
+
 READ_TOKENS = f"""import json
 for file in ("/etc/mail-oauth2/{ACCOUNT}.json", "{STATE}/grant.json"):
     print(json.load(open(file))["refresh_token"])

@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import resource
+import signal
 import socket
 import ssl
 import stat
@@ -83,6 +87,11 @@ def changed(account: Any, **fields: str) -> Any:
     return mail_oauth2.replace(account, **fields)
 
 
+def attempt(account: Any, directory: Path, now: float) -> Any:
+    """Make an attempt as a program that has just been started."""
+    return mail_oauth2.Keeper(account, directory).attempt(now)
+
+
 def token(directory: Path) -> str:
     return (directory / "access_token").read_text()
 
@@ -91,7 +100,7 @@ def token(directory: Path) -> str:
 
 
 def test_a_refresh_token_becomes_an_access_token(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
-    status = mail_oauth2.attempt(account, tmp_path, NOW)
+    status = attempt(account, tmp_path, NOW)
     assert endpoint.asked == [
         {
             "grant_type": "refresh_token",
@@ -106,23 +115,23 @@ def test_a_refresh_token_becomes_an_access_token(endpoint: Endpoint, account: An
 
 
 def test_a_client_with_a_secret_sends_it(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
-    mail_oauth2.attempt(changed(account, client_secret="a-secret", scope=""), tmp_path, NOW)
+    attempt(changed(account, client_secret="a-secret", scope=""), tmp_path, NOW)
     assert endpoint.asked[0]["client_secret"] == "a-secret"
     assert "scope" not in endpoint.asked[0]
 
 
 def test_what_is_kept_is_for_its_owner_alone(account: Any, tmp_path: Path) -> None:
-    mail_oauth2.attempt(account, tmp_path, NOW)
+    attempt(account, tmp_path, NOW)
     found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert found == {"access_token": 0o600, "grant.json": 0o600, "status.json": 0o600}
     assert "first" not in (tmp_path / "status.json").read_text()
 
 
 def test_a_valid_token_is_kept(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
-    first = mail_oauth2.attempt(account, tmp_path, NOW)
-    assert mail_oauth2.attempt(account, tmp_path, NOW + 3299) == first
+    first = attempt(account, tmp_path, NOW)
+    assert attempt(account, tmp_path, NOW + 3299) == first
     assert len(endpoint.asked) == 1
-    mail_oauth2.attempt(account, tmp_path, NOW + 3300)
+    attempt(account, tmp_path, NOW + 3300)
     assert len(endpoint.asked) == 2
 
 
@@ -135,20 +144,20 @@ def test_it_is_replaced_before_its_end(
     endpoint: Endpoint, account: Any, tmp_path: Path, expires_in: object, lifetime: float, early: float
 ) -> None:
     endpoint.answer |= {"expires_in": expires_in}
-    status = mail_oauth2.attempt(account, tmp_path, NOW)
+    status = attempt(account, tmp_path, NOW)
     assert (status.expires, status.next_attempt) == (NOW + lifetime, NOW + lifetime - early)
 
 
 def test_other_settings_need_another_token(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
-    mail_oauth2.attempt(account, tmp_path, NOW)
-    mail_oauth2.attempt(changed(account, scope="imap"), tmp_path, NOW)
+    attempt(account, tmp_path, NOW)
+    attempt(changed(account, scope="imap"), tmp_path, NOW)
     assert [asked["scope"] for asked in endpoint.asked] == ["smtp offline_access", "imap"]
 
 
 def test_a_token_of_other_settings_is_none(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
-    mail_oauth2.attempt(account, tmp_path, NOW)
+    attempt(account, tmp_path, NOW)
     endpoint.refuse("invalid_scope", "")
-    status = mail_oauth2.attempt(changed(account, scope="imap"), tmp_path, NOW + 1)
+    status = attempt(changed(account, scope="imap"), tmp_path, NOW + 1)
     assert mail_oauth2.describe(status, NOW + 1).startswith(
         "no valid access token, mail through this account waits"
     )
@@ -159,11 +168,11 @@ def test_a_token_of_other_settings_is_none(endpoint: Endpoint, account: Any, tmp
 
 def test_a_rotated_refresh_token_is_used_next(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
     endpoint.answer |= {"refresh_token": "rotated"}
-    mail_oauth2.attempt(account, tmp_path, NOW)
+    attempt(account, tmp_path, NOW)
     del endpoint.answer["refresh_token"]
-    mail_oauth2.attempt(account, tmp_path, NOW + 3600)
+    attempt(account, tmp_path, NOW + 3600)
     # One that the provider does not replace stays.
-    mail_oauth2.attempt(account, tmp_path, NOW + 7200)
+    attempt(account, tmp_path, NOW + 7200)
     assert [asked["refresh_token"] for asked in endpoint.asked] == [
         "from-the-inventory",
         "rotated",
@@ -173,15 +182,15 @@ def test_a_rotated_refresh_token_is_used_next(endpoint: Endpoint, account: Any, 
 
 def test_a_new_one_in_the_inventory_wins(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
     endpoint.answer |= {"refresh_token": "rotated"}
-    mail_oauth2.attempt(account, tmp_path, NOW)
-    mail_oauth2.attempt(changed(account, refresh_token="authorized-again"), tmp_path, NOW + 1)
+    attempt(account, tmp_path, NOW)
+    attempt(changed(account, refresh_token="authorized-again"), tmp_path, NOW + 1)
     assert endpoint.asked[1]["refresh_token"] == "authorized-again"
 
 
 def test_damaged_state_is_begun_anew(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
     for name in ("grant.json", "status.json", "access_token", ".access_token.new"):
         (tmp_path / name).write_text("{")
-    mail_oauth2.attempt(account, tmp_path, NOW)
+    attempt(account, tmp_path, NOW)
     assert endpoint.asked[0]["refresh_token"] == "from-the-inventory"
     assert token(tmp_path) == "first"
 
@@ -227,7 +236,7 @@ def test_failures_are_told_in_plain_words(
     endpoint: Endpoint, account: Any, tmp_path: Path, code: int, answer: object, message: str, delay: float
 ) -> None:
     endpoint.code, endpoint.answer = code, answer
-    status = mail_oauth2.attempt(account, tmp_path, NOW)
+    status = attempt(account, tmp_path, NOW)
     assert status.error == message
     assert status.refused is (delay == 3600)
     assert status.next_attempt == NOW + delay
@@ -243,7 +252,7 @@ def test_an_endpoint_that_is_down_is_tried_again_ever_later(account: Any, tmp_pa
     down = changed(account, token_url=f"https://{ADDRESS}:{unused_port()}/token")
     delays = []
     for _ in range(10):
-        status = mail_oauth2.attempt(down, tmp_path, NOW)
+        status = attempt(down, tmp_path, NOW)
         delays.append(status.next_attempt - NOW)
     assert delays == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]
     assert status.error == f"{ADDRESS} cannot be reached: [Errno 111] Connection refused"
@@ -251,15 +260,15 @@ def test_an_endpoint_that_is_down_is_tried_again_ever_later(account: Any, tmp_pa
 
 def test_an_endpoint_is_verified(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
     other = Authority(tmp_path, "other")
-    status = mail_oauth2.attempt(changed(account, ca_file=str(other.file)), tmp_path, NOW)
+    status = attempt(changed(account, ca_file=str(other.file)), tmp_path, NOW)
     assert "certificate verify failed" in status.error
     assert endpoint.asked == []
 
 
 def test_the_last_token_is_kept_through_a_failure(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
-    mail_oauth2.attempt(account, tmp_path, NOW)
+    attempt(account, tmp_path, NOW)
     endpoint.refuse("temporarily_unavailable", "", code=503)
-    status = mail_oauth2.attempt(account, tmp_path, NOW + 3300)
+    status = attempt(account, tmp_path, NOW + 3300)
     assert token(tmp_path) == "first"
     assert mail_oauth2.describe(status, NOW + 3300) == (
         "no new access token, the last one is valid until 2027-01-15 09:00:00 UTC:"
@@ -267,11 +276,146 @@ def test_the_last_token_is_kept_through_a_failure(endpoint: Endpoint, account: A
     )
     endpoint.code, endpoint.answer = 200, {"access_token": "second", "expires_in": 3600}
     # A start by hand tries at once, whatever the delay.
-    status = mail_oauth2.attempt(account, tmp_path, NOW + 3301)
+    status = attempt(account, tmp_path, NOW + 3301)
     assert (token(tmp_path), status.error, status.failures) == ("second", "", 0)
 
 
+# --- disks that take nothing
+
+
+class Disk:
+    """Stand for a full disk: which files it does not take, by their names."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.refuses: tuple[str, ...] = ()
+        self.real = os.open
+        monkeypatch.setattr(os, "open", self.open)
+
+    def open(self, path: Any, flags: int, *more: Any) -> int:
+        if flags & os.O_CREAT and Path(path).name.strip(".").removesuffix(".new") in self.refuses:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return self.real(path, flags, *more)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+def no_room(directory: Path) -> str:
+    return f"{directory} cannot be written to: No space left on device; make room on this host's disk"
+
+
+@pytest.mark.parametrize("name", ["grant.json", "access_token", "status.json"])
+def test_nothing_is_exchanged_before_there_is_room(
+    endpoint: Endpoint, account: Any, tmp_path: Path, disk: Disk, name: str
+) -> None:
+    keeper = mail_oauth2.Keeper(account, tmp_path)
+    disk.refuses = (name,)
+    delays = [keeper.attempt(NOW).next_attempt - NOW for _ in range(6)]
+    assert delays == [5, 10, 20, 40, 60, 60]
+    assert keeper.status.error == no_room(tmp_path)
+    assert endpoint.asked == []
+    assert [path.name for path in tmp_path.iterdir() if path.name != "status.json"] == []
+    disk.refuses = ()
+    assert keeper.attempt(NOW).error == ""
+    assert token(tmp_path) == "first"
+
+
+def test_a_real_limit_of_a_files_size_is_no_room_either(
+    endpoint: Endpoint, account: Any, tmp_path: Path
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (mail_oauth2.ROOM // 2, before[1]))
+    try:
+        status = attempt(account, tmp_path, NOW)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "cannot be written to: File too large" in status.error
+    assert endpoint.asked == []
+
+
+@pytest.mark.parametrize("name", ["grant.json", "access_token"])
+def test_what_the_disk_does_not_take_is_written_later(
+    endpoint: Endpoint,
+    account: Any,
+    tmp_path: Path,
+    disk: Disk,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    """The room that was made is gone when the answer comes, as on a disk that copies on writing."""
+    keeper = mail_oauth2.Keeper(account, tmp_path)
+    keeper.attempt(NOW)
+    endpoint.answer |= {"access_token": "second", "refresh_token": "rotated"}
+    real = mail_oauth2.request_token
+
+    def request_token(*arguments: Any) -> Any:
+        disk.refuses = (name,)
+        return real(*arguments)
+
+    monkeypatch.setattr(mail_oauth2, "request_token", request_token)
+    status = keeper.attempt(NOW + 3300)
+    assert (status.error, status.next_attempt) == (no_room(tmp_path), NOW + 3305)
+    # The token that is on the disk has its own end.
+    assert "the last one is valid until 2027-01-15 09:00:00" in mail_oauth2.describe(status, NOW + 3301)
+    assert token(tmp_path) == "first"
+    keeper.attempt(NOW + 3305)
+    assert len(endpoint.asked) == 2
+
+    disk.refuses = ()
+    status = keeper.attempt(NOW + 3310)
+    assert (status.error, status.expires, token(tmp_path)) == ("", NOW + 6900, "second")
+    assert len(endpoint.asked) == 2
+    # Also a program that is started now goes on with what came for the first refresh token.
+    attempt(account, tmp_path, NOW + 6900)
+    assert endpoint.asked[-1]["refresh_token"] == "rotated"
+
+
+def test_a_program_that_is_stopped_tries_a_last_time(
+    endpoint: Endpoint, account: Any, tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint.answer |= {"refresh_token": "rotated"}
+    (tmp_path / "state").mkdir()
+    keeper = mail_oauth2.Keeper(account, tmp_path / "state")
+    monkeypatch.setattr(mail_oauth2, "Keeper", lambda *_: keeper)
+    real = mail_oauth2.request_token
+
+    def request_token(*arguments: Any) -> Any:
+        disk.refuses = ("grant.json",)
+        # While the provider answers, nothing stops the program.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        return real(*arguments)
+
+    def notify(_: str) -> None:
+        disk.refuses = ()
+
+    monkeypatch.setattr(mail_oauth2, "request_token", request_token)
+    monkeypatch.setattr(mail_oauth2, "notify", notify)
+    run_as_unit(account, tmp_path, monkeypatch)
+    assert json.loads((tmp_path / "state" / "grant.json").read_text())["refresh_token"] == "rotated"
+
+
 # --- the unit
+
+
+def run_as_unit(account: Any, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the program as its unit does, until it ends."""
+    given = mail_oauth2.asdict(account)
+    del given["name"]
+    (directory / "account").write_text(json.dumps(given))
+    (directory / "state").mkdir(exist_ok=True)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(directory))
+    monkeypatch.setenv("STATE_DIRECTORY", str(directory / "state"))
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    monkeypatch.setattr(sys, "argv", ["mail-oauth2", "outlook"])
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit):
+            mail_oauth2.main()
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,15 +429,6 @@ def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_it_runs_as_its_unit_starts_it(
     account: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state = tmp_path / "state"
-    state.mkdir()
-    given = mail_oauth2.asdict(account)
-    del given["name"]
-    (tmp_path / "account").write_text(json.dumps(given))
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    monkeypatch.setenv("STATE_DIRECTORY", str(state))
-    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    monkeypatch.setattr(sys, "argv", ["mail-oauth2", "outlook"])
     slept: list[float] = []
 
     def sleep_until(moment: float) -> None:
@@ -302,8 +437,10 @@ def test_it_runs_as_its_unit_starts_it(
             sys.exit()
 
     monkeypatch.setattr(mail_oauth2, "sleep_until", sleep_until)
-    with pytest.raises(SystemExit):
-        mail_oauth2.main()
+    run_as_unit(account, tmp_path, monkeypatch)
+    state = tmp_path / "state"
     assert token(state) == "first"
     assert slept == 2 * [json.loads((state / "status.json").read_text())["next_attempt"]]
-    assert capsys.readouterr().err.startswith("<5>the access token is valid until ")
+    said = capsys.readouterr().err
+    assert said.startswith("<5>the access token is valid until ")
+    assert said.count("\n") == 1

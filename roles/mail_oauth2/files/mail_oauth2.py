@@ -11,6 +11,9 @@ unit's user alone:
   access_token  the bare token, and nothing else
   status.json   the fields of Status; no secret
   grant.json    the fields of Grant: a refresh token that the provider gave in exchange for the last one
+
+A refresh token may be good for one exchange alone, and what comes back for it cannot be had again. So there is room for
+it on the disk before the exchange, and if it cannot be written all the same it is kept in memory and written later.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import socket
 import ssl
 import sys
@@ -26,6 +30,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,6 +47,12 @@ FIRST_DELAY, LAST_DELAY = 5, 900
 """Seconds to the next attempt after a first failure, doubled with each, up to the last."""
 REFUSED_DELAY = 3600
 """Seconds to the next attempt where a person has to do something first."""
+LAST_DISK_DELAY = 60
+"""The last delay where it is this host's disk that takes nothing."""
+ROOM = 16384
+"""Bytes that each file has on the disk before an exchange: more than providers' tokens have."""
+GRANT, TOKEN, STATUS = FILES = ("grant.json", "access_token", "status.json")
+"""In the order in which they are written: first what cannot be had again."""
 
 # RFC 6749 section 5.2: what no later attempt mends.
 REFUSALS = {
@@ -57,11 +69,15 @@ REFUSALS = {
 
 
 class TokenError(Exception):
-    """Why there is no new token; the message has no secret. refused: whether a person has to do something first."""
+    """Why there is no new token; the message has no secret.
 
-    def __init__(self, message: str, *, refused: bool = False) -> None:
+    refused: whether a person has to do something first. longest: the last delay between attempts, in seconds.
+    """
+
+    def __init__(self, message: str, *, refused: bool = False, longest: float = LAST_DELAY) -> None:
         super().__init__(message)
         self.refused = refused
+        self.longest = longest
 
 
 @dataclass(frozen=True)
@@ -183,15 +199,51 @@ def read_object(body: bytes) -> dict[str, Any]:
 # --- what is kept
 
 
-def write_file(path: Path, text: str) -> None:
-    """Replace a file as a whole, readable by its owner alone."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
+def beside(path: Path) -> Path:
+    """Return where a file is written until it is complete."""
+    return path.with_name(f".{path.name}.new")
+
+
+@contextmanager
+def room(directory: Path) -> Iterator[None]:
+    """Have room on the disk for each file within the block, or raise TokenError."""
+    new = [beside(directory / name) for name in FILES]
+    try:
+        for path in new:
+            fill(path, bytes(ROOM))
+        yield
+    except OSError as error:
+        raise TokenError(no_room(directory, error), longest=LAST_DISK_DELAY) from None
+    finally:
+        for path in new:
+            path.unlink(missing_ok=True)
+
+
+def no_room(directory: Path, error: OSError) -> str:
+    """Say that a disk takes nothing."""
+    return f"{directory} cannot be written to: {error.strerror}; make room on this host's disk"
+
+
+def fill(path: Path, content: bytes) -> None:
+    """Write over a file, in the room that it has, and wait for the disk. It is readable by its owner alone."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(content)
+        file.truncate()
         file.flush()
-        os.fsync(file.fileno())
-    beside.rename(path)
+        os.fsync(descriptor)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Replace a file as a whole."""
+    fill(beside(path), text.encode())
+    beside(path).rename(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -215,33 +267,62 @@ def fingerprint(secret: str) -> str:
 # --- one attempt
 
 
-def attempt(account: Account, directory: Path, now: float) -> Status:
-    """Get a new token if one is due; keep and return how it went."""
-    grant, status = (
-        Grant(**read_file(directory / "grant.json")),
-        Status(**read_file(directory / "status.json")),
-    )
-    known = grant.account == account.digest and (directory / "access_token").exists()
-    # After a failure, a start by hand tries at once.
-    if known and not status.error and now < status.next_attempt:
-        return status
-    if not known:
-        status = replace(status, expires=0)
-    try:
-        refresh_token = current_refresh_token(account, grant)
-        answer = request_token(account, refresh_token)
-    except TokenError as error:
-        status = after_failure(status, error, now)
-    else:
-        status = after_success(answer, now)
-        # First what cannot be had again.
-        grant = Grant(
-            account.digest, fingerprint(account.refresh_token), answer.refresh_token or refresh_token
-        )
-        write_file(directory / "grant.json", json.dumps(asdict(grant)))
-        write_file(directory / "access_token", answer.access_token)
-    write_file(directory / "status.json", json.dumps(asdict(status)))
-    return status
+class Keeper:
+    """Keeps the token of an account: on the disk, and in memory what the disk has not taken yet."""
+
+    def __init__(self, account: Account, directory: Path) -> None:
+        self.account, self.directory = account, directory
+        self.grant = Grant(**read_file(directory / GRANT))
+        self.status = Status(**read_file(directory / STATUS))
+        self.has_token = (directory / TOKEN).exists()
+        self.unsaved: dict[str, str] = {}  # the texts of files
+        self.saved = self.status  # the status as it is once they are written
+
+    def attempt(self, now: float) -> Status:
+        """Write what is not written yet, get a new token if one is due, and return how it went."""
+        known = self.grant.account == self.account.digest and self.has_token
+        if self.unsaved:
+            self.save(now)
+        elif not known:
+            self.status = replace(self.status, expires=0)
+            self.renew(now)
+        # After a failure, a start by hand tries at once.
+        elif self.status.error or now >= self.status.next_attempt:
+            self.renew(now)
+        return self.status
+
+    def renew(self, now: float) -> None:
+        """Exchange the refresh token, and keep what comes back."""
+        given = self.account.refresh_token
+        try:
+            with room(self.directory):
+                refresh_token = current_refresh_token(self.account, self.grant)
+                answer = request_token(self.account, refresh_token)
+                self.saved = after_success(answer, now)
+                self.grant = Grant(
+                    self.account.digest, fingerprint(given), answer.refresh_token or refresh_token
+                )
+                self.unsaved = {GRANT: json.dumps(asdict(self.grant)), TOKEN: answer.access_token}
+                self.save(now)
+        except TokenError as error:
+            self.saved = self.status = after_failure(self.status, error, now)
+            self.save(now)
+
+    def save(self, now: float) -> None:
+        """Write what is not written yet, and the status."""
+        try:
+            for name, text in tuple(self.unsaved.items()):
+                write_file(self.directory / name, text)
+                self.has_token |= name == TOKEN
+                del self.unsaved[name]
+        except OSError as error:
+            failure = TokenError(no_room(self.directory, error), longest=LAST_DISK_DELAY)
+            self.status = after_failure(self.status, failure, now)
+        else:
+            self.status = self.saved
+        # It is told to systemd and the journal as well.
+        with suppress(OSError):
+            write_file(self.directory / STATUS, json.dumps(asdict(self.status)))
 
 
 def after_success(answer: Answer, now: float) -> Status:
@@ -252,7 +333,9 @@ def after_success(answer: Answer, now: float) -> Status:
 
 def after_failure(before: Status, error: TokenError, now: float) -> Status:
     """Return the status after one more failure."""
-    delay = REFUSED_DELAY if error.refused else min(FIRST_DELAY * 2 ** min(before.failures, 10), LAST_DELAY)
+    delay = (
+        REFUSED_DELAY if error.refused else min(FIRST_DELAY * 2 ** min(before.failures, 10), error.longest)
+    )
     return replace(
         before,
         error=str(error),
@@ -290,18 +373,44 @@ def sleep_until(moment: float) -> None:
         time.sleep(min(left, 60))
 
 
-def main() -> None:
-    """Make an attempt whenever one is due, until the unit is stopped."""
-    given = read_file(Path(os.environ["CREDENTIALS_DIRECTORY"]) / "account")
-    account, directory = Account(name=sys.argv[1], **given), Path(os.environ["STATE_DIRECTORY"])
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let the program be stopped within the block alone: not between an exchange and what is kept of it."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def run(keeper: Keeper) -> None:
+    """Make an attempt whenever one is due, and say how it went."""
+    said = ""
     while True:
         now = time.time()
-        status = attempt(account, directory, now)
+        status = keeper.attempt(now)
         text = describe(status, now)
-        # The priority of the line in the journal (sd-daemon(3)): an error, or a notice.
-        print(f"<{3 if status.error else 5}>{text}", file=sys.stderr, flush=True)
+        if text != said:
+            # The priority of the line in the journal (sd-daemon(3)): an error, or a notice.
+            print(f"<{3 if status.error else 5}>{text}", file=sys.stderr, flush=True)
+        said = text
         notify(text)
-        sleep_until(status.next_attempt)
+        with stoppable():
+            sleep_until(status.next_attempt)
+
+
+def main() -> None:
+    """Keep the token of the account that is named, until the unit is stopped."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    given = read_file(Path(os.environ["CREDENTIALS_DIRECTORY"]) / "account")
+    keeper = Keeper(Account(name=sys.argv[1], **given), Path(os.environ["STATE_DIRECTORY"]))
+    try:
+        run(keeper)
+    finally:
+        # A last time; it is lost otherwise.
+        if keeper.unsaved:
+            keeper.save(time.time())
 
 
 if __name__ == "__main__":
