@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.ilnmors.mail.plugins.module_utils.disk import left_beside
 from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import (
     Attributes,
     ConfigFilesError,
@@ -85,7 +86,7 @@ def plan_changes(file_set: FileSet) -> Plan:
         },
         removed={
             path: Change(path, ("removed",), (_diff_entry(path, "(file)\n", ""),))
-            for path in _find_absent(file_set.absent)
+            for path in _find_absent(file_set.absent) + _find_left_over(file_set)
             if path not in wanted
         },
     )
@@ -95,6 +96,11 @@ def _find_absent(patterns: Iterable[str]) -> list[Path]:
     # Path.glob would also find dot files, which a shell's pattern leaves alone.
     found = {Path(name) for pattern in patterns for name in glob.glob(pattern)}  # noqa: PTH207
     return sorted(path for path in found if path.is_symlink() or not path.is_dir())
+
+
+def _find_left_over(file_set: FileSet) -> list[Path]:
+    """List what a run that was cut off has left of the old or new files, with their secrets."""
+    return left_beside([*(glob.escape(str(file.path)) for file in file_set.installed), *file_set.absent])
 
 
 def _file_change(file: TextFile) -> Change | None:

@@ -9,14 +9,13 @@ https://doc.dovecot.org/2.4.0/core/config/auth/databases/passwd_file.html
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.ilnmors.mail.plugins.module_utils.disk import beside, describe, sync
 from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_hash import (
     SHAPES,
     Scheme,
@@ -25,6 +24,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_hash import (
     normalise,
     split_label,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils.file_transaction import write_new
 
 HEADER = "# Managed by Ansible (ilnmors.mail.dovecot_passwd_file): changes made here are lost."
 REASONS = ("added", "removed", "password changed", "scheme changed", "cost changed", "fields changed")
@@ -356,22 +356,21 @@ def read_file(path: str) -> str | None:
 def replace_file(path: str, text: str, prepare: Callable[[str], object]) -> None:
     """Put ``text`` in place at once; ``prepare`` sets the owner and mode of the temporary file (0600) before.
 
-    Raise PathError when the directory takes no file.
+    Raise PathError when the directory or the disk takes no file; the one that is there stays.
     """
     target = Path(path)
+    temporary = beside(target)
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    except OSError as error:
+        write_new(temporary, text.encode("utf-8", "surrogateescape"), mode=0o600)
+        prepare(str(temporary))
+        temporary.replace(target)
+        sync(target.parent)
+    except FileNotFoundError as error:
         raise PathError(
             f"path: cannot write in {target.parent} ({error.strerror}): create the directory"
         ) from None
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(text.encode("utf-8", "surrogateescape"))
-            stream.flush()
-            os.fsync(stream.fileno())
-        prepare(temporary)
-        Path(temporary).replace(target)
+    except OSError as error:
+        raise PathError(f"path: {describe(error, target)}") from None
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
+        with contextlib.suppress(OSError):
+            temporary.unlink()

@@ -1,6 +1,11 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Changes of files that happen together, or not at all."""
+"""Changes of files that happen together, or not at all.
+
+A fault undoes all of them. A power cut between two of them leaves some done, and what was beside the files: the next
+run finds both by comparing the host with what is wanted (disk.left_beside). When a transaction has ended, all of it is
+on the disk.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +14,8 @@ import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from secrets import token_hex
 
+from ansible_collections.ilnmors.mail.plugins.module_utils import disk
 from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import (
     Attributes,
     ConfigFilesError,
@@ -72,7 +77,7 @@ class Transaction:
 
     def beside(self, path: Path) -> Path:
         """Give a name in the same directory that no daemon's pattern matches, cleared away at the end."""
-        name = path.with_name(f".{path.name}.{token_hex(4)}")
+        name = disk.beside(path)
         self._leftovers.callback(name.unlink, missing_ok=True)
         return name
 
@@ -94,6 +99,9 @@ class Transaction:
             with _blaming(path):
                 self._keep(path)
                 path.unlink()
+        for directory in {path.parent for path in (*(path for _, path in self._new), *self._gone)}:
+            with _blaming(directory):
+                disk.sync(directory)
 
     def _keep(self, path: Path) -> None:
         if not os.path.lexists(path):

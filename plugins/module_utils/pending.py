@@ -8,11 +8,12 @@ and removed when the action has succeeded. A run that ends in between leaves it 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+
+from ansible_collections.ilnmors.mail.plugins.module_utils.disk import sync
 
 DIRECTORY = Path("/var/lib/ilnmors-mail/pending")
 
@@ -84,15 +85,6 @@ def forget(names: Iterable[str], seen: Notes) -> None:
             continue
         except OSError as error:
             raise PendingError(f"{path} cannot be removed: {error.strerror}") from error
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or the names in a directory, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _make_directory(path: Path) -> None:

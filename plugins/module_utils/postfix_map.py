@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.ilnmors.mail.plugins.module_utils.addresses import has_control_characters
+from ansible_collections.ilnmors.mail.plugins.module_utils.disk import sync
 from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import (
     Attributes,
     ConfigFilesError,
@@ -30,6 +31,8 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.secret_words import h
 from ansible_collections.ilnmors.mail.plugins.module_utils.staged_check import find_program
 
 HEADER = "# Managed by Ansible: the next run overwrites what is changed here.\n"
+STAGING = ".postfix_map-"
+"""How the names of directories begin in which tables are compiled."""
 # The types that postmap compiles into one file, and what it appends to the table's name.
 SUFFIXES = {"btree": ".db", "cdb": ".cdb", "hash": ".db", "lmdb": ".lmdb"}
 
@@ -259,6 +262,12 @@ def find_unlisted(directory: Path | None, tables: Iterable[LookupTable]) -> list
     return sorted(path for path in found if path not in listed)
 
 
+def find_left_over(tables: Iterable[LookupTable]) -> list[Path]:
+    """List where runs that were cut off have compiled tables. Only for who is alone on this host."""
+    directories = {table.path.parent for table in tables}
+    return sorted(path for directory in directories for path in directory.glob(f"{STAGING}*"))
+
+
 def removal_diff(path: Path) -> dict[str, str]:
     """Say that a file is removed, as Ansible's callbacks print it, without its content."""
     return _diff_entry(path, "(file)\n", "")
@@ -334,7 +343,7 @@ def put_in_place(changes: Iterable[Change], unlisted: Iterable[Path], map_type: 
             table = change.table
             if change.compiles:
                 try:
-                    directory = tempfile.TemporaryDirectory(prefix=".postfix_map-", dir=table.path.parent)
+                    directory = tempfile.TemporaryDirectory(prefix=STAGING, dir=table.path.parent)
                     source, compiled = _compile(table, map_type, Path(staging.enter_context(directory)))
                 except OSError as error:
                     raise PostfixMapError(
@@ -381,6 +390,7 @@ def _compile(table: LookupTable, map_type: str, directory: Path) -> tuple[Path, 
     for path in (source, compiled):
         os.chown(path, 0, 0)
         path.chmod(table.mode)
+        sync(path)
     return source, compiled
 
 

@@ -26,6 +26,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ansible_collections.ilnmors.mail.plugins.module_utils.disk import sync
+
 DIGITS = 12
 """How many hexadecimal digits of the archive's sha256 are part of a release's name."""
 
@@ -234,6 +236,7 @@ def _switch(root: Path, name: str) -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(Path("versions") / name)
     link.replace(root / "current")
+    sync(root)
 
 
 def _prune(versions: Path, keep: set[str | None]) -> None:

@@ -217,6 +217,7 @@ validated:
 """
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.config_files import (
     plan_changes,
     put_in_place,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils.disk import BusyError, alone, describe
 from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import (
     ConfigFilesError,
     hide_contents,
@@ -282,9 +284,12 @@ def main() -> None:
     module.no_log_values.clear()
     invocation = {"module_args": hide_contents(module.params)}
     try:
-        result = run(module)
-    except (ConfigFilesError, PendingError) as error:
+        with nullcontext() if module.check_mode else alone():
+            result = run(module)
+    except (BusyError, ConfigFilesError, PendingError) as error:
         module.fail_json(msg=str(error), invocation=invocation)
+    except OSError as error:
+        module.fail_json(msg=describe(error), invocation=invocation)
     module.exit_json(**result, invocation=invocation)
 
 
@@ -304,14 +309,14 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         put_in_place(file_set, plan)
     result = {
         "changed": plan.changed,
-        "files": [describe(change) for change in plan.file_changes],
-        "directories": [describe(change) for change in plan.directories.values()],
+        "files": [shown(change) for change in plan.file_changes],
+        "directories": [shown(change) for change in plan.directories.values()],
         "validated": validated,
     }
     return {**result, "diff": plan.diff} if module._diff else result
 
 
-def describe(change: Change) -> dict[str, Any]:
+def shown(change: Change) -> dict[str, Any]:
     return {"path": str(change.path), "reasons": list(change.reasons)}
 
 

@@ -189,14 +189,17 @@ changes:
       sample: [il@ilnmors.internal]
 """
 
+import glob
 import os
 import shutil
 import syslog
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ilnmors.mail.plugins.module_utils.disk import BusyError, alone, describe, left_beside
 from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_hash import SchemeError, make_scheme
 from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_passwd import (
     PasswdFileError,
@@ -267,7 +270,13 @@ def write_accounts(module: AnsibleModule) -> dict[str, Any]:
         note(notes)
         save(plan.render(progress, save))
 
-    result: dict[str, Any] = {"changed": plan.changed or attributes_changed, "changes": plan.by_reason()}
+    left_over = left_beside([glob.escape(path)])
+    for file in left_over:
+        if not module.check_mode:
+            file.unlink()
+
+    changed = plan.changed or attributes_changed or bool(left_over)
+    result: dict[str, Any] = {"changed": changed, "changes": plan.by_reason()}
     if module._diff:
         result["diff"] = [{"before_header": path, "after_header": path, **plan.diff()}, attributes_diff]
     return result
@@ -310,9 +319,12 @@ def main() -> None:
         if secret
     }
     try:
-        result = write_accounts(module)
-    except (PasswdFileError, PendingError, SchemeError) as error:
+        with nullcontext() if module.check_mode else alone():
+            result = write_accounts(module)
+    except (BusyError, PasswdFileError, PendingError, SchemeError) as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=describe(error))
     module.exit_json(**result)
 
 

@@ -55,6 +55,7 @@ links:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ilnmors.mail.plugins.module_utils.disk import describe
 from ansible_collections.ilnmors.mail.plugins.module_utils.links import (
     LinksError,
     diff,
@@ -74,10 +75,12 @@ def main() -> None:
     links = {Path(path): Path(target) for path, target in module.params["links"].items()}
     try:
         changes = plan_links(links, module.params["absent"])
+        if not module.check_mode:
+            put_in_place(changes)
     except LinksError as error:
         module.fail_json(msg=str(error))
-    if not module.check_mode:
-        put_in_place(changes)
+    except OSError as error:
+        module.fail_json(msg=describe(error))
     shown = {"diff": diff(changes)} if module._diff else {}
     module.exit_json(changed=bool(changes), links=[str(change.path) for change in changes], **shown)
 

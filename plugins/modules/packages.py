@@ -79,6 +79,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ilnmors.mail.plugins.module_utils import packages
+from ansible_collections.ilnmors.mail.plugins.module_utils.disk import describe
 from ansible_collections.ilnmors.mail.plugins.module_utils.pending import PendingError, note, read_names
 
 
@@ -112,7 +113,7 @@ def main() -> None:
     except (packages.PackagesError, PendingError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
-        module.fail_json(msg=f"{error.filename}: cannot be written: {error.strerror}")
+        module.fail_json(msg=describe(error))
     module.exit_json(**result)
 
 

@@ -119,15 +119,19 @@ type:
 """
 
 import os
+import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ilnmors.mail.plugins.module_utils.disk import BusyError, alone, describe
 from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import ConfigFilesError
 from ansible_collections.ilnmors.mail.plugins.module_utils.postfix_map import (
     PostfixMapError,
     check_compiled,
     choose_type,
+    find_left_over,
     find_unlisted,
     hide_entries,
     plan_change,
@@ -163,9 +167,12 @@ def main() -> None:
     module.no_log_values.clear()
     invocation = {"module_args": hide_entries(module.params)}
     try:
-        result = run(module)
-    except (PostfixMapError, ConfigFilesError) as error:
+        with nullcontext() if module.check_mode else alone():
+            result = run(module)
+    except (BusyError, PostfixMapError, ConfigFilesError) as error:
         module.fail_json(msg=str(error), invocation=invocation)
+    except OSError as error:
+        module.fail_json(msg=describe(error), invocation=invocation)
     module.exit_json(**result, invocation=invocation)
 
 
@@ -177,13 +184,16 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     map_type = choose_type(module.params["type"])
     changes = [change for table in tables if (change := plan_change(table, map_type))]
     unlisted = find_unlisted(directory, tables)
+    left_over = find_left_over(tables)
     if map_type and module.check_mode:
         # /run is memory: secrets never reach a disk.
         check_compiled(changes, map_type, Path("/run" if os.access("/run", os.W_OK) else module.tmpdir))
     elif map_type:
+        for directory_left in left_over:
+            shutil.rmtree(directory_left)
         put_in_place(changes, unlisted, map_type)
     result: dict[str, Any] = {
-        "changed": bool(changes or unlisted),
+        "changed": bool(changes or unlisted or left_over),
         "maps": [{"path": str(change.table.path), "reasons": list(change.reasons)} for change in changes],
         "removed": [str(path) for path in unlisted],
         "type": map_type,

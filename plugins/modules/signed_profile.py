@@ -65,6 +65,7 @@ removed:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ilnmors.mail.plugins.module_utils.disk import describe
 from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import ConfigFilesError
 from ansible_collections.ilnmors.mail.plugins.module_utils.signed_profile import (
     SignedProfileError,
@@ -85,12 +86,14 @@ def main() -> None:
         supports_check_mode=True,
     )
     certificate, key = Path(module.params["certificate"]), Path(module.params["key"])
-    planned = plan(Path(module.params["path"]), module.params["content"], certificate)
     try:
+        planned = plan(Path(module.params["path"]), module.params["content"], certificate)
         if planned.changed and not module.check_mode:
             put_in_place(planned, certificate, key)
     except (SignedProfileError, ConfigFilesError) as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=describe(error))
     module.exit_json(
         changed=planned.changed,
         removed=[str(other) for other in planned.others],

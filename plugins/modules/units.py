@@ -133,6 +133,7 @@ daemon_reload:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ilnmors.mail.plugins.module_utils.disk import describe
 from ansible_collections.ilnmors.mail.plugins.module_utils.pending import PendingError, noted, read_names
 from ansible_collections.ilnmors.mail.plugins.module_utils.units import (
     UnitsError,
@@ -191,6 +192,8 @@ def main() -> None:
         result = run(module)
     except (UnitsError, PendingError) as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=describe(error))
     module.exit_json(**result)
 
 
