@@ -44,6 +44,7 @@ SITE = (
     "mail_ldap_filter",
     "mail_ldap_login_attribute",
     "mail_ldap_quota_attribute",
+    "mail_harden",
     "mail_tls_certificate",
     "mail_tls_key",
     "mail_tls_ca",
