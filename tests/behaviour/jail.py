@@ -18,6 +18,11 @@ def status(host: Host, jail: str, what: str) -> str:
     return found[1]
 
 
+def jails(host: Host) -> list[str]:
+    """List the jails that are on."""
+    return host.check_output("fail2ban-client status | sed -n 's/.*Jail list:[[:space:]]*//p'").split(", ")
+
+
 @contextmanager
 def forgiving(host: Host, jail: str) -> Iterator[Forgive]:
     """Give what takes an address that is to be free of bans now, and at the end."""

@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
-from ansible_collections.ilnmors.mail.tests.behaviour.jail import Forgive, assert_named, forgiving, status
+from ansible_collections.ilnmors.mail.tests.behaviour.jail import (
+    Forgive,
+    assert_named,
+    forgiving,
+    jails,
+    status,
+)
 from testinfra.host import Host
 
 JAIL = "ilnmors-mail"
@@ -80,6 +86,14 @@ def test_addresses_of_both_families_are_kept_out(
     assert ban_after > 0
     mail.check_output(f"fail2ban-client set {JAIL} banip {address}")
     wait_for(lambda: address in mail.run("nft list table inet f2b-table").stdout, f"{address} is kept out")
+
+
+@pytest.mark.usefixtures("ban_after", "provider")
+@pytest.mark.parametrize("machine", ["mail", "app"])
+def test_no_other_jail_is_turned_on(request: pytest.FixtureRequest, machine: str) -> None:
+    """A house of its own may have others; fail2ban came to the lab with the roles."""
+    host: Host = request.getfixturevalue(machine)
+    assert [jail for jail in jails(host) if not jail.startswith("ilnmors-")] == []
 
 
 @pytest.mark.usefixtures("ban_after")
