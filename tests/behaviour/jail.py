@@ -20,7 +20,8 @@ def status(host: Host, jail: str, what: str) -> str:
 
 def jails(host: Host) -> list[str]:
     """List the jails that are on."""
-    return host.check_output("fail2ban-client status | sed -n 's/.*Jail list:[[:space:]]*//p'").split(", ")
+    found: str = host.check_output("fail2ban-client status | sed -n 's/.*Jail list:[[:space:]]*//p'")
+    return found.split(", ")
 
 
 @contextmanager
