@@ -104,6 +104,7 @@ def return_addresses(
     for service in services:
         for address in service_addresses(service, domain):
             table[marked(address)] = house_address(postmaster, domain)
+        table[null_marked(house_address(service["name"], domain))] = house_address(postmaster, domain)
     for provider in providers:
         for address in provider.addresses:
             table[marked(address)] = house_address(provider.owner, domain)

@@ -95,9 +95,7 @@ def test_what_is_announced(house: House, port: int, login: bool) -> None:
     "parameters",
     [
         "",
-        " BODY=8BITMIME",
         " SMTPUTF8",
-        " BODY=8BITMIME SMTPUTF8",
         " smtputf8 BODY=8BITMIME SIZE=60000 RET=HDRS ENVID=QQ314159",
         " SIZE=60000 SMTPUTF8 BODY=8BITMIME ENVID=a+2Bb>c@d AUTH=<>",
     ],

@@ -84,6 +84,9 @@ def test_what_returns_finds_an_inbox() -> None:
             "guest@home.internal": "guest",
             "min@home.internal": "min",
             # Of what was sent without a sender.
+            "gitea@home.internal.null": "guest",
+            "nas@home.internal.null": "guest",
+            "prometheus@home.internal.null": "guest",
             "il@home.internal.null": "il",
             "guest@home.internal.null": "guest",
             "min@home.internal.null": "min",
