@@ -122,6 +122,7 @@ def _account(provider: Provider, domain: str, ca_file: str, metrics: bool) -> di
         "labels": provider.labels,
         "mailboxes": provider.mailboxes,
         "skip_mailboxes": provider.skip_mailboxes,
+        "uses": provider.uses,
         "mirror": provider.deleted_at_provider == "mirror",
         "daily_megabytes": provider.daily_imap_megabytes,
         "metrics": metrics,

@@ -8,9 +8,11 @@ Hosts, ports and login names are those of Thunderbird's database as well
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
+Use = Literal["sent", "drafts", "junk", "trash"]
 MEBIBYTE = 1024 * 1024
 
 
@@ -20,8 +22,8 @@ class Profile:
 
     smtp_port: 465 means implicit TLS, any other STARTTLS (RFC 8314 section 3.3). IMAP is always implicit TLS.
     folder: where its mail lands in the owner's mailbox; empty for the account's own name.
-    skip_mailboxes: mailboxes that are not fetched, by the names that people see: spam, deleted mail and drafts, where
-    its IMAP server does not say which these are (SPECIAL-USE, RFC 6154).
+    uses: its mailboxes by what they are for, where its IMAP server does not say that (SPECIAL-USE, RFC 6154): the names
+    that people see, of which the first that is there counts. Spam, deleted mail and drafts are not fetched.
     labelled: whether its mailboxes are labels, so that one message may be in many of them.
     daily_imap_megabytes: how many megabytes (10^6 bytes) of one account may be read in a day.
     imap_connections: how many IMAP connections of one account at once.
@@ -40,7 +42,7 @@ class Profile:
     folder: str = ""
     smtp_port: int = 587
     imap_port: int = 993
-    skip_mailboxes: tuple[str, ...] = ()
+    uses: Mapping[Use, tuple[str, ...]] = field(default_factory=dict)
     labelled: bool = False
     daily_imap_megabytes: int | None = None
     imap_connections: int | None = None
@@ -80,12 +82,17 @@ PROFILES: dict[str, Profile] = {
     ),
     # Hosts and ports: https://help.naver.com/service/30029/contents/21344
     # A sender that is not the account's: "553 5.7.1 … Sender address rejected", as users of its SMTP report.
-    # Its mailboxes, as users of its IMAP list them: "Sent Messages", "Drafts", "Deleted Messages", "Junk".
+    # Its mailboxes, as users of its IMAP have them: https://github.com/barroit/etc (mutt/@naver.com)
     "naver": Profile(
         smtp_host="smtp.naver.com",
         imap_host="imap.naver.com",
         folder="Naver",
-        skip_mailboxes=("Drafts", "Deleted Messages", "Junk"),
+        uses={
+            "sent": ("Sent Messages",),
+            "drafts": ("Drafts",),
+            "trash": ("Deleted Messages",),
+            "junk": ("Junk",),
+        },
         foreign_sender="refused",
     ),
     # Hosts and ports: https://support.microsoft.com/office/d088b986-291d-42b8-9564-9c414e2aa040
@@ -94,12 +101,20 @@ PROFILES: dict[str, Profile] = {
     # XOAUTH2 and its scopes: https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
     # Three connections, 30 messages a minute, 10,000 recipients a day, "554 5.2.0 …SubmissionQuotaExceeded…" beyond:
     # https://learn.microsoft.com/exchange/troubleshoot/send-emails/smtp-submission-improvements
+    # It has no SPECIAL-USE; its mailboxes: https://github.com/huacnlee/omamail/pull/90, and of personal accounts
+    # https://github.com/mjs/imapclient/issues/419
     # A foreign sender: "5.7.60 SMTP; Client does not have permissions to send as this sender":
     # https://learn.microsoft.com/troubleshoot/exchange/email-delivery/error-5-7-60-when-sending-mail
     "outlook": Profile(
         smtp_host="smtp.office365.com",
         imap_host="outlook.office365.com",
         folder="Outlook",
+        uses={
+            "sent": ("Sent Items", "Sent"),
+            "drafts": ("Drafts",),
+            "trash": ("Deleted Items", "Deleted"),
+            "junk": ("Junk Email", "Junk E-mail", "Junk"),
+        },
         auth="oauth2",
         token_url="https://login.microsoftonline.com/common/oauth2/v2.0/token",  # noqa: S106 - no password
         scope=(
@@ -112,13 +127,19 @@ PROFILES: dict[str, Profile] = {
         over_limit=(r"2\.0 .*SubmissionQuotaExceeded",),
     ),
     # Hosts and ports: https://cs.daum.net/faq/266/12145.html; implicit TLS alone.
-    # Its mailboxes, as users of its IMAP list them: those of Naver, but 스팸편지함 for spam.
+    # Its mailboxes, as users of its IMAP list them: those of Naver, but 스팸편지함 for spam;
+    # https://github.com/jstedfast/MailKit/issues/1478 for drafts, of Kakao as well.
     "daum": Profile(
         smtp_host="smtp.daum.net",
         smtp_port=465,
         imap_host="imap.daum.net",
         folder="Daum",
-        skip_mailboxes=("Drafts", "Deleted Messages", "스팸편지함"),
+        uses={
+            "sent": ("Sent Messages",),
+            "drafts": ("Drafts",),
+            "trash": ("Deleted Messages",),
+            "junk": ("스팸편지함",),
+        },
         foreign_sender="refused",
     ),
     # The same service under its other name: https://cs.kakao.com/helps_html/1073193435
@@ -127,27 +148,46 @@ PROFILES: dict[str, Profile] = {
         smtp_port=465,
         imap_host="imap.kakao.com",
         folder="Kakao",
-        skip_mailboxes=("Drafts", "Deleted Messages", "스팸편지함"),
+        uses={
+            "sent": ("Sent Messages",),
+            "drafts": ("Drafts",),
+            "trash": ("Deleted Messages",),
+            "junk": ("스팸편지함",),
+        },
         foreign_sender="refused",
     ),
     # Hosts and ports, app-specific password: https://support.apple.com/102525
+    # It has no SPECIAL-USE; its mailboxes: https://github.com/nextcloud/mail/issues/3401
     # 1,000 messages a day, 20 MB, "550 5.7.1 … exceeded your daily sending limit": https://support.apple.com/102198
     "icloud": Profile(
         smtp_host="smtp.mail.me.com",
         imap_host="imap.mail.me.com",
         folder="iCloud",
+        uses={
+            "sent": ("Sent Messages",),
+            "drafts": ("Drafts",),
+            "trash": ("Deleted Messages",),
+            "junk": ("Junk",),
+        },
         foreign_sender="refused",
         daily_messages=1_000,
         message_size=20 * MEBIBYTE,
         over_limit=(r"7\.1 .*exceeded your daily sending limit",),
     ),
     # Hosts and ports, app password: https://help.yahoo.com/kb/SLN4075.html
+    # Its servers have not always said what mailboxes are for: https://github.com/jstedfast/MailKit/issues/242, /274
     # 25 MB: https://help.yahoo.com/kb/SLN5673.html
     "yahoo": Profile(
         smtp_host="smtp.mail.yahoo.com",
         smtp_port=465,
         imap_host="imap.mail.yahoo.com",
         folder="Yahoo",
+        uses={
+            "sent": ("Sent",),
+            "drafts": ("Draft", "Drafts"),
+            "trash": ("Trash",),
+            "junk": ("Bulk", "Bulk Mail", "Spam"),
+        },
         foreign_sender="refused",
         message_size=25 * MEBIBYTE,
     ),

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES
+from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES, Use
 
 # An app password as Google shows it: four groups of letters. The spaces are no part of it
 # (https://support.google.com/accounts/answer/185833).
@@ -37,6 +37,7 @@ class Provider:
     folder: where its mailboxes land in the owner's mailbox; inbox: its INBOX lands in the owner's inbox instead.
     labelled: its mailboxes are labels (see Profile); labels: they are fetched as folders.
     mailboxes: patterns of the mailboxes that are fetched, none for all; skip_mailboxes: of those that are not.
+    uses: names of its mailboxes by what they are for (see Profile).
     deleted_at_provider: what becomes of a message in the house that is deleted there.
     """
 
@@ -63,6 +64,7 @@ class Provider:
     labels: bool
     mailboxes: tuple[str, ...]
     skip_mailboxes: tuple[str, ...]
+    uses: Mapping[Use, tuple[str, ...]]
     deleted_at_provider: Literal["keep", "mirror"]
     daily_imap_megabytes: int | None
 
@@ -118,7 +120,8 @@ def resolve(entry: Mapping[str, Any]) -> Provider:
         labelled=profile.labelled,
         labels=bool(entry.get("labels")),
         mailboxes=tuple(entry.get("mailboxes") or ()),
-        skip_mailboxes=tuple(setting("skip_mailboxes")),
+        skip_mailboxes=tuple(entry.get("skip_mailboxes") or ()),
+        uses=profile.uses,
         deleted_at_provider=entry.get("deleted_at_provider") or "keep",
         daily_imap_megabytes=profile.daily_imap_megabytes,
     )

@@ -55,7 +55,7 @@ def test_the_program_reads_what_is_written_of_an_account(tmp_path: Path) -> None
         labelled=True,
         labels=False,
         mailboxes=(),
-        skip_mailboxes=found.skip_mailboxes,
+        skip_mailboxes=(),
         mirror=False,
         daily_megabytes=found.daily_megabytes,
         metrics=False,

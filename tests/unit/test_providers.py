@@ -66,6 +66,7 @@ def test_a_profile_fills_in_what_is_not_said() -> None:
         labels=False,
         mailboxes=(),
         skip_mailboxes=(),
+        uses={},
         deleted_at_provider="keep",
         daily_imap_megabytes=2_500,
     )
@@ -101,9 +102,10 @@ def test_what_is_said_wins_over_the_profile(key: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("skipped", [[], ["Junk", "휴지통"]])
-def test_said_mailboxes_replace_those_of_the_profile(skipped: list[str]) -> None:
+def test_mailboxes_that_are_skipped_are_said_beside_what_the_profile_knows(skipped: list[str]) -> None:
     naver = {**GMAIL, "profile": "naver"}
-    assert resolve(naver).skip_mailboxes == PROFILES["naver"].skip_mailboxes
+    assert resolve(naver).uses == PROFILES["naver"].uses
+    assert resolve(naver).skip_mailboxes == ()
     assert resolve({**naver, "skip_mailboxes": skipped}).skip_mailboxes == tuple(skipped)
 
 
@@ -190,7 +192,7 @@ def test_a_profile_can_be_used(profile: Profile) -> None:
     assert profile.folder
     assert "/" not in profile.folder
     assert profile.smtp_port in (465, 587)
-    assert "INBOX" not in profile.skip_mailboxes
+    assert not any("INBOX" in names for names in profile.uses.values())
     assert bool(profile.token_url) == bool(profile.scope)
     assert profile.auth == "password" or profile.token_url.startswith("https://")
     assert all(re.compile(f"^{pattern}") for pattern in profile.over_limit)
@@ -244,7 +246,8 @@ def fetch_row(name: str, profile: Profile) -> str:
         f"{profile.imap_host}:{profile.imap_port}",
         profile.folder,
         ", ".join(filter(None, limits)) or "not published",
-        ", ".join(profile.skip_mailboxes) or "by use",
+        ", ".join(name for use in ("drafts", "trash", "junk") for name in profile.uses.get(use, ())[:1])
+        or "by use",
     ]
     return f"| {' | '.join(columns)} |"
 

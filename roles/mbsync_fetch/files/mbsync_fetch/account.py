@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +26,7 @@ class Account:
     daily_megabytes: what the provider lets an account read in a day, if it says so.
     timeout: how long the provider may stay silent when an answer is due, in seconds.
     door: socket of the house's IMAP service for the owner.
+    uses: names of its mailboxes by their use (uses.py), where its server does not say that.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Account:
     metrics: bool
     timeout: int
     door: str
+    uses: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> Account:

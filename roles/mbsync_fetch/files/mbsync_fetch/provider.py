@@ -22,6 +22,7 @@ from .replies import Value, octets, pairs, whole, words
 from .sequence_set import uid_set
 from .stream import Stream
 from .survey import Asked, Message, Survey, batches, survey
+from .uses import with_uses
 
 __all__ = [
     "Content",
@@ -131,7 +132,8 @@ class Provider:
                 found[mailbox.raw] = Mailbox(
                     mailbox.raw, known.delimiter or mailbox.delimiter, known.flags | mailbox.flags
                 )
-        return list(found.values())
+        mailboxes = list(found.values())
+        return with_uses(mailboxes, self.account.uses) if pattern == "*" else mailboxes
 
     def status(self, raw: str) -> MailboxStatus:
         """Ask what a mailbox has; MailboxError where the provider does not say it."""
