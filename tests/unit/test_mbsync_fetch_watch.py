@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.unit.fake_authority import ADDRESS, Authority
+from ansible_collections.ilnmors.mail.tests.unit.test_mbsync_fetch_answers import LOGINS
 from mbsync_fetch import watch
 
 USER, PASSWORD, TOKEN = "il@gmail.test", 'p"a\\ss wörd', "an-access-token"
@@ -480,6 +481,11 @@ def test_a_login_that_fails_for_now_is_tried_again(provider: Provider, start: St
     assert watcher.announced == 0
     provider.refusal = ""
     watcher.fetched()
+
+
+@pytest.mark.parametrize(("answer", "kind"), LOGINS)
+def test_what_is_for_the_secret_is_judged_as_by_the_fetch(answer: str, kind: str) -> None:
+    assert watch.is_for_the_secret(b" " + answer.upper().encode()) == (kind == "refused")
 
 
 class Looks:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import binascii
 import json
 import os
+import re  # as json does
 import socket
 import ssl
 import sys
@@ -44,8 +45,28 @@ LONGEST_LINE = 65536
 """Bytes; no response to what is asked here comes near."""
 NO_IDLE = 69
 
-TEMPORARY = (b"[UNAVAILABLE]", b"[INUSE]", b"[LIMIT]", b"[SERVERBUG]")
-"""Why a login failed, when it was not for the secret (RFC 5530)."""
+# Whether a login failed for the secret, as answers.py has it (a unit test compares them). The first that matches counts.
+_SECRET = rb"(?:CREDENTIALS?|PASSWORD|PASSWD|USER ?NAME|USER|LOGIN|TOKEN|AUTHORI[SZ]ATION CODE)"
+_BAD = rb"(?:INVALID|INCORRECT|WRONG|BAD|EXPIRED|UNKNOWN|NOT ACCEPTED|ISN'T ANY GOOD|REQUIRED)"
+FOR_THE_SECRET = (
+    (rb"\s*\[(?:AUTHENTICATIONFAILED|AUTHORIZATIONFAILED|EXPIRED|CONTACTADMIN|WEBALERT|AUTH)[\] ]", True),
+    (rb"\s*\[(?:LIMIT|OVERQUOTA|THROTTLED|UNAVAILABLE|INUSE|SERVERBUG|SYS/TEMP)[\] ]", False),
+    (rb".*\b%b\W+(?:\w+\W+){0,2}%b" % (_BAD, _SECRET), True),
+    (rb".*\b%b\W+(?:\w+\W+){0,3}%b" % (_SECRET, _BAD), True),
+    (
+        rb".*(?:APP(?:LICATION)?[- ](?:SPECIFIC )?PASSWORD|NOT (?:ENABLED|ALLOWED|AUTHORI[SZ]ED)|IS DISABLED)",
+        True,
+    ),
+    (rb".*(?:WEB (?:BROWSER|LOGIN)|UNSAFE LOGIN)", True),
+    (rb".*(?:THROTTL|BANDWIDTH|TOO MANY|RATE LIMIT|EXCEEDED|TOO FREQUENT)", False),
+    (rb".*(?:TEMPORAR|TRY AGAIN|LATER|SYSTEM ERROR|UNAVAILABLE|TIMED? ?OUT|BUSY)", False),
+    (rb".*(?:LOG-?IN|LOG ?ON|AUTHENTICAT\w*)\W+(?:FAIL|ERROR|REFUSED|DENIED)", True),
+)
+
+
+def is_for_the_secret(answer: bytes) -> bool:
+    """Tell whether the answer to a login, in capitals and without NO, says that the secret is not accepted."""
+    return next((final for pattern, final in FOR_THE_SECRET if re.match(pattern, answer)), False)
 
 
 class Lost(Exception):
@@ -113,7 +134,7 @@ class Connection:
             answer = self._ask(b"AUTHENTICATE PLAIN", _base64(b"\0%b\0%b" % (user, key)))
         else:  # with literals, which may hold any character
             answer = self._ask(b"LOGIN {%d}" % len(user), b"%b {%d}" % (user, len(key)), key)
-        if answer.startswith(b"NO") and not any(code in answer for code in TEMPORARY):
+        if answer.startswith(b"NO") and is_for_the_secret(answer[2:]):
             raise Refused
         if not answer.startswith(b"OK"):
             raise Lost("the server can log nobody in now")
