@@ -24,8 +24,9 @@ _LONGEST_FOLDER = 120
 # What a systemd unit takes for a path without quoting.
 _PATH = re.compile(r"/[\w.@+/-]+", re.ASCII)
 # systemd.time(7), from seconds on.
-_UNIT = "s|sec|seconds?|m|min|minutes?|h|hr|hours?|d|days?|w|weeks?|M|months?|y|years?"  # a number alone means seconds
-_TIME_SPAN = re.compile(rf"(\d+(\.\d+)?\s*({_UNIT})?\s*)+", re.ASCII)
+_UNIT = "seconds?|sec|s|minutes?|min|months?|m|M|hours?|hr|h|days?|d|weeks?|w|years?|y"  # a number alone means seconds
+# One part after the other, so that no text can be divided in many ways.
+_TIME_PART = re.compile(rf"\d+(?:\.\d+)?\s*(?:(?:{_UNIT})(?![A-Za-z]))?\s*", re.ASCII)
 
 Entries = Sequence[Mapping[str, Any]]
 
@@ -127,10 +128,17 @@ def _relation(folder: str, other: str) -> str:
     return "holds" if other.startswith(f"{folder}/") else ""
 
 
+def _is_time_span(text: str) -> bool:
+    position = 0
+    while part := _TIME_PART.match(text, position):
+        position = part.end()
+    return 0 < position == len(text)
+
+
 def fetch_option_problems(interval: object, paths: Mapping[str, object]) -> Iterator[str]:
     """Check the time between two fetches, and paths on the mail host by the names of their variables."""
     span = str(interval).strip()
-    if not _TIME_SPAN.fullmatch(span) or not re.search("[1-9]", span):
+    if not _is_time_span(span) or not re.search("[1-9]", span):
         yield (
             f"mbsync_fetch_interval: {interval!r} is no time that systemd knows (systemd.time(7)); "
             "write one such as '5min' or '1h 30min'"

@@ -8,6 +8,7 @@ import gzip
 import imaplib
 import json
 import os
+import sys
 from argparse import Namespace
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field, replace
@@ -471,3 +472,52 @@ def test_nothing_is_fetched_meanwhile(
     assert run.main("gmail") == 0
     assert capsys.readouterr().out == f"nothing is fetched while {tmp_path}/gmail.hold exists\n"
     assert not (tmp_path / "news").exists()
+
+
+# --- what is not there
+
+
+@pytest.mark.parametrize(
+    ("account", "unit", "user", "said"),
+    [
+        (None, "LoadCredential=password:{secret}", True, "there is no account 'gmail'; there are: none"),
+        ("{", "LoadCredential=password:{secret}", True, "does not describe an account (JSONDecodeError"),
+        (
+            "{}",
+            "LoadCredential=password:{secret}",
+            True,
+            "does not describe an account (KeyError('mailboxes'))",
+        ),
+        ("[]", "LoadCredential=password:{secret}", True, "does not describe an account (TypeError"),
+        ("whole", None, True, "no mbsync-fetch@gmail.service says where the secret of 'gmail' lies"),
+        ("whole", "[Service]", True, "no mbsync-fetch@gmail.service says where the secret of 'gmail' lies"),
+        ("whole", "LoadCredential=password:/nowhere/at/all", True, "/nowhere/at/all"),
+        ("whole", "LoadCredential=password:{secret}", False, "there is no user mbsync-fetch-gmail"),
+    ],
+)
+def test_what_adopting_lacks_is_said(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    account: str | None,
+    unit: str | None,
+    user: bool,
+    said: str,
+) -> None:
+    accounts, secret = tmp_path / "accounts", tmp_path / "secret"
+    accounts.mkdir()
+    secret.write_text("right horse")
+    if account is not None:
+        whole = json.dumps(asdict(ACCOUNT))
+        (accounts / "gmail.json").write_text(whole if account == "whole" else account)
+    text = (unit or "").format(secret=secret)
+    program = tmp_path / "systemctl"
+    program.write_text(f"#!/bin/sh\necho '{text}'\nexit {int(unit is None)}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(adopt, "ACCOUNTS", accounts)
+    if user:
+        monkeypatch.setattr(adopt, "become", lambda _name: pytest.fail("it goes on"))
+    monkeypatch.setattr(sys, "argv", ["adopt", "gmail", "--maildir", str(tmp_path)])
+    assert adopt.main() == 1
+    assert said in capsys.readouterr().err

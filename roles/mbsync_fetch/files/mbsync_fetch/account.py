@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 
+class AccountError(OSError):
+    """There is no such account, or its file does not describe one."""
+
+
 @dataclass(frozen=True)
 class Account:
     """An account at a provider, and where its mail lands.
@@ -51,8 +55,16 @@ class Account:
 
     @classmethod
     def read(cls, path: Path) -> Account:
-        """Read the account's file, a JSON object with these keys."""
-        values: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        for patterns in ("mailboxes", "skip_mailboxes"):
-            values[patterns] = tuple(values[patterns])
-        return cls(**values)
+        """Read the account's file, a JSON object with these keys; AccountError."""
+        try:
+            values: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            for patterns in ("mailboxes", "skip_mailboxes"):
+                values[patterns] = tuple(values[patterns])
+            return cls(**values)
+        except FileNotFoundError:
+            known = ", ".join(sorted(file.stem for file in path.parent.glob("*.json"))) or "none"
+            raise AccountError(f"there is no account {path.stem!r}; there are: {known}") from None
+        except (ValueError, LookupError, TypeError) as error:
+            raise AccountError(
+                f"{path} does not describe an account ({error!r}); run the site playbook"
+            ) from error

@@ -9,6 +9,7 @@ cut off and run again. It runs as root, while the account is not fetched, and wr
 from __future__ import annotations
 
 import argparse
+import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,7 +70,7 @@ def main() -> int:
                 raise AdoptError("a fetch of this account is running; stop it first")
             for line in adopt(account, secret, directory, arguments):
                 print(line, flush=True)
-    except (AdoptError, HouseError, OSError, ProviderError, SyncStateError) as error:
+    except (AdoptError, HouseError, OSError, ProviderError, SyncStateError, sqlite3.Error) as error:
         print(f"{arguments.name}: {error}", file=sys.stderr)
         return 1
     return 0

@@ -27,9 +27,12 @@ def as_root() -> Iterator[None]:
 
 
 def become(name: str) -> Path:
-    """Go on as the user of an account, as far as files are written; return the account's directory."""
+    """Go on as the user of an account, as far as files are written; return the account's directory, or OSError."""
     directory = STATES / name
-    user = pwd.getpwnam(f"mbsync-fetch-{name}")
+    try:
+        user = pwd.getpwnam(f"mbsync-fetch-{name}")
+    except KeyError:
+        raise FileNotFoundError(f"there is no user mbsync-fetch-{name}; run the site playbook") from None
     with contextlib.suppress(FileExistsError):
         directory.mkdir(mode=0o700)
         os.chown(directory, user.pw_uid, user.pw_gid)
@@ -41,9 +44,11 @@ def become(name: str) -> Path:
 
 
 def secret_of(name: str) -> str:
-    """Read the secret from where the service has it (systemd.exec(5), LoadCredential)."""
-    unit = subprocess.run(
-        ["systemctl", "cat", f"mbsync-fetch@{name}.service"], capture_output=True, check=True, text=True
-    ).stdout
-    path = next(line.partition(":")[2] for line in unit.splitlines() if line.startswith("LoadCredential="))
-    return Path(path).read_text("utf-8").strip("\r\n")
+    """Read the secret from where the service has it (systemd.exec(5), LoadCredential), or OSError."""
+    unit = f"mbsync-fetch@{name}.service"
+    shown = subprocess.run(["systemctl", "cat", unit], capture_output=True, check=False, text=True)
+    lines = shown.stdout.splitlines() if shown.returncode == 0 else []
+    paths = [line.partition(":")[2] for line in lines if line.startswith("LoadCredential=")]
+    if not paths:
+        raise FileNotFoundError(f"no {unit} says where the secret of {name!r} lies; run the site playbook")
+    return Path(paths[0]).read_text("utf-8").strip("\r\n")
