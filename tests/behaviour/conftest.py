@@ -47,6 +47,10 @@ FACTS = {
     # Only the lab knows addresses; the names of a real house are in its DNS.
     "address": "lab_address | default('')",
     "providers": "lab_providers | default([])",
+    # What the docker client of this machine calls the host; empty where it is none of its containers.
+    "container": (
+        "(ansible_host | default(inventory_hostname)) if 'docker' in ansible_connection | default('') else ''"
+    ),
 }
 
 pytest_plugins = ["ansible_collections.ilnmors.mail.tests.behaviour.browser"]

@@ -16,8 +16,8 @@ from testinfra.host import Host
 # Nobody else's services are killed.
 pytestmark = pytest.mark.usefixtures("provider")
 
-SECONDS = 15
-"""Until it serves again; two of them systemd waits."""
+SECONDS = 60
+"""Until it serves again, on a machine that is busy with other things; systemd itself waits for five at the most."""
 OWN = ("dovecot", "postfix*", "fail2ban", "nginx", "php*-fpm", "mail-*", "mbsync-fetch-watch@*")
 AWAY = (OSError, imaplib.IMAP4.error, smtplib.SMTPException, AssertionError)
 """How a client learns that nobody serves."""
@@ -109,11 +109,14 @@ def test_every_unit_of_the_house_comes_back(request: pytest.FixtureRequest, mach
 
 
 @pytest.mark.parametrize("machine", ["mail", "app"])
-def test_none_is_given_up(request: pytest.FixtureRequest, machine: str) -> None:
+def test_each_is_started_again_soon_and_never_given_up(request: pytest.FixtureRequest, machine: str) -> None:
     """However often it could not start: what kept it from that may pass."""
     host: Host = request.getfixturevalue(machine)
     for unit in running(host, *OWN):
-        settings = host.check_output("systemctl show --property=Restart,StartLimitIntervalUSec %s", unit)
+        settings = host.check_output(
+            "systemctl show --property=Restart,RestartUSec,StartLimitIntervalUSec %s", unit
+        )
         values = dict(line.split("=", 1) for line in settings.splitlines())
         assert values["Restart"] in ("always", "on-failure"), unit
+        assert values["RestartUSec"] in ("1s", "2s", "5s"), unit
         assert values["StartLimitIntervalUSec"] == "0", unit
