@@ -10,6 +10,9 @@ name (such as "UID FETCH") and arguments, without secrets. What a test wants oth
 - answers: {command: reply}, such as {"EXAMINE": "NO [OVERQUOTA] Full"}, where a command may have its arguments. LOGIN
   stands for AUTHENTICATE as well. A reply that begins with BYE ends the connection, and null is none, ever.
 - refuse: {mailbox, as a command names it: [UID, ...]}: whole messages that are not handed over; refusal: the reply.
+- damaged: {mailbox, as a command names it: [UID, ...]}: what fails every UID FETCH that names it, with refusal.
+- rewrite: {command: [[pattern, replacement], ...]}: what is changed in the first lines of its untagged responses; one
+  that nothing is left of is not sent.
 - cut, hang: after so many bytes to a client its connection is cut, or it gets no more.
 - hide: capabilities that are neither announced nor understood.
 - delay: seconds before each answer.
@@ -104,6 +107,8 @@ class Session:
         self.replies: dict[bytes, str] = {}
         """What is said at the end of a command, where it is not what the good server says."""
         self.hung = False
+        self.name = ""
+        """The command that is being answered."""
 
     async def run(self) -> None:
         """Pass on what both say until one leaves."""
@@ -164,8 +169,13 @@ class Session:
             if known in answers:
                 await self.answer(tag, answers[known])
                 return
+        self.name = name
         if name in {"SELECT", "EXAMINE"}:
             self.mailbox = said[len(name) + 1 :].strip('"')
+        damaged = wanted.get("damaged", {}).get(self.mailbox, ())
+        if name == "UID FETCH" and without(words[2].split()[0], damaged) != without(words[2].split()[0], ()):
+            await self.answer(tag, wanted.get("refusal", REFUSAL))
+            return
         refused = wanted.get("refuse", {}).get(self.mailbox)
         if refused and name == "UID FETCH" and WHOLE_MESSAGE.search(said):
             uids, _, items = words[2].partition(" ")
@@ -206,20 +216,29 @@ class Session:
     async def pass_answers(self) -> None:
         """Pass on what the good server says."""
         while line := await self.good_reader.readline():
-            await self.send(self.changed(line))
+            changed = self.changed(line)
+            if changed:
+                await self.send(changed)
             while literal := LITERAL.search(line):
                 left = int(literal[1])
                 while left:
                     part = await self.good_reader.read(min(left, 65536))
                     if not part:
                         raise Cut
-                    await self.send(part)
+                    if changed:
+                        await self.send(part)
                     left -= len(part)
-                await self.send(line := await self.good_reader.readline())
+                line = await self.good_reader.readline()
+                if changed:
+                    await self.send(line)
 
     def changed(self, line: bytes) -> bytes:
         """Return the first line of an answer as a test wants it."""
-        hidden = wishes(self.account).get("hide", [])
+        wanted = wishes(self.account)
+        hidden = wanted.get("hide", [])
+        if line.startswith(b"* "):
+            for pattern, replacement in wanted.get("rewrite", {}).get(self.name, ()):
+                line = re.sub(pattern.encode(), replacement.encode(), line)
         tag = line.partition(b" ")[0]
         if (reply := self.replies.pop(tag, None)) is not None:
             return tag + f" {reply}\r\n".encode()
