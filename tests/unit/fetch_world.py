@@ -100,7 +100,8 @@ class FakeProvider:
         self.open = raw
         return self.status(raw)
 
-    opened = examine
+    def opened(self, raw: str) -> MailboxStatus:
+        return self.examine(raw)
 
     def uids(self, first: int = 1) -> Listing:
         return Listing(
@@ -199,7 +200,10 @@ class FakeHouse:
 
 @dataclass
 class World:
-    """An account, both sides, and what was pulled in the last fetch. pause: called where mbsync may be stopped."""
+    """An account, both sides, and what was pulled in the last fetch.
+
+    pause: called where mbsync may be stopped. few: how many messages come without mbsync.
+    """
 
     directory: Path
     provider: FakeProvider
@@ -207,6 +211,7 @@ class World:
     account: Account = ACCOUNT
     refused: dict[str, tuple[Refused, ...]] = field(default_factory=dict)
     budget: int | None = None
+    few: int = 0
     pulled: list[str] = field(default_factory=list)
     last: fetch.Fetch | None = None
     kept: Status = field(default_factory=Status)
@@ -265,6 +270,7 @@ class World:
             session = Session(self.account, provider, house, ledger, self.directory)
             one: Any = fetch.Fetch(session, self.budget, self.refused)
             one.pulling.mbsync = self.mbsync
+            one.pulling.few = self.few
             self.last = one
             now = Run(one, {report.name: report for report in self.kept.folders})
             quick = quick and now.inbox()

@@ -185,16 +185,16 @@ def test_what_has_to_wait_is_to_come(world: World) -> None:
 
 
 def test_what_comes_meanwhile_is_to_come(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    examine = FakeProvider.examine
+    opened = FakeProvider.opened
 
     def meanwhile(provider: FakeProvider, raw: str) -> object:
-        if raw == "Work" and world.pulled:
+        if raw == "Work":
             monkeypatch.undo()
             world.provider.boxes["INBOX"].add("e")
             world.provider.boxes["INBOX"].messages.pop(1)
-        return examine(provider, raw)
+        return opened(provider, raw)
 
-    monkeypatch.setattr(FakeProvider, "examine", meanwhile)
+    monkeypatch.setattr(FakeProvider, "opened", meanwhile)
     world.fetch()
     assert world.books() == {"here": 2, "to_come": 1}
     assert world.pulled == ["a", "b", "c", "d"]

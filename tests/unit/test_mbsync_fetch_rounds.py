@@ -28,6 +28,7 @@ from ansible_collections.ilnmors.mail.tests.unit.fetch_world import (
 )
 from mbsync_fetch.books import Books
 from mbsync_fetch.ledger import Ledger
+from mbsync_fetch.pulling import FEW
 from mbsync_fetch.sync_state import SyncState
 
 FETCHED = ("INBOX", "Work", "Archive", "Family")
@@ -354,7 +355,8 @@ def test_each_message_comes_once(tmp_path: Path, stop: Stop, seed: int, mirror: 
     provider = FakeProvider(
         boxes(**dict.fromkeys((*FETCHED, NOT_FETCHED), "")), {NOT_FETCHED: "\\junk"}, passed_over=PASSED_OVER
     )
-    world = World(tmp_path, provider, account=replace(ACCOUNT, mirror=mirror), pause=stop)
+    account = replace(ACCOUNT, mirror=mirror)
+    world = World(tmp_path, provider, account=account, pause=stop, few=FEW * (seed % 2))
     rounds = Mailboxes(world, random.Random(seed), stop)
     for _ in range(ROUNDS):
         rounds.run()
@@ -368,6 +370,7 @@ def test_each_label_has_its_copy(tmp_path: Path, stop: Stop, seed: int, labels: 
         boxes(**dict.fromkeys((*LABELS, ALL), "")), {ALL: "\\all"}, passed_over=PASSED_OVER
     )
     account = replace(ACCOUNT, labelled=True, labels=labels, mirror=mirror)
-    rounds = Labels(World(tmp_path, provider, account=account, pause=stop), random.Random(seed), stop)
+    world = World(tmp_path, provider, account=account, pause=stop, few=FEW * (seed % 2))
+    rounds = Labels(world, random.Random(seed), stop)
     for _ in range(ROUNDS):
         rounds.run()

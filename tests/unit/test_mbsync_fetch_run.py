@@ -49,7 +49,7 @@ def fixture_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
             self.pulling.mbsync = world.mbsync  # type: ignore[method-assign, assignment]
 
     monkeypatch.setattr(run, "Provider", lambda _account, _secret: opened(world.provider))
-    monkeypatch.setattr(run, "House", lambda _door: opened(world.house))
+    monkeypatch.setattr(run, "House", lambda _door, _knocked: opened(world.house))
     monkeypatch.setattr(run, "Fetch", Pulled)
     return world
 

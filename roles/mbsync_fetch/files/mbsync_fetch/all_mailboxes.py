@@ -9,13 +9,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from .bookkeeper import Bookkeeper
 from .faults import unforeseen
 from .fetch import Fetch
 from .house import HouseError, HouseRefusedError
-from .layout import Layout
 from .ledger import FolderRecord
-from .mirror import Mirror
 from .names import decode
 from .provider import MailboxError, MailboxStatus, ProviderError, askable
 from .pulling import HouseFullError
@@ -55,10 +52,12 @@ class Run:
         ]
         if not records:
             return False
-        far = self.session.provider.status(records[0].raw)
+        far = self.session.provider.examine(records[0].raw)
         if far.uidvalidity != records[0].uidvalidity:
             return False
         if self.session.account.mirror:
+            from .mirror import Mirror
+
             mirror = Mirror(self.session)
             mirror.look(records[0])
             if mirror.gone:
@@ -68,6 +67,11 @@ class Run:
 
     def all(self) -> None:
         """Fetch each mailbox that is planned; FailedError, in the end, if that was not possible for some."""
+        # A fetch of INBOX, which somebody waits for, does without these.
+        from .bookkeeper import Bookkeeper
+        from .layout import Layout
+        from .mirror import Mirror
+
         layout = Layout(self.session)
         records = layout.update()
         self.unmatched, self.not_fetched = layout.unmatched, layout.not_fetched

@@ -100,23 +100,31 @@ class Connection:
         username = self._account.username
         if not self.capabilities:
             self.command("CAPABILITY")
+        before, self.capabilities = self.capabilities, frozenset()
         if self._account.mechanism == "xoauth2":
-            answer = self.command(
-                "AUTHENTICATE XOAUTH2",
-                # A token is refused by a challenge, which wants an empty line.
-                lines=[base64.b64encode(f"user={username}\1auth=Bearer {secret}\1\1".encode()), b""],
-            )
-        elif "AUTH=PLAIN" in self.capabilities:
+            token = base64.b64encode(f"user={username}\1auth=Bearer {secret}\1\1".encode())
+            # A token is refused by a challenge, which wants an empty line.
+            answer = self._authenticate("XOAUTH2", token, before, b"")
+        elif "AUTH=PLAIN" in before:
             plain = base64.b64encode(f"\0{username}\0{secret}".encode())
-            answer = self.command("AUTHENTICATE PLAIN", lines=[plain])
+            answer = self._authenticate("PLAIN", plain, before)
         else:  # with literals, which may hold any character
             user, key = username.encode(), secret.encode()
             answer = self.command(f"LOGIN {{{len(user)}}}", lines=[user + b" {%d}" % len(key), key])
         if answer.kind != "OK":
             said = answer.text.replace(secret, "***") if secret else answer.text
             raise ProviderError(kind_of_login(said), f"the login was refused: {said}")
-        # Servers tell more of themselves after the login.
-        self.command("CAPABILITY")
+        # Servers tell more of themselves after the login, many of them unasked.
+        if not self.capabilities:
+            self.command("CAPABILITY")
+
+    def _authenticate(
+        self, mechanism: str, first: bytes, capabilities: frozenset[str], *more: bytes
+    ) -> Answer:
+        """Begin with the first line at once where the server takes that (SASL-IR, RFC 4959)."""
+        if "SASL-IR" in capabilities:
+            return self.command(f"AUTHENTICATE {mechanism} {first.decode('ascii')}", lines=list(more))
+        return self.command(f"AUTHENTICATE {mechanism}", lines=[first, *more])
 
     # --- commands
 

@@ -75,7 +75,7 @@ class Fetch:
     def _fetch_new(self, record: FolderRecord, far: MailboxStatus, *, again: bool) -> None:
         """Fetch what has not been dealt with."""
         alias = record.alias
-        opened = self.session.provider.examine(record.raw)
+        opened = self.session.provider.opened(record.raw)
         if opened.uidvalidity != far.uidvalidity:
             raise ProviderError("error", f"{decode(record.raw)} was renumbered just now")
         first = record.uidvalidity == 0

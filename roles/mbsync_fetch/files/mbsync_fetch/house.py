@@ -78,10 +78,15 @@ def connect(door: str) -> socket.socket:
 class _Session(imaplib.IMAP4):
     """imaplib over a Unix socket."""
 
+    def __init__(self, door: str, knocked: socket.socket | None) -> None:
+        self._knocked = knocked
+        super().__init__(door)
+
     def open(self, host: str = "", port: int = 0, timeout: float | None = None) -> None:
         """Connect; the host is the path of the socket."""
         del port, timeout
-        self.sock = connect(host)
+        self.sock = self._knocked or connect(host)
+        self.sock.settimeout(TIMEOUT)
         self.stream = Stream(self.sock)
         self.file: Any = self.stream
 
@@ -89,8 +94,10 @@ class _Session(imaplib.IMAP4):
 class House:
     """The owner's mailbox. Folders are paths with "/" between their parts; every method may raise HouseError."""
 
-    def __init__(self, door: str) -> None:
+    def __init__(self, door: str, knocked: socket.socket | None = None) -> None:
         self._door = door
+        # What is connected to the door already.
+        self._knocked = knocked
         self._selected: str | None = None
 
     def __enter__(self) -> House:
@@ -100,8 +107,9 @@ class House:
     def open(self) -> None:
         """Begin a session, a new one if there was one before."""
         self._selected = None
+        knocked, self._knocked = self._knocked, None
         try:
-            self._session: Any = _Session(self._door)  # whose methods are declared too narrowly
+            self._session: Any = _Session(self._door, knocked)  # whose methods are declared too narrowly
         except imaplib.IMAP4.error as error:
             # The greeting, which is what Dovecot or the door says when it does not open.
             raise HouseError(_text(error.args[0])) from error

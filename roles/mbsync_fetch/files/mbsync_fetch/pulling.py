@@ -1,27 +1,34 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How messages come into the house: through mbsync, and one by one where mbsync passes over them."""
+"""How messages come into the house: through mbsync, and one by one where they are few or mbsync passes over them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .answers import ProviderError, kind_of
 from .arrivals import Arrivals, keepable
-from .far_door import FarDoor, Shown
 from .house import HouseError, HouseRefusedError, mailbox_name
 from .ledger import FolderRecord
-from .mbsync import Outcome, pull
 from .names import decode
-from .near_door import NearDoor
 from .provider import Content, Message
 from .recovery import Unsettled
 from .report import Refused
 from .sequence_set import in_lines
 from .session import Session, say
 from .survey import HOPELESS, SILENCE
+from .sync_state import UNKNOWN
+
+if TYPE_CHECKING:  # what runs mbsync is loaded where it is run
+    from .far_door import FarDoor
+    from .mbsync import Outcome
+    from .near_door import NearDoor
+
+FEW, LITTLE = 5, 1024 * 1024
+"""So many messages, of so many bytes altogether, come without mbsync, which would take longer to start than they do."""
 
 
 class HouseFullError(Exception):
@@ -33,12 +40,14 @@ class Pulling:
     """Brings messages of an account into the house.
 
     budget: the bytes that may be read, None for all. refused: by alias, messages that one side refused.
+    few: how many messages come without mbsync.
     After it: over_budget or house_full, if something had to wait.
     """
 
     session: Session
     budget: int | None
     refused: dict[str, tuple[Refused, ...]]
+    few: int = FEW
     over_budget: bool = False
     house_full: bool = False
     _arrivals: Arrivals = field(init=False)
@@ -80,6 +89,9 @@ class Pulling:
         if not wanted:
             return
         self._begin(record, wanted)
+        if len(wanted) <= self.few and sum(message.size for message in wanted.values()) <= LITTLE:
+            self._store(record, wanted)
+            return
         state = self.session.state(record.alias)
         state.want(wanted)
         state.write(self.session.state_path(record.alias))
@@ -96,6 +108,10 @@ class Pulling:
 
     def mbsync(self, record: FolderRecord, wanted: Mapping[int, Message], total: int) -> Outcome:
         """Let mbsync pull messages."""
+        from .far_door import FarDoor, Shown
+        from .mbsync import pull
+        from .near_door import NearDoor
+
         session, name = self.session, decode(record.raw)
         timeout = session.account.timeout
         self._open(record)
@@ -141,7 +157,7 @@ class Pulling:
     # --- without mbsync
 
     def _store(self, record: FolderRecord, messages: Mapping[int, Message]) -> None:
-        """Store what mbsync passes over: mbsync 1.4 takes no message without an empty line after its header."""
+        """Store a few messages, or what mbsync passes over: 1.4 takes none without an empty line after its header."""
         try:
             self._store_each(record, messages)
         finally:
@@ -150,6 +166,9 @@ class Pulling:
     def _store_each(self, record: FolderRecord, uids: Iterable[int]) -> None:
         path = self.session.state_path(record.alias)
         state = self.session.state(record.alias)
+        if UNKNOWN in (state.far_validity, state.near_validity):
+            state.far_validity = record.uidvalidity
+            state.near_validity = self.session.house.ensure(record.house).uidvalidity
         failures = 0
         for uid in uids:
             try:

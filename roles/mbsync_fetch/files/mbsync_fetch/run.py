@@ -1,8 +1,8 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""One fetch of an account: mbsync-fetch@NAME.service runs this.
+"""One fetch of an account.
 
-Argument: the account's name. A fetch that the watcher asked for, by the file "news", looks at INBOX alone.
+A fetch that the watcher asked for, by the file "news", looks at INBOX alone.
 Ends with 0 also where no attempt may be made yet, or what is left has to wait for tomorrow; with 75 where the fetch
 failed for something that may pass, such as a provider that is down, with 77 where the provider refuses the login, and
 with 78 where another host fetches the account. Anything else is a fault, and systemd tries again.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import socket
 import sqlite3
 import sys
 import time
@@ -29,7 +30,6 @@ from .house import House, HouseError
 from .ledger import Ledger
 from .metrics import metrics
 from .names import decode
-from .owner_message import owner_message
 from .provider import Provider, ProviderError
 from .pulling import HouseFullError
 from .report import Refused
@@ -53,14 +53,22 @@ FAILURES: dict[type[Exception], Kind] = {
 }
 
 
-def attempt(account: Account, secret: str, directory: Path, status: Status, *, quick: bool) -> Status:
+def attempt(
+    account: Account,
+    secret: str,
+    directory: Path,
+    status: Status,
+    *,
+    quick: bool,
+    knocked: socket.socket | None = None,
+) -> Status:
     """Make one attempt; return the status after it."""
     run: Run | None = None
     try:
         with (
             Ledger(directory / "ledger.sqlite") as ledger,
             Provider(account, secret) as provider,
-            House(account.door) as house,
+            House(account.door, knocked) as house,
         ):
             if ledger.damaged:
                 say(ledger.damaged)
@@ -120,6 +128,8 @@ def _refused_before(status: Status, ledger: Ledger) -> dict[str, tuple[Refused, 
 
 def tell_owner(account: Account, status: Status) -> Status:
     """Tell the owner, in the house, that the account is no longer fetched."""
+    from .owner_message import owner_message
+
     try:
         with House(account.door) as house:
             house.append("INBOX", owner_message(account, status, time.time()))
@@ -141,8 +151,8 @@ def locked(directory: Path) -> Iterator[bool]:
             yield True
 
 
-def main(name: str) -> int:
-    """Fetch an account; return the exit status."""
+def main(name: str, knocked: socket.socket | None = None) -> int:
+    """Fetch an account; return the exit status. knocked: a connection to the house's door."""
     directory, runtime = Path(os.environ["STATE_DIRECTORY"]), Path(os.environ["RUNTIME_DIRECTORY"])
     try:
         claim(name, str(directory / "host"))
@@ -154,7 +164,7 @@ def main(name: str) -> int:
             say("another fetch of this account is running")
             return 1
         try:
-            return fetch(name, directory, runtime)
+            return fetch(name, directory, runtime, knocked)
         except Exception as error:
             # Not even an attempt could be made; the status says so all the same.
             status = Status.read(directory / "status.json")
@@ -165,7 +175,7 @@ def main(name: str) -> int:
     return EXIT[status.state]
 
 
-def fetch(name: str, directory: Path, runtime: Path) -> int:
+def fetch(name: str, directory: Path, runtime: Path, knocked: socket.socket | None = None) -> int:
     """Fetch an account, which nothing else does; return the exit status."""
     account = Account.read(ACCOUNTS / f"{name}.json")
     kind = "token" if account.mechanism == "xoauth2" else "password"
@@ -183,7 +193,7 @@ def fetch(name: str, directory: Path, runtime: Path) -> int:
     if wait:
         say(f"no attempt now: {wait}")
     else:
-        status = attempt(account, secret, directory, status, quick=quick)
+        status = attempt(account, secret, directory, status, quick=quick, knocked=knocked)
     if status.tell_owner:
         status = tell_owner(account, status)
     status.write(directory / "status.json")
@@ -209,7 +219,3 @@ def publish(account: Account, runtime: Path, status: Status) -> None:
     """Write the metrics of an account where others may read them."""
     if account.metrics:
         write_file(runtime / "metrics.prom", metrics(account.name, status, time.time()), 0o644)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
