@@ -47,14 +47,15 @@ class Fetch:
             self.refused.pop(record.alias, None)
             record = replace(record, uidvalidity=far.uidvalidity, next_uid=1)
         self._missing = 0
+        changed = interrupted(self.session.state_path(record.alias)) or not _dealt_with(record, far)
         try:
-            if interrupted(self.session.state_path(record.alias)) or not _dealt_with(record, far):
+            if changed:
                 self._known.check_near(record, near.uidvalidity)
                 self._fetch_new(record, far, again=again)
             else:
                 self.session.ledger.update(record.alias, uidvalidity=far.uidvalidity)
         finally:
-            present = self.session.house.status(record.house) or near
+            present = (self.session.house.status(record.house) if changed else None) or near
             self.report(
                 Report(
                     name=decode(record.raw),

@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .account import Account
 from .house import House
 from .ledger import FolderRecord, Ledger
 from .provider import MailboxError, Presence, Provider
-from .sync_state import SyncState
+from .sync_state import SyncState, interrupted
 
 
 def say(text: str) -> None:
@@ -34,6 +34,7 @@ class Session:
     ledger: Ledger
     directory: Path
     notes: list[str] = field(default_factory=list)
+    _states: dict[str, tuple[object, SyncState]] = field(default_factory=dict, repr=False)
 
     def note(self, text: str) -> None:
         """Say what was done that the owner might wonder about, and keep it."""
@@ -46,7 +47,17 @@ class Session:
 
     def state(self, alias: str) -> SyncState:
         """Return what mbsync remembers of a mailbox, nothing before the first time."""
-        return SyncState.read(self.state_path(alias)) or SyncState()
+        path = self.state_path(alias)
+        if interrupted(path) or not path.exists():
+            return SyncState.read(path) or SyncState()
+        # That of a large mailbox takes long to read. Whoever writes it makes another file.
+        found = path.stat()
+        version = (found.st_ino, found.st_mtime_ns, found.st_size)
+        kept, state = self._states.get(alias, (None, None))
+        if state is None or kept != version:
+            state = SyncState.read(path) or SyncState()
+            self._states[alias] = (version, state)
+        return replace(state, pairs=dict(state.pairs))
 
     def holds_copies(self, record: FolderRecord) -> bool:
         """Tell whether a mailbox has messages of others, that are to be in the house once."""
