@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -78,11 +79,17 @@ def read_fetch(name: str, directory: Path, unit: str, asked: float = 0.0) -> Fet
     )
 
 
-def start_fetches(names: Sequence[str], timeout: float) -> None:
-    """Fetch accounts now, and wait for it, but not for longer than this (seconds): a first fetch may take days."""
-    units = [f"mbsync-fetch@{name}.service" for name in names]
+def start_fetches(names: Sequence[str], running: Sequence[str], timeout: float) -> None:
+    """Fetch accounts now, and wait for it, but not for longer than this (seconds): a first fetch may take days.
+
+    running: those that are being fetched. A start only joins that, which may have looked before, or at INBOX alone.
+    """
+    end = time.monotonic() + timeout
     with contextlib.suppress(subprocess.TimeoutExpired):
-        subprocess.run(["systemctl", "start", *units], capture_output=True, check=False, timeout=timeout)
+        for some in filter(None, (names, running)):
+            units = [f"mbsync-fetch@{name}.service" for name in some]
+            left = max(end - time.monotonic(), 0.1)
+            subprocess.run(["systemctl", "start", *units], capture_output=True, check=False, timeout=left)
 
 
 def fetch_checks(fetch: Fetch, now: float) -> list[Check]:

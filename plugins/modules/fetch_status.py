@@ -302,7 +302,8 @@ def main() -> None:
     asked = 0.0
     if names and module.params["fetch"] and not module.check_mode:
         asked = time.time()
-        start_fetches(names, module.params["timeout"])
+        running = [name for name in names if fetch_state(before[units_of(name)["service"]]) == "activating"]
+        start_fetches(names, running, module.params["timeout"])
     states = look_at_units([units_of(name)["service"] for name in names]) if names else {}
     checks, fetches = [], []
     for name in names:
