@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.ilnmors.mail.plugins.module_utils.addresses import is_domain
+from ansible_collections.ilnmors.mail.plugins.module_utils.webmail_plugins import NAMES
 from ansible_collections.ilnmors.mail.plugins.module_utils.webmail_release import (
     ReleaseError,
     inspect,
@@ -29,10 +30,8 @@ _SAFE_SETTINGS = {
     ("security", "cookie_samesite"): "other sites could act for who is logged in",
     ("labs", "http_client_ip_check_proxy"): "nginx knows who speaks for whom, by snappymail_reverse_proxies",
     ("logs", "auth_syslog"): "who guesses passwords is known by it; snappymail_ban turns the ban off",
-    ("plugins", "enable"): "the role's own plugins keep the host from asking other servers for strangers",
+    ("plugins", "enable"): "the role's own plugins keep requests and messages within their bounds",
 }
-# The role's own plugins.
-_PLUGINS = ("house-identities", "house-requests")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 
@@ -148,10 +147,8 @@ def _settings(sections: Mapping[str, Any]) -> Iterator[str]:
         for key, value in values.items():
             if reason := _SAFE_SETTINGS.get((section, key)):
                 yield f"{where}.{key} is not for change: {reason}. Remove it."
-            elif (section, key) == ("plugins", "enabled_list") and not {*_PLUGINS} <= {
-                *str(value).split(",")
-            }:
-                yield f"{where}.{key} is '{value}'. Name the role's own plugins as well: {','.join(_PLUGINS)}."
+            elif (section, key) == ("plugins", "enabled_list") and not {*NAMES} <= {*str(value).split(",")}:
+                yield f"{where}.{key} is '{value}'. Name the role's own plugins as well: {','.join(NAMES)}."
             elif not isinstance(value, Setting):
                 yield f"{where}.{key} is neither a text nor a number or boolean. Write one of these."
             elif not re.fullmatch(r"\w+", section) or not re.fullmatch(r"\w+", key):

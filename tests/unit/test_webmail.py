@@ -172,12 +172,12 @@ def test_what_can_work_has_no_problem(change: dict[str, object]) -> None:
         (
             {"snappymail_extra_settings": {"plugins": {"enable": False}}},
             "snappymail_extra_settings.plugins.enable is not for change: "
-            "the role's own plugins keep the host from asking other servers for strangers. Remove it.",
+            "the role's own plugins keep requests and messages within their bounds. Remove it.",
         ),
         (
             {"snappymail_extra_settings": {"plugins": {"enabled_list": "house-identities,mine"}}},
             "snappymail_extra_settings.plugins.enabled_list is 'house-identities,mine'. "
-            "Name the role's own plugins as well: house-identities,house-requests.",
+            "Name the role's own plugins as well: house-identities,house-messages,house-pages,house-requests.",
         ),
         (
             {"snappymail_extra_settings": {"labs": {"use_local_proxy_for_external_images": True}}},

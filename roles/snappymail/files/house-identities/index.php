@@ -18,7 +18,7 @@ class HouseIdentitiesPlugin extends AbstractPlugin
 	const
 		NAME = 'House identities',
 		AUTHOR = 'The ilnmors.mail maintainers',
-		VERSION = '1.0.0',
+		VERSION = '@VERSION@',
 		RELEASE = '2026-11-23',
 		REQUIRED = '2.38.2',
 		CATEGORY = 'Accounts',

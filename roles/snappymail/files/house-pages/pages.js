@@ -1,0 +1,23 @@
+// Copyright: the ilnmors.mail maintainers
+// GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+/**
+ * A script of filters that has been saved works from then on, unless another one does: then the page says so.
+ */
+addEventListener('rl-view-model', event => {
+	const view = event.detail;
+	if ('SieveScript' === view.viewModelTemplateID) {
+		// Errors are said once it no longer saves.
+		view.saving.subscribe(saving => saving || queueMicrotask(() => {
+			const name = view.script().name(), active = window.Sieve.scripts().find(script => script.active());
+			if (view.saveError() || active?.name() === name) {
+				return;
+			}
+			if (active) {
+				view.errorText(rl.i18n('SETTINGS_FILTERS/NOT_ACTIVE', {NAME: active.name()}));
+			} else {
+				window.Sieve.setActiveScript(name);
+			}
+		}));
+	}
+});
