@@ -107,7 +107,12 @@ def launch(playwright: Playwright, home: Path, names: dict[str, str]) -> Browser
         # Chromium's sandbox refuses to work for root.
         chromium_sandbox=os.geteuid() != 0,
         env={"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
-        args=["--no-proxy-server", f"--host-resolver-rules={','.join([*rules, 'MAP * ~NOTFOUND'])}"],
+        args=[
+            "--no-proxy-server",
+            # This machine stands for strangers, whom newer browsers would keep pages from by themselves.
+            f"--host-resolver-rules={','.join([*rules, 'MAP * ~NOTFOUND', 'EXCLUDE 127.0.0.1'])}",
+            "--disable-features=LocalNetworkAccessChecks",
+        ],
     )
 
 
