@@ -115,6 +115,12 @@ def _archive(variables: Mapping[str, Any]) -> Iterator[str]:
     if not path:
         if not url.startswith("https://"):
             yield f"snappymail_archive_url is '{url}'. Write an https:// URL, or set snappymail_archive_file."
+    elif not Path(path).is_absolute():
+        yield (
+            f"snappymail_archive_file is '{path}', which is no absolute path. The check and the copy would look for "
+            "it in different folders. Write where it lies on this machine, such as "
+            f"{{{{ inventory_dir }}}}/{Path(path).name}."
+        )
     elif not Path(path).is_file():
         yield (
             f"snappymail_archive_file is '{path}', but there is no such file on this machine. "

@@ -161,6 +161,27 @@ def test_a_user_logs_in_and_out(webmail: Webmail, house: House) -> None:
     assert not webmail.start()["Auth"]
 
 
+@pytest.mark.parametrize("remember", [False, True], ids=["session", "remembered"])
+def test_cookies_of_before_a_log_out_open_nothing(
+    real_webmail: Webmail, house: House, remember: bool
+) -> None:
+    """Nor do they once the same browser has logged in again."""
+    assert real_webmail.log_in(house.login("il"), house.password("il"), remember)["Result"]
+    saved = real_webmail.another()
+    saved.session.cookies.update(real_webmail.session.cookies)
+    assert saved.start()["Auth"]
+    kept = saved.session.cookies.copy()
+    assert real_webmail.act("Logout")["Result"]
+    assert not real_webmail.start()["Auth"]
+    for _ in range(2):
+        thief = real_webmail.another()
+        thief.session.cookies.update(kept)
+        assert not thief.start()["Auth"]
+        assert not thief.act("Folders")["Result"]
+        assert real_webmail.log_in(house.login("il"), house.password("il"))["Result"]
+    assert real_webmail.start()["Auth"]
+
+
 def test_cookies_stay_with_the_site(webmail: Webmail, house: House) -> None:
     answer = webmail.log_in(house.login("il"), house.password("il"))
     assert answer["Result"], answer

@@ -56,6 +56,12 @@ def test_what_can_work_has_no_problem(change: dict[str, object]) -> None:
     ("change", "problem"),
     [
         (
+            {"snappymail_archive_file": "files/webmail.tar.gz"},
+            "snappymail_archive_file is 'files/webmail.tar.gz', which is no absolute path. The check and the copy "
+            "would look for it in different folders. Write where it lies on this machine, such as "
+            "{{ inventory_dir }}/webmail.tar.gz.",
+        ),
+        (
             {"snappymail_domain": "house"},
             "snappymail_domain is 'house', which is no domain. "
             "Write a full DNS name such as ilnmors.internal.",
