@@ -195,7 +195,7 @@ def fixture_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attempts:
     world = Attempts(tmp_path, FakeProvider({}))
 
     @contextlib.contextmanager
-    def house(_door: str) -> Iterator[Any]:
+    def house(_door: str, _knocked: object) -> Iterator[Any]:
         yield world.house
 
     class Pulled(Fetch):
