@@ -84,6 +84,7 @@ _FILTERS = {
     "MemoryDenyWriteExecute",
     "PrivateDevices",
     "ProtectClock",
+    "ProtectHostname",
     "ProtectKernelLogs",
     "ProtectKernelModules",
     "ProtectKernelTunables",

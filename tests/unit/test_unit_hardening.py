@@ -47,7 +47,7 @@ def test_programs_that_get_more_rights_are_left_to_it() -> None:
     """Each of these would forbid new privileges for a unit with a user, before systemd 253."""
     found = settings(unit_hardening({}, new_privileges=True))
     assert found.keys().isdisjoint(
-        {"NoNewPrivileges", "SystemCallFilter", "PrivateDevices", "LockPersonality"}
+        {"NoNewPrivileges", "SystemCallFilter", "PrivateDevices", "LockPersonality", "ProtectHostname"}
     )
     assert {"CapabilityBoundingSet", "ProtectSystem", "ProtectHome", "PrivateTmp"} <= found.keys()
 
