@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mbsync_fetch.sequence_set import in_set, uid_set
+from mbsync_fetch.sequence_set import expand, in_set, uid_set
 
 DATE = "17-Jul-2026 02:44:25 +0200"
 _COMMAND = re.compile(rb"(\S+) (UID \S+|\S+) ?(.*)", re.S)
@@ -120,6 +120,14 @@ class FakeImap:
             raise CutError
 
 
+def _named(uids: list[int], wanted: str) -> list[int]:
+    """Return those of these UIDs that a set names."""
+    if "*" in wanted:
+        return [uid for uid in uids if in_set(uid, wanted)]
+    named = set(expand(wanted))
+    return [uid for uid in uids if uid in named]
+
+
 class _Session:
     """What one client has opened."""
 
@@ -189,7 +197,7 @@ class _Session:
 
     def _uid_search(self, arguments: str) -> Iterator[Reply]:
         wanted = arguments.rpartition("UID ")[2]
-        found = [uid for uid in self._messages if in_set(uid, wanted)]
+        found = _named(self._messages, wanted)
         if wanted.endswith(":*") and not found:
             found = self._messages[-1:]
         if "RETURN" in arguments:
@@ -200,8 +208,9 @@ class _Session:
 
     def _uid_fetch(self, arguments: str) -> Iterator[Reply]:
         wanted, _, items = arguments.partition(" ")
+        named = set(_named(self._messages, wanted))
         for number, uid in enumerate(self._messages, 1):
-            if in_set(uid, wanted):
+            if uid in named:
                 yield self._fetched(number, uid, items)
         yield Reply(b"OK done")
 

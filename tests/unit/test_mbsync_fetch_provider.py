@@ -282,6 +282,18 @@ def test_messages_are_surveyed() -> None:
     assert seen.messages[1].arrived > 0
 
 
+def test_no_command_is_longer_than_a_server_must_take(server: FakeImap) -> None:
+    """8,192 bytes (RFC 7162 section 4), whatever is asked about very many messages far apart."""
+    box = Box(messages={uid: f"m{uid}" for uid in range(4_000_000_001, 4_000_006_001, 2)})
+    server.boxes = {"INBOX": box}
+    with logged_in() as provider:
+        provider.examine("INBOX")
+        assert len(provider.survey(box.messages).messages) == 3000
+        assert provider.present(box.messages).present == box.messages.keys()
+        assert len(provider.message_ids(box.messages)) == 3000
+    assert max(len(f"F99 {name} {arguments}") for name, arguments in server.asked) < 8192
+
+
 def test_what_an_answer_lacks_is_asked_for_again(server: FakeImap) -> None:
     with logged_in() as provider:
         provider.examine("INBOX")
