@@ -171,7 +171,7 @@ def test_the_fetch_only_reads() -> None:
         for command in commands(call)
     }
     assert found == {
-        *("CAPABILITY", "LOGIN {", "AUTHENTICATE ", "LOGOUT"),
+        *("CAPABILITY", "LOGIN ", "LOGIN {", "AUTHENTICATE ", "LOGOUT"),
         *('LIST "" ', "STATUS ", "EXAMINE ", "UID SEARCH UID ", "UID SEARCH RETURN (ALL) UID "),
         *("UID FETCH ", "FETCH "),
     }

@@ -110,6 +110,17 @@ def test_what_fails_at_one_mailbox_holds_up_no_other(
     assert world.inside()["Google/Work"] == ["c"]
 
 
+def test_an_inbox_that_fails_does_not_put_off_the_other_mailboxes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt(world)
+    world.provider.boxes["INBOX"].add("e")
+    failing(monkeypatch, "examine", "INBOX", ProviderError("error", "It is damaged"))
+    for _ in range(12):
+        status = attempt(world, quick=True)
+    assert status.next_try - status.last_try <= 6 * 60
+
+
 @pytest.mark.parametrize("said", ["[NOPERM] Permission denied", "[CANNOT] no such thing here"])
 def test_a_mailbox_that_is_closed_for_good_is_named(
     world: World, monkeypatch: pytest.MonkeyPatch, said: str

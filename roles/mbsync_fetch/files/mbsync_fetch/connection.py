@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from .account import Account
 from .answers import ProviderError, kind_of, kind_of_login
+from .names import quoted
 from .replies import LITERAL, Response, code, response, whole
 from .stream import Stream
 
@@ -108,6 +109,10 @@ class Connection:
         elif "AUTH=PLAIN" in before:
             plain = base64.b64encode(f"\0{username}\0{secret}".encode())
             answer = self._authenticate("PLAIN", plain, before)
+        elif all(text.isascii() and text.isprintable() for text in (username, secret)):
+            answer = self.command(
+                f"LOGIN {quoted(username).decode('ascii')} {quoted(secret).decode('ascii')}"
+            )
         else:  # with literals, which may hold any character
             user, key = username.encode(), secret.encode()
             answer = self.command(f"LOGIN {{{len(user)}}}", lines=[user + b" {%d}" % len(key), key])

@@ -81,6 +81,8 @@ def attempt(
                 run.all()
     except Exception as error:
         failure: Failure | None = _failure(error, secret)
+        if quick and failure and failure.kind == "error":
+            failure = failure._replace(partly=True)  # of the other mailboxes nobody has heard
     else:
         shortage = run.shortage()
         failure = Failure(*shortage) if shortage else None
