@@ -38,23 +38,27 @@ class Bookkeeper:
 
         What has no place is fetched again, once. Returns why books of mailboxes could not be made.
         """
-        failed, made = [], set[str]()
+        failed: list[ProviderError] = []
+        made: set[str] = set()
         changed = self._changed(seen)
-        for alias in changed:
-            try:
-                books = self._make(alias, seen[alias])
-                if books.unplaced:
-                    books = self._again(alias, books)
-            except ProviderError as error:
-                if error.kind != "error":
-                    raise
-                say(str(error))
-                failed.append(error)
-            else:
-                self._enter(alias, books)
-                made.add(alias)
-        if changed:
-            self._outdate(made | seen.keys() - set(changed))
+        try:
+            for alias in changed:
+                try:
+                    books = self._make(alias, seen[alias])
+                    if books.unplaced:
+                        books = self._again(alias, books)
+                except ProviderError as error:
+                    if error.kind != "error":
+                        raise
+                    say(str(error))
+                    failed.append(error)
+                else:
+                    self._enter(alias, books)
+                    made.add(alias)
+        finally:
+            # Also where the provider has had enough amid this.
+            if changed:
+                self._outdate(made | seen.keys() - set(changed))
         return failed
 
     def _outdate(self, standing: Collection[str]) -> None:
