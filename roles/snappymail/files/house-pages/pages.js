@@ -6,7 +6,7 @@
  */
 addEventListener('rl-view-model', event => {
 	const view = event.detail;
-	if ('SieveScript' === view.viewModelTemplateID) {
+	if ('PopupsSieveScript' === view.viewModelTemplateID) {
 		// Errors are said once it no longer saves.
 		view.saving.subscribe(saving => saving || queueMicrotask(() => {
 			const name = view.script().name(), active = window.Sieve.scripts().find(script => script.active());
