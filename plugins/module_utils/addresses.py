@@ -12,7 +12,7 @@ _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})+\Z", re.IGNORECASE)
 # RFC 5322 section 3.2.3, dot-atom; at most 64 octets (RFC 5321 section 4.5.3.1.1). A plus sign would be taken
 # for the delimiter of a plus address, a slash for a directory.
-_NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9!#$%&'*=?^_`{|}~-]+(\.[a-z0-9!#$%&'*=?^_`{|}~-]+)*\Z", re.IGNORECASE)
+_NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9!#$%&'*=?^_`|~-]+(\.[a-z0-9!#$%&'*=?^_`|~-]+)*\Z", re.IGNORECASE)
 # What would end a line of a file, or begin a header, or is half of a character, which UTF-8 cannot carry.
 _CONTROL = {"Cc", "Cs", "Zl", "Zp"}
 

@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.addresses import is_domain
 from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import (
     host_network,
     untrusted_addresses,
@@ -21,7 +20,6 @@ PORTS = (25, 465, 587)
 _FULL_ADDRESSES = 5
 # Postfix's own number of processes for a service (default_process_limit).
 _LEAST_PROCESSES = 100
-_MOST_CONNECTIONS = 100
 
 
 def connection_limits(house: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,22 +51,3 @@ def _pattern(entry: str) -> str:
         return network_pattern(ipaddress.ip_network(entry))
     except ValueError:
         return entry
-
-
-def limit_problems(connections: int, ignored: Sequence[object]) -> Iterator[str]:
-    """Check the options: a number, and addresses, networks or host names."""
-    if not 1 <= connections <= _MOST_CONNECTIONS:
-        yield (
-            f"postfix_relay_limit_connections: {connections} is no number of connections that works; "
-            f"write one from 1 to {_MOST_CONNECTIONS}, such as 20, or set postfix_relay_limit: false for no limit"
-        )
-    for index, value in enumerate(ignored):
-        try:
-            ipaddress.ip_network(str(value))
-        except ValueError:
-            if not is_domain(value):
-                yield (
-                    f"postfix_relay_limit_ignored[{index}]: {value!r} is neither an IP address, nor a network in CIDR "
-                    "form, nor a full host name; write one such as '192.168.1.7', '192.168.1.0/24' (no bits set "
-                    "beyond the prefix) or 'nas.home.internal'"
-                )

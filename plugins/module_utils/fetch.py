@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import house_address
-from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES, Profile
 from ansible_collections.ilnmors.mail.plugins.module_utils.providers import Provider, resolve_all
 
 UNITS = "/etc/systemd/system"
@@ -163,24 +162,3 @@ def _credential(provider: Provider, directory: str) -> str:
 
 def _password_file(provider: Provider, directory: str) -> str:
     return provider.password_file or f"{directory}/credentials/{provider.name}.password"
-
-
-def twice_problems(hosts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
-    """Check that no account is fetched by two hosts. hosts: `mail_providers` of each host.
-
-    Each would fetch everything, and the provider would count their connections and bytes together.
-    """
-    fetching: dict[tuple[str, str], str] = {}
-    for host, providers in hosts.items():
-        for index, entry in enumerate(providers):
-            if not isinstance(entry, Mapping) or not entry.get("fetch", True):
-                continue
-            profile = PROFILES.get(str(entry.get("profile")), Profile())
-            login = str(entry.get("username") or entry.get("address"))
-            at = str(entry.get("imap_host") or profile.imap_host)
-            other = fetching.setdefault((at.lower(), login), host)
-            if other != host:
-                yield (
-                    f"mail_providers[{index}] ({entry.get('name')}): {login!r} at {at!r} is fetched by both {other!r} "
-                    f"and {host!r}; set fetch: false for one of them"
-                )

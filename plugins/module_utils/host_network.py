@@ -127,44 +127,6 @@ def listen_addresses(wanted: Sequence[str], facts: Mapping[str, Any]) -> list[st
     return list(map(str, dict.fromkeys(addresses)))
 
 
-def listen_problems(
-    wanted: Sequence[str],
-    allow_public: bool,
-    host: HostNetwork,
-    option: str = "mail_listen",
-    ports: str = "mail ports",
-) -> Iterator[str]:
-    """Check `mail_listen_addresses` (all if there are none): the host's own, and not public unless allowed.
-
-    option: how the two options begin, and ports: what they are for, in words.
-    """
-    own = [str(address) for address in host.addresses]
-    usable = [str(a) for a in host.addresses if not is_public(a) and a not in host.bridges]
-    if not wanted and not allow_public:
-        public = [str(address) for address in host.addresses if is_public(address)]
-        if public:
-            remedy = f"write {option}_addresses: {usable}" if usable else "give the host a private address"
-            yield (
-                f"{option}_addresses: is not set, and the host has public addresses ({', '.join(public)}): "
-                f"strangers could reach its {ports}; {remedy}, or set {option}_public: true if you mean it"
-            )
-    for index, value in enumerate(wanted):
-        where = f"{option}_addresses[{index}]"
-        try:
-            address = ipaddress.ip_address(str(value))
-        except ValueError:
-            yield f"{where}: {value!r} is not an IP address; write one of the host's ({', '.join(own)})"
-            continue
-        if address not in host.addresses and not address.is_loopback:
-            yield f"{where}: {value!r} is no address of the host; write one of its own ({', '.join(own)})"
-        elif not allow_public and is_public(address):
-            yield (
-                f"{where}: {value!r} is a public address: strangers could reach the {ports}; "
-                f"remove it ({', '.join(usable) or 'none'} of the host's are private), "
-                f"or set {option}_public: true if you mean it"
-            )
-
-
 def untrusted_addresses(trusted: Sequence[Network], host: HostNetwork) -> list[Address]:
     """Return the addresses in trusted networks that connections of strangers come from.
 

@@ -1,13 +1,12 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Accounts that log in with OAuth 2.0: what may be said of them, what their units read, and how their tokens are."""
+"""Accounts that log in with OAuth 2.0: what their units read, and how their tokens are."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,52 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import CheckError, Job, Passed
-from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES, Profile
 from ansible_collections.ilnmors.mail.plugins.module_utils.providers import OAuth2, Provider, resolve_all
 
 # Where the proxy listens, on the mail host.
 PROXY_ADDRESS, PROXY_PORT = "127.0.0.1", 10587
 HOW = "the README of the role mail_oauth2 says how to get them"
-
-
-def login_problems(where: str, entry: Mapping[str, Any]) -> Iterator[str]:
-    """Check how an entry of `mail_providers` logs in: with a password or OAuth 2.0, whichever its provider takes."""
-    profile = PROFILES.get(entry.get("profile") or "custom", Profile())
-    oauth2 = entry.get("oauth2")
-    passwords = [key for key in ("password", "password_file") if entry.get(key)]
-    both = [*passwords, *(["oauth2"] if oauth2 else [])]
-    if passwords and profile.auth == "oauth2":
-        yield (
-            f"{where}.{passwords[0]}: {entry['profile']} takes no passwords; write oauth2 instead, with client_id and "
-            f"refresh_token ({HOW})"
-        )
-    elif len(both) > 1:
-        yield f"{where}: has both {both[0]} and {both[1]}; remove one of them"
-    elif oauth2 is not None:
-        yield from _oauth2_problems(f"{where}.oauth2", oauth2, profile)
-    elif profile.auth == "oauth2":
-        yield f"{where}: has no oauth2; write it with client_id and refresh_token ({HOW}), or remove the account"
-    elif not passwords:
-        yield f"{where}: has no password; write the account's (app) password, or remove the account"
-    elif passwords == ["password_file"] and entry.get("relay", True):
-        yield f"{where}.password_file: is for fetching alone; write relay: false as well, or password instead of it"
-
-
-def _oauth2_problems(where: str, oauth2: object, profile: Profile) -> Iterator[str]:
-    if not isinstance(oauth2, Mapping):
-        yield f"{where}: is no dictionary; write it with client_id and refresh_token ({HOW})"
-        return
-    for key in ("client_id", "refresh_token"):
-        if not oauth2.get(key):
-            yield f"{where}.{key}: is missing; write it ({HOW})"
-    for key in ("client_id", "client_secret", "refresh_token", "scope"):
-        if re.search(r"[^\x20-\x7e]", str(oauth2.get(key) or "")):
-            yield f"{where}.{key}: has a line break or another character that it cannot have; copy it anew"
-    url = oauth2.get("token_url") or profile.token_url
-    if not url:
-        yield f"{where}.token_url: is missing; write where the provider gives tokens, such as 'https://…/token'"
-    elif not re.fullmatch(r"https://[^\s/@]+(/\S*)?", str(url)):
-        yield f"{where}.token_url: {url!r} is not an https URL; write one such as 'https://login.example.org/token'"
 
 
 def through_proxy(provider: Provider, oauth2: OAuth2) -> Provider:

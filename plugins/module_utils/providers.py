@@ -85,7 +85,7 @@ class Provider:
 
 
 def resolve(entry: Mapping[str, Any]) -> Provider:
-    """Fill in one checked entry of `mail_providers` (see house.py) from its profile.
+    """Fill in one entry of `mail_providers`, as it was read (see _site/entries.py), from its profile.
 
     An explicit value in the entry wins over its profile.
     """
@@ -95,8 +95,8 @@ def resolve(entry: Mapping[str, Any]) -> Provider:
         value = entry.get(key)
         return getattr(profile, key) if value is None else value
 
-    smtp_port = int(setting("smtp_port"))
-    password = str(entry.get("password") or "")
+    smtp_port = setting("smtp_port")
+    password = entry.get("password") or ""
     return Provider(
         name=entry["name"],
         addresses=(entry["address"], *(entry.get("aliases") or ())),
@@ -105,8 +105,8 @@ def resolve(entry: Mapping[str, Any]) -> Provider:
         password_file=entry.get("password_file") or "",
         oauth2=_oauth2(entry.get("oauth2"), profile.token_url, profile.scope),
         owner=entry["owner"],
-        relay=bool(entry.get("relay", True)),
-        fetch=bool(entry.get("fetch", True)),
+        relay=entry.get("relay", True),
+        fetch=entry.get("fetch", True),
         folder=setting("folder") or entry["name"],
         smtp_host=setting("smtp_host"),
         smtp_port=smtp_port,
@@ -115,10 +115,10 @@ def resolve(entry: Mapping[str, Any]) -> Provider:
         messages_per_minute=profile.messages_per_minute,
         over_limit=profile.over_limit,
         imap_host=setting("imap_host"),
-        imap_port=int(setting("imap_port")),
-        inbox=bool(entry.get("inbox")),
+        imap_port=setting("imap_port"),
+        inbox=entry.get("inbox", False),
         labelled=profile.labelled,
-        labels=bool(entry.get("labels")),
+        labels=entry.get("labels", False),
         mailboxes=tuple(entry.get("mailboxes") or ()),
         skip_mailboxes=tuple(entry.get("skip_mailboxes") or ()),
         uses=profile.uses,

@@ -22,12 +22,21 @@ TLS_PROBLEMS = [
     "set both, or neither for the house's own authority",
 ]
 
+SHORT_HASH = "{ARGON2ID}$argon2id$v=19$m=64,t=2,p=1$c2VjcmV0$c2VjcmV0"
 PUBLIC = "203.0.113.5"
 BAD_HOUSE = {
     "mail_users": [
         {"name": "il", "password": "secret-il", "aliases": ["guest"]},
         {"name": "guest"},
         {"name": "il", "password": "secret-second-il"},
+        {"name": "plain", "password_hash": "secret-plain"},
+        {"name": "md5", "password_hash": "{MD5-CRYPT}$1$secret-md5"},
+        {"name": "short", "password_hash": SHORT_HASH},
+        {
+            "name": "free",
+            "password": "secret-free",
+            "extra_fields": {"userdb_home": "/root", "reason": "secret-reason to go"},
+        },
     ],
     "mail_services": [{"name": "gitea", "password": "secret-gitea"}],
     "mail_providers": [
@@ -41,18 +50,10 @@ BAD_HOUSE = {
         {"name": "relayed", "profile": "naver", "address": "a@naver.com", "owner": "il", "fetch": False},
         {"name": "fetched", "profile": "naver", "address": "b@naver.com", "owner": "il", "relay": False},
         {
-            "name": "unknown",
-            "profile": "hotmail",
-            "address": "c@hotmail.com",
-            "password": "secret-c",
-            "owner": "il",
-        },
-        {
             "name": "clear",
             "profile": "custom",
             "address": "IL@gmail.com",
-            "username": "il\nroot",
-            "password": "secret-line\nsecret-break",
+            "password": "secret-clear",
             "owner": "guest",
             "smtp_host": "smtp.example.org",
             "smtp_tls": "none",
@@ -61,90 +62,120 @@ BAD_HOUSE = {
     ],
     "mail_default_provider": "outlook",
     "mail_trusted_networks": ["127.0.0.0/8", "8.8.8.0/24"],
-    "mail_listen_addresses": [PUBLIC, "203.0.113.6", "eth0"],
+    "mail_listen_addresses": [PUBLIC, "203.0.113.6"],
     "postfix_relay_postmaster": "nobody",
     "postfix_relay_delay_warning": "4 hours",
 }
 HOUSE_PROBLEMS = [
-    "mail_users[0].aliases[0]: 'guest' is taken by mail_users[1].name already; "
+    "mail_users[0] (il).aliases[0]: 'guest' is taken by mail_users[1] (guest).name already; "
     "choose another name or remove one of them",
     "mail_users[1] (guest): has neither password nor password_hash; set one of them",
-    "mail_users[2].name: 'il' is taken by mail_users[0].name already; "
+    "mail_users[2] (il).name: 'il' is taken by mail_users[0] (il).name already; "
     "choose another name or remove one of them",
-    "postfix_relay_postmaster: 'nobody' is not a user; write one of il, guest, il",
-    "postfix_relay_delay_warning: '4 hours' is no time; "
-    "write a number with s, m, h, d or w, such as '4h', or '0h' to warn nobody",
-    "mail_providers[0] (gmail).owner: 'nobody' is not a user; write one of il, guest, il",
-    "mail_providers[1] (relayed): has no password; write the account's (app) password, or remove the account",
-    "mail_providers[2] (fetched): has no password; write the account's (app) password, or remove the account",
-    "mail_providers[3] (unknown).profile: 'hotmail' is not known; write one of gmail, naver, outlook, daum, kakao, "
-    "icloud, yahoo, fastmail, custom; custom, or none, wants smtp_host and imap_host",
-    "mail_providers[4] (clear).username: 'il\\nroot' holds a line break, a control character or a colon; remove that",
-    "mail_providers[4] (clear).password: holds a line break or another control character; write it on one line",
-    "mail_providers[4] (clear).smtp_tls: none would send the password and all mail to 'smtp.example.org' where "
-    "everybody on the way can read them; remove it, or set allow_cleartext: true if that host is one of the house",
-    "mail_providers[4].address: 'IL@gmail.com' belongs to 'nobody' already (mail_providers[0].address); "
-    "an address has one owner: remove it from one of them",
-    "mail_default_provider: 'outlook' is not in mail_providers (there: gmail, relayed, fetched, unknown, clear); "
-    "write one of those names",
-    "mail_trusted_networks[1]: '8.8.8.0/24' is public address space: strangers could send mail through the house; "
-    "write the house's private network, or set mail_trust_public_networks: true if you mean it",
-    f"mail_listen_addresses[0]: '{PUBLIC}' is a public address: strangers could reach the mail ports; remove it",
-    "mail_listen_addresses[1]: '203.0.113.6' is no address of the host; write one of its own",
-    "mail_listen_addresses[2]: 'eth0' is not an IP address; write one of the host's",
-]
-
-SHORT_HASH = "{ARGON2ID}$argon2id$v=19$m=64,t=2,p=1$c2VjcmV0$c2VjcmV0"
-BAD_ACCOUNTS = {
-    "mail_users": [
-        {"name": "a:b", "password": "secret-separator"},
-        {"name": "a\nb", "password": "secret-line"},
-        {"name": "il@ilnmors.internal", "password": "secret-address"},
-        {"name": "plain", "password_hash": "secret-plain"},
-        {"name": "md5", "password_hash": "{MD5-CRYPT}$1$secret-md5"},
-        {"name": "short", "password_hash": SHORT_HASH, "quota": "lots"},
-        {"name": "far", "password": "secret-far", "allowed_networks": ["192.168.1.0/24", "192.168.1.7/24"]},
-        {
-            "name": "free",
-            "password": "secret-free",
-            "extra_fields": {"userdb_home": "/root", "reason": "secret-reason to go"},
-        },
-    ],
-    "mail_services": [{"name": "gitea", "password": "secret-gitea", "allowed_networks": ["local"]}],
-}
-NAME_REMEDY = (
-    "is no name to log in with; write one such as 'il' or 'il.home', "
-    "of letters, digits, '-', '_' and single dots inside"
-)
-NETWORK_REMEDY = (
-    "is neither an address nor a network in CIDR form; "
-    "write one such as '192.168.1.7', '192.168.1.0/24' or 'fd00:1::/64' (no bits set beyond the prefix)"
-)
-ACCOUNT_PROBLEMS = [
-    f"mail_users[0].name: 'a:b' {NAME_REMEDY}",
-    f"mail_users[1].name: 'a\\nb' {NAME_REMEDY}",
-    f"mail_users[2].name: 'il@ilnmors.internal' {NAME_REMEDY}",
     "mail_users[3] (plain).password_hash: found a hash that is not of a known scheme: "
     "make one with 'doveadm pw -s ARGON2ID|BLF-CRYPT|SHA512-CRYPT'",
     "mail_users[4] (md5).password_hash: found a hash of the unknown scheme MD5-CRYPT: "
     "make one with 'doveadm pw -s ARGON2ID|BLF-CRYPT|SHA512-CRYPT'",
     "mail_users[5] (short).password_hash: found a hash that is not of its scheme ARGON2ID: "
     "make one with 'doveadm pw -s ARGON2ID'",
-    "mail_users[5].quota: 'lots' is no size; write a whole number with B, K, M, G or T, such as '5G', or '0' for none",
-    f"mail_users[6] (far).allowed_networks[1]: '192.168.1.7/24' {NETWORK_REMEDY}",
-    "mail_users[7] (free).extra_fields.userdb_home: the role says that itself: remove it",
-    "mail_users[7] (free).extra_fields.reason: the value contains a space, line break or NUL, "
+    "mail_users[6] (free).extra_fields.userdb_home: is no field for this; remove it, for the role says that itself",
+    "mail_users[6] (free).extra_fields.reason: the value contains a space, line break or NUL, "
     "which the file cannot hold: remove it",
+    "postfix_relay_postmaster: 'nobody' is not a user; write one of il, guest, il",
+    "postfix_relay_delay_warning: '4 hours' is not a time, a number with s, m, h, d or w; write one such as '4h'",
+    "mail_providers[0] (gmail).owner: 'nobody' is not a user; write one of il, guest, il",
+    "mail_providers[1] (relayed): has no password; write the account's (app) password, or remove the account",
+    "mail_providers[2] (fetched): has no password; write the account's (app) password, or remove the account",
+    "mail_providers[3] (clear).smtp_tls: none would send the password and all mail to 'smtp.example.org' where "
+    "everybody on the way can read them; remove it, or set allow_cleartext: true if that host is one of the house",
+    "mail_providers[3] (clear).address: 'IL@gmail.com' belongs to 'nobody' already "
+    "(mail_providers[0] (gmail).address); an address has one owner: remove it from one of them",
+    "mail_default_provider: 'outlook' is not in mail_providers (there: gmail, relayed, fetched, clear); "
+    "write one of those names",
+    "mail_trusted_networks[1]: '8.8.8.0/24' is public address space: strangers could send mail through the house; "
+    "write the house's private network, or set mail_trust_public_networks: true if you mean it",
+    f"mail_listen_addresses[0]: '{PUBLIC}' is a public address: strangers could reach the mail ports; remove it",
+    "mail_listen_addresses[1]: '203.0.113.6' is no address of the host; write one of its own",
+]
+
+# Values that are nothing that could be meant.
+BAD_ACCOUNTS = {
+    "mail_users": [
+        {"name": "a:b", "password": "secret-separator"},
+        {"name": "a\nb", "password": "secret-line"},
+        {"name": "il@ilnmors.internal", "password": "secret-address"},
+        {
+            "name": "short",
+            "password": "secret-short",
+            "quota": "lots",
+            "aliases": "family",
+            "catch_all": "maybe",
+        },
+        {"name": "far", "password": " secret-far", "allowed_networks": ["192.168.1.0/24", "192.168.1.7/24"]},
+        {"name": "octal", "password": 493, "passwrod": "secret-misspelt"},
+    ],
+    "mail_services": [{"name": "gitea", "password": "secret-gitea", "allowed_networks": ["local"]}],
+    "mail_providers": [
+        {
+            "name": "unknown",
+            "profile": "hotmail",
+            "address": "c@hotmail.com",
+            "password": "secret-c",
+            "owner": "il",
+        },
+        {
+            "name": "clear",
+            "address": "d}@example.org",
+            "username": "il\nroot",
+            "password": "secret-line\nsecret-break",
+            "owner": "",
+            "imap_port": 143,
+            "mailboxes": ["", 2026],
+        },
+    ],
+    "mail_listen_addresses": ["eth0"],
+    "mail_usres": [],
+}
+NAME_REMEDY = (
+    "is not a name to log in with, of letters, digits, '-', '_' and single dots inside; write one such as"
+)
+NETWORK_REMEDY = (
+    "is not an address or a network in CIDR form (no bits set beyond the prefix); write one such as"
+)
+CONTROL = "holds a line break or another control character; write it without such"
+ACCOUNT_PROBLEMS = [
+    f"mail_users[0] (a:b).name: 'a:b' {NAME_REMEDY}",
+    f"mail_users[1].name: 'a\\nb' {CONTROL}",
+    f"mail_users[2] (il@ilnmors.internal).name: 'il@ilnmors.internal' {NAME_REMEDY}",
+    "mail_users[3] (short).quota: is 'lots', which is no size; "
+    "write a whole number with B, K, M, G or T, such as '5G', or '0' for none",
+    "mail_users[3] (short).aliases: is 'family', where a list is due; write a list, such as [postmaster, family]",
+    "mail_users[3] (short).catch_all: is 'maybe', which is neither true nor false; write true or false",
+    f"mail_users[4] (far).allowed_networks[1]: '192.168.1.7/24' {NETWORK_REMEDY}",
+    "mail_users[4] (far).password: begins or ends with a space",
+    "mail_users[5] (octal).password: is a number, a date or a boolean, where a text is due; write a password",
+    "mail_users[5] (octal).passwrod: is no key that is known; write password",
     f"mail_services[0] (gitea).allowed_networks[0]: 'local' {NETWORK_REMEDY}",
+    "mail_providers[0] (unknown).profile: is 'hotmail', which is not known; write one of gmail, naver, outlook",
+    "mail_providers[1] (clear).address: 'd}@example.org' is not a mail address; write one such as 'il@gmail.com'",
+    f"mail_providers[1] (clear).username: 'il\\nroot' {CONTROL}",
+    f"mail_providers[1] (clear).password: {CONTROL}",
+    "mail_providers[1] (clear).owner: is empty; write one such as 'il'",
+    "mail_providers[1] (clear).imap_port: is 143, which begins without TLS; write 993, with implicit TLS, or remove it",
+    "mail_providers[1] (clear).mailboxes[0]: is empty; write one such as 'Work*'",
+    "mail_providers[1] (clear).mailboxes[1]: is 2026, where a text is due; write one such as 'Work*', in quotes",
+    "mail_listen_addresses[0]: 'eth0' is not an IP address; write one such as '192.168.1.2'",
+    "mail_usres: is no variable that is known; write mail_users, or give yours another name",
 ]
 BAD_HASHING = [
     (
         {"dovecot_imap_password_scheme": "MD5-CRYPT"},
-        "value of dovecot_imap_password_scheme must be one of: ARGON2ID, BLF-CRYPT, SHA512-CRYPT, got: MD5-CRYPT",
+        "dovecot_imap_password_scheme: is 'MD5-CRYPT', which is not known; "
+        "write one of ARGON2ID, BLF-CRYPT, SHA512-CRYPT",
     ),
     (
         {"dovecot_imap_argon2_memory": 7},
-        "dovecot_imap_argon2_memory: found 7, write a number from 8 to 4294967295",
+        "dovecot_imap_argon2_memory: is 7, which is too small; write a number of KiB from 8 to 4294967295",
     ),
     (
         {
@@ -164,16 +195,13 @@ BAD_FETCHES = {
     "mail_users": [{"name": "il", "password": "secret-il"}],
     "mail_services": [],
     "mail_providers": [
-        {**FETCHED, "name": "alone", "address": "a@naver.com", "owner": "", "folder": "Alone"},
         {**FETCHED, "name": "stray", "address": "b@naver.com", "owner": "nobody", "folder": "Stray"},
         {**FETCHED, "name": "first", "address": "c@naver.com"},
         {**FETCHED, "name": "second", "address": "d@naver.com", "folder": "NAVER"},
         {**FETCHED, "name": "within", "address": "e@naver.com", "folder": "Naver/Work"},
         {**FETCHED, "name": "inbox", "address": "f@naver.com", "folder": "INBOX"},
         {**FETCHED, "name": "trash", "address": "g@naver.com", "folder": "Trash/Naver"},
-        {**FETCHED, "name": "clear", "address": "h@naver.com", "folder": "Clear", "imap_port": 143},
         {**FETCHED, "name": "labels", "address": "i@naver.com", "folder": "Labels", "labels": True},
-        {**FETCHED, "name": "empty", "address": "j@naver.com", "folder": "Empty", "mailboxes": [""]},
         {**FETCHED, "name": "name_of_19_letters_", "address": "k@naver.com", "folder": "Long"},
         {
             **FETCHED,
@@ -184,23 +212,19 @@ BAD_FETCHES = {
     "mail_default_provider": "",
 }
 FETCH_PROBLEMS = [
-    "mail_providers[0] (alone): has no owner; write the name of the user in mail_users whose account it is",
-    "mail_providers[1] (stray).owner: 'nobody' is not a user; write one of il",
-    "mail_providers[3] (second).folder: 'NAVER' is 'Naver', where the mail of first lands; write another one",
-    "mail_providers[4] (within).folder: 'Naver/Work' lies in 'Naver', where the mail of first lands; "
+    "mail_providers[0] (stray).owner: 'nobody' is not a user; write one of il",
+    "mail_providers[2] (second).folder: 'NAVER' is 'Naver', where the mail of first lands; write another one",
+    "mail_providers[3] (within).folder: 'Naver/Work' lies in 'Naver', where the mail of first lands; "
     "write another one",
-    "mail_providers[5] (inbox).folder: 'INBOX' is the inbox itself (inbox: true lets new mail arrive there); "
+    "mail_providers[4] (inbox).folder: 'INBOX' is the inbox itself (inbox: true lets new mail arrive there); "
     "write one such as 'Google'",
-    "mail_providers[6] (trash).folder: 'Trash/Naver' is a folder that the house has for another use; "
+    "mail_providers[5] (trash).folder: 'Trash/Naver' is a folder that the house has for another use; "
     "write one such as 'Google'",
-    "mail_providers[7] (clear).imap_port: 143 begins without TLS, and fetching needs implicit TLS, port 993; "
-    "write that, or remove it",
-    "mail_providers[8] (labels).labels: only mailboxes of gmail are labels; "
+    "mail_providers[6] (labels).labels: only mailboxes of gmail are labels; "
     "remove it, all others are fetched as folders",
-    "mail_providers[9] (empty).mailboxes[0]: '' is no name of a mailbox; write one, with * for any text, or remove it",
-    "mail_providers[10] (name_of_19_letters_).name: has 19 characters, too many for the name of its system user; "
+    "mail_providers[7] (name_of_19_letters_).name: has 19 characters, too many for the name of its system user; "
     "write at most 18",
-    "mail_providers[11] (relays).password_file: is for fetching alone; "
+    "mail_providers[8] (relays).password_file: is for fetching alone; "
     "write relay: false as well, or password instead of it",
 ]
 PASSWORD_FILE = "/run/refused-password"
@@ -221,8 +245,8 @@ FILES = {
 BAD_FETCH_OPTIONS = [
     (
         {"mbsync_fetch_interval": "5 minutos"},
-        "mbsync_fetch_interval: '5 minutos' is no time that systemd knows (systemd.time(7)); "
-        "write one such as '5min' or '1h 30min'",
+        "mbsync_fetch_interval: '5 minutos' is not a time that systemd knows (systemd.time(7)); "
+        "write one such as '1h 30min'",
     ),
     (
         {
@@ -231,7 +255,7 @@ BAD_FETCH_OPTIONS = [
                 {**FETCHED, "name": "naver", "address": "a@naver.com", "deleted_at_provider": "delete"}
             ],
         },
-        "value of deleted_at_provider must be one of: keep, mirror, got: delete",
+        "mail_providers[0] (naver).deleted_at_provider: is 'delete', which is not known; write one of keep, mirror",
     ),
 ]
 BAD_WEBMAIL = {
@@ -247,28 +271,25 @@ BAD_WEBMAIL = {
     "snappymail_ban_ignored": ["192.168.1.0/33"],
     "snappymail_extra_settings": {
         "login": "secret-login",
-        "security": {"admin_password": ["secret-admin"]},
         "ssl": {"verify_certificate": False},
         "labs": {"use_local_proxy_for_external_images": True},
     },
 }
 WEBMAIL_PROBLEMS = [
-    "which is the mail host's name, but the webmail runs on another machine",
-    "snappymail_autoconfig_hostnames[0] is 'auto config', which is no host name. Write a full DNS name such as",
-    "snappymail_attachment_size is 0. Write the largest attachment in MB, 1 or more, such as 25.",
-    "snappymail_workers is -1. Write how many requests are worked on at the same time, 1 or more, such as 10.",
+    "is the mail host's name, but the webmail runs on another machine",
+    "snappymail_autoconfig_hostnames[0]: 'auto config' is not a fully qualified domain name; write one such as",
+    "snappymail_attachment_size: is 0, which is too small; write a number of MB from 1 to 2000, such as 25",
+    "snappymail_workers: is -1, which is too small; write a number of requests from 1 to 1000, such as 10",
     "snappymail_reverse_proxies[0]: '8.8.8.8' is not within private address space",
-    "snappymail_https_port: 0 is no TCP port; write one from 1 to 65535, such as 8443",
-    "snappymail_http_port: 70000 is no TCP port; write one from 1 to 65535, such as 8080, or 0 for none",
+    "snappymail_https_port: is 0, which is too small; write a number from 1 to 65535, such as 8443",
+    "snappymail_http_port: is 70000, which is too large; write a number from 0 to 65535, such as 8080",
     "snappymail_listen_addresses[0]: '192.0.2.1' is no address of the host; write one of its own",
-    "snappymail_ban_after: 0 is too few; write the number of wrong passwords, 1 or more, such as 10",
-    "snappymail_ban_ignored[0]: '192.168.1.0/33' is neither an IP address nor a network in CIDR form",
-    "snappymail_extra_settings.login is no section.",
-    "snappymail_extra_settings.security.admin_password is neither a text nor a number or boolean.",
-    "snappymail_extra_settings.ssl.verify_certificate is not for change",
-    "snappymail_extra_settings.labs.use_local_proxy_for_external_images is not for change",
+    "snappymail_ban_after: is 0, which is too small; write a number of wrong passwords from 1 to 1000, such as 10",
+    "snappymail_ban_ignored[0]: '192.168.1.0/33' is not an address, a network in CIDR form or a host name",
+    "snappymail_extra_settings.login: is no section",
+    "snappymail_extra_settings.ssl.verify_certificate: is not for change",
+    "snappymail_extra_settings.labs.use_local_proxy_for_external_images: is not for change",
 ]
-
 
 # What a run would leave behind on the lab's hosts, or replace there.
 MOVED = {
@@ -415,7 +436,7 @@ def test_how_passwords_are_hashed_is_checked(site: Site, variables: dict[str, An
 
 def test_an_archive_with_another_checksum_is_refused(archive_run: Run, archive: Path) -> None:
     assert (
-        f"snappymail_archive_file is '{archive}': "
+        f"snappymail_archive_file: '{archive}': "
         f"the archive's sha256 is {hashlib.sha256(ARCHIVE).hexdigest()}, but {'0' * 64} was asked for. "
         "Use the archive that belongs to the checksum, or the checksum that its publisher names."
     ) in archive_run.output

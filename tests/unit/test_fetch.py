@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.plugins.module_utils.fetch import mbsync_fetches, twice_problems
+from ansible_collections.ilnmors.mail.plugins.module_utils.fetch import mbsync_fetches
 from mbsync_fetch.account import Account
 
 GMAIL: dict[str, Any] = {
@@ -163,32 +163,3 @@ def test_passwords_stand_in_the_secrets_alone() -> None:
             "secret": True,
         }
     ]
-
-
-NAVER = {"name": "naver", "profile": "naver", "address": "il@naver.com", "password": "secret-naver"}
-
-
-@pytest.mark.parametrize(
-    ("hosts", "problems"),
-    [
-        ({"mail": [GMAIL, NAVER]}, []),
-        ({"mail": [GMAIL], "other": [NAVER]}, []),
-        ({"mail": [GMAIL], "other": [{**GMAIL, "fetch": False}]}, []),
-        ({"mail": [GMAIL], "other": [{**GMAIL, "username": "somebody@gmail.com"}]}, []),
-        ({"mail": [GMAIL, "no account"], "other": [{}, "no account"]}, []),
-        (
-            {
-                "mail": [GMAIL, NAVER],
-                "other": [NAVER, {**GMAIL, "name": "same", "imap_host": "IMAP.gmail.com"}],
-            },
-            [
-                "mail_providers[0] (naver): 'il@naver.com' at 'imap.naver.com' is fetched by both 'mail' and 'other'; "
-                "set fetch: false for one of them",
-                "mail_providers[1] (same): 'il@gmail.com' at 'IMAP.gmail.com' is fetched by both 'mail' and 'other'; "
-                "set fetch: false for one of them",
-            ],
-        ),
-    ],
-)
-def test_an_account_is_fetched_by_one_host(hosts: dict[str, Any], problems: list[str]) -> None:
-    assert list(twice_problems(hosts)) == problems

@@ -12,7 +12,6 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import (
     host_network,
     is_public,
     listen_addresses,
-    listen_problems,
     untrusted_addresses,
 )
 
@@ -108,64 +107,6 @@ def test_the_loopback_is_always_listened_on(
     wanted: list[str], facts: dict[str, Any], expected: list[str]
 ) -> None:
     assert listen_addresses(wanted, facts) == expected
-
-
-@pytest.mark.parametrize(
-    ("facts", "wanted"),
-    [
-        (HOME, []),
-        (HOME, ["192.168.1.2", "fd00:1::2", "127.0.0.1"]),
-        (RENTED, ["10.9.0.1", "100.100.1.2"]),
-        ({}, []),
-    ],
-    ids=["house", "some", "rented", "nothing-known"],
-)
-def test_private_addresses_need_no_permission(facts: dict[str, Any], wanted: list[str]) -> None:
-    assert list(listen_problems(wanted, False, host_network(facts))) == []
-
-
-@pytest.mark.parametrize(
-    ("facts", "wanted", "problem"),
-    [
-        (
-            RENTED,
-            [],
-            "mail_listen_addresses: is not set, and the host has public addresses (8.8.8.8, 2a00::8): strangers could "
-            "reach its mail ports; write mail_listen_addresses: ['100.100.1.2', '10.9.0.1'], "
-            "or set mail_listen_public: true if you mean it",
-        ),
-        (
-            interface("eth0", "2a00::8"),
-            [],
-            "mail_listen_addresses: is not set, and the host has public addresses (2a00::8): strangers could reach its "
-            "mail ports; give the host a private address, or set mail_listen_public: true if you mean it",
-        ),
-        (
-            RENTED,
-            ["10.9.0.1", "8.8.8.8"],
-            "mail_listen_addresses[1]: '8.8.8.8' is a public address: strangers could reach the mail ports; remove it "
-            "(100.100.1.2, 10.9.0.1 of the host's are private), or set mail_listen_public: true if you mean it",
-        ),
-    ],
-    ids=["everywhere", "nothing-private", "listed"],
-)
-def test_public_addresses_need_permission(facts: dict[str, Any], wanted: list[str], problem: str) -> None:
-    assert list(listen_problems(wanted, False, host_network(facts))) == [problem]
-    assert list(listen_problems(wanted, True, host_network(facts))) == []
-
-
-@pytest.mark.parametrize(
-    ("value", "problem"),
-    [
-        ("eth0", "'eth0' is not an IP address; write one of the host's (192.168.1.2)"),
-        ("0.0.0.0", "'0.0.0.0' is no address of the host; write one of its own (192.168.1.2)"),
-        ("192.168.1.3", "'192.168.1.3' is no address of the host; write one of its own (192.168.1.2)"),
-    ],
-)
-@pytest.mark.parametrize("allow_public", [False, True])
-def test_the_host_listens_on_its_own_addresses(value: str, problem: str, allow_public: bool) -> None:
-    host = host_network(interface("eth0", "192.168.1.2"))
-    assert list(listen_problems([value], allow_public, host)) == [f"mail_listen_addresses[0]: {problem}"]
 
 
 @pytest.mark.parametrize(

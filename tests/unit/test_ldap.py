@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is said of a directory is checked, and what its server answers is explained."""
+"""What the server of a directory answers is explained."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.ldap import (
     Directory,
     DirectoryError,
     ask,
-    ldap_problems,
 )
 
 SOUND: dict[str, Any] = {
@@ -31,125 +30,6 @@ SOUND: dict[str, Any] = {
     "login_attribute": "uid",
     "quota_attribute": "mailQuota",
 }
-NO_ADDRESS = (
-    "is not the address of an LDAP server; "
-    "write one such as 'ldaps://ldap.home.internal' or 'ldap://ldap.home.internal:389'"
-)
-CLEAR = (
-    "would send passwords over the network in the clear; write ldaps://, or set mail_ldap_starttls: true, "
-    "or mail_ldap_allow_cleartext: true if you mean it"
-)
-NO_PASSWORD = (
-    "mail_ldap_bind_password: begins or ends with white space, or has a control character, which the "
-    "configuration files cannot hold; choose another password"
-)
-NO_FILTER = "is not a filter in parentheses; write one such as '(objectClass=inetOrgPerson)'"
-
-
-# --- what is said of it
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"uri": "ldaps://ldap.home.internal:1636/"},
-        {"uri": "ldaps://192.168.1.5"},
-        {"uri": "ldaps://[fd00:1::5]:636"},
-        {"uri": "ldap://ldap.home.internal", "starttls": True},
-        {"uri": "ldap://ldap.home.internal", "allow_cleartext": True},
-        {"uri": "ldap://127.0.0.1:3890"},
-        {"uri": "ldap://localhost"},
-        {"uri": "ldap://[::1]"},
-        {"bind_dn": "", "bind_password": ""},
-        {"bind_dn": "mail@ad.home.internal"},
-        {"bind_password": "a \"b'\\#%{x} é"},
-        {"base": "dc=home"},
-        {"filter": "(&(objectClass=person)(!(memberOf=cn=guests\\2c x,dc=home)))"},
-        {"login_attribute": "sAMAccountName"},
-        {"quota_attribute": ""},
-        # No directory: the rest does not matter.
-        {"uri": "", "base": "", "filter": ""},
-    ],
-    ids=str,
-)
-def test_what_works_has_no_problem(changes: dict[str, Any]) -> None:
-    assert list(ldap_problems({**SOUND, **changes})) == []
-
-
-@pytest.mark.parametrize(
-    ("changes", "problem"),
-    [
-        *[
-            ({"uri": uri}, f"mail_ldap_uri: {uri!r} {NO_ADDRESS}")
-            for uri in (
-                "ldap.home.internal",
-                "https://ldap.home.internal",
-                "ldaps://",
-                "ldaps://ldap.home.internal/dc=home",
-                "ldaps://ldap.home.internal:x",
-                "ldaps://one.home.internal ldaps://two.home.internal",
-                "ldaps://il@ldap.home.internal",
-            )
-        ],
-        ({"uri": "ldap://ldap.home.internal"}, f"mail_ldap_uri: 'ldap://ldap.home.internal' {CLEAR}"),
-        (
-            {"starttls": True},
-            "mail_ldap_starttls: is true, but mail_ldap_uri begins with ldaps://, which is TLS already; remove one",
-        ),
-        (
-            {"bind_password": ""},
-            "mail_ldap_bind_password: is empty, but mail_ldap_bind_dn is set; set both, or neither",
-        ),
-        (
-            {"bind_dn": ""},
-            "mail_ldap_bind_dn: is empty, but mail_ldap_bind_password is set; set both, or neither",
-        ),
-        ({"bind_password": "secret-mail "}, NO_PASSWORD),
-        ({"bind_password": "secret\nmail"}, NO_PASSWORD),
-        (
-            {"bind_dn": "cn=mail\n"},
-            "mail_ldap_bind_dn: 'cn=mail\\n' has a control character; "
-            "write a name such as 'cn=mail,dc=home,dc=internal'",
-        ),
-        *[
-            (
-                {"base": base},
-                f"mail_ldap_base: {base!r} is not a distinguished name; "
-                "write where the people are, such as 'ou=people,dc=home,dc=internal'",
-            )
-            for base in ("", "people", "dc=home,internal", "dc=home\n")
-        ],
-        *[
-            ({"filter": text}, f"mail_ldap_filter: {text!r} {NO_FILTER}")
-            for text in ("", "()", "objectClass=*", "(a=b", "(a=b))", "(a=b)(c=d)", "(a=\nb)")
-        ],
-        (
-            {"login_attribute": "uid)(x"},
-            "mail_ldap_login_attribute: 'uid)(x' is not the name of an attribute; "
-            "write letters, digits and '-' alone, such as 'uid'",
-        ),
-        (
-            {"login_attribute": ""},
-            "mail_ldap_login_attribute: '' is not the name of an attribute; "
-            "write letters, digits and '-' alone, such as 'uid'",
-        ),
-        (
-            {"quota_attribute": "mail quota"},
-            "mail_ldap_quota_attribute: 'mail quota' is not the name of an attribute; "
-            "write letters, digits and '-' alone, such as 'mailQuota'",
-        ),
-        (
-            {"ca": "ca.pem"},
-            "mail_ldap_ca: 'ca.pem' is not an absolute path on the host; "
-            "write one such as '/etc/ssl/certs/ca-certificates.crt'",
-        ),
-    ],
-)
-def test_what_cannot_work_is_named(changes: dict[str, Any], problem: str) -> None:
-    assert list(ldap_problems({**SOUND, **changes})) == [problem]
-
-
 # --- whether it answers
 
 

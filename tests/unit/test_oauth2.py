@@ -6,12 +6,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import CheckError
 from ansible_collections.ilnmors.mail.plugins.module_utils.oauth2 import (
-    login_problems,
     oauth2_accounts,
     token_check,
 )
@@ -52,66 +50,6 @@ def test_the_units_read_what_their_programs_take() -> None:
     assert (login.host, login.port, login.implicit_tls) == ("smtp.office365.com", 587, False)
     assert login.username == "il@outlook.com"
     assert login.password not in repr(login)
-
-
-HOW = "the README of the role mail_oauth2 says how to get them"
-GIVEN = {"client_id": "a-client", "refresh_token": "secret-token"}
-
-
-@pytest.mark.parametrize(
-    ("entry", "problem"),
-    [
-        ({"profile": "outlook", "oauth2": GIVEN}, None),
-        ({"profile": "gmail", "oauth2": GIVEN}, None),
-        ({"profile": "gmail", "password": "secret"}, None),
-        ({"oauth2": {**GIVEN, "token_url": "https://login.example.org:8443/token"}}, None),
-        (
-            {"profile": "gmail", "password": "secret", "oauth2": GIVEN},
-            ": has both password and oauth2; remove one of them",
-        ),
-        (
-            {"profile": "outlook", "password": "secret"},
-            f".password: outlook takes no passwords; write oauth2 instead, with client_id and refresh_token ({HOW})",
-        ),
-        (
-            {"profile": "outlook"},
-            f": has no oauth2; write it with client_id and refresh_token ({HOW}), or remove the account",
-        ),
-        (
-            {"profile": "naver"},
-            ": has no password; write the account's (app) password, or remove the account",
-        ),
-        (
-            {"profile": "outlook", "oauth2": "secret"},
-            f".oauth2: is no dictionary; write it with client_id and refresh_token ({HOW})",
-        ),
-        (
-            {"profile": "outlook", "oauth2": {"client_id": "a-client"}},
-            f".oauth2.refresh_token: is missing; write it ({HOW})",
-        ),
-        (
-            {"profile": "outlook", "oauth2": {"refresh_token": "secret"}},
-            f".oauth2.client_id: is missing; write it ({HOW})",
-        ),
-        (
-            {"profile": "outlook", "oauth2": {**GIVEN, "refresh_token": "secret\n"}},
-            ".oauth2.refresh_token: has a line break or another character that it cannot have; copy it anew",
-        ),
-        (
-            {"oauth2": GIVEN},
-            ".oauth2.token_url: is missing; write where the provider gives tokens, such as 'https://…/token'",
-        ),
-        (
-            {"oauth2": {**GIVEN, "token_url": "http://login.example.org/token"}},
-            ".oauth2.token_url: 'http://login.example.org/token' is not an https URL; "
-            "write one such as 'https://login.example.org/token'",
-        ),
-    ],
-)
-def test_how_an_account_logs_in_is_checked(entry: dict[str, Any], problem: str | None) -> None:
-    found = list(login_problems("mail_providers[0] (outlook)", entry))
-    assert found == ([] if problem is None else [f"mail_providers[0] (outlook){problem}"])
-    assert "secret" not in "".join(found)
 
 
 VALID = {"expires": NOW + 3600, "error": "", "refused": False}

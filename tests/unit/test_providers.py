@@ -117,16 +117,11 @@ def test_mailboxes_are_patterns() -> None:
     "key",
     [
         *("folder", "smtp_host", "smtp_port", "imap_host", "skip_mailboxes", "username"),
-        *("inbox", "labels", "mailboxes", "deleted_at_provider", "password_file"),
+        *("mailboxes", "deleted_at_provider", "password_file"),
     ],
 )
 def test_null_says_nothing(key: str) -> None:
     assert resolve({**GMAIL, key: None}) == resolve(GMAIL)
-
-
-def test_numbers_are_taken_as_they_were_written() -> None:
-    account = resolve({**EXPLICIT, "password": 12345678, "smtp_port": "2525", "imap_port": "1993"})
-    assert (account.password, account.smtp_port, account.imap_port) == ("12345678", 2525, 1993)
 
 
 def test_postfix_asks_for_no_mx_of_the_provider() -> None:

@@ -49,8 +49,7 @@ class Page(HTMLParser):
 
 def render(authority: dict[str, Any]) -> str:
     variables = {
-        "snappymail_domain": "home.internal",
-        "snappymail_mail_hostname": "mail.home.internal",
+        "__snappymail": {"domain": "home.internal", "mail_hostname": "mail.home.internal"},
         "__snappymail_url": "https://webmail.home.internal:8443",
         "__snappymail_authority": authority,
     }

@@ -1,0 +1,56 @@
+#!/usr/bin/python
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the action role_options does; it runs where Ansible runs."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: role_options
+short_description: Read the options of a role of this collection
+version_added: 1.0.0
+author: The ilnmors.mail maintainers
+description:
+  - Reads all variables of a role, each with the one type that it has, and returns them converted; a text such as V(no)
+    becomes V(false) where a boolean is due.
+  - Fails where a value cannot be taken, a key or variable is misspelt, or options contradict each other. Says all that
+    is wrong, each with its variable, what was found, unless it is secret, and what to write instead.
+  - The roles' own tasks and templates read what it returns, and nothing else. What it returns has passwords in it, and
+    is never shown.
+options:
+  role:
+    description: The name of the role, without that of the collection.
+    type: str
+    required: true
+attributes:
+  check_mode:
+    description: Only reads variables, so it does the same in check mode.
+    support: full
+  diff_mode:
+    description: Changes nothing, so there is nothing to show.
+    support: none
+notes:
+  - Nothing is asked of the host. What the facts of its network decide is checked where they have been gathered.
+"""
+
+EXAMPLES = r"""
+- name: Read the options
+  ilnmors.mail.role_options:
+    role: dovecot_imap
+  register: __dovecot_imap_read
+"""
+
+RETURN = r"""
+options:
+  description: The options by their names, without that of the role before them. What has no value is left out.
+  returned: success
+  type: dict
+  sample:
+    domain: home.internal
+    fts: true
+msg:
+  description: What is wrong, one problem a line.
+  returned: failure
+  type: str
+  sample: "mail_users[0] (il).aliases: is 'family', where a list is due; write a list, such as [postmaster, family]"
+"""
