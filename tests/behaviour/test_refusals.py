@@ -15,8 +15,9 @@ from testinfra.host import Host
 
 ARCHIVE = b"no archive of a webmail"
 
-BAD_TLS = {"mail_domain": "home", "mail_tls_certificate": "/etc/ssl/mine.pem"}
+BAD_TLS = {"mail_domain": "home", "mail_tls_certificate": "/etc/ssl/mine.pem", "mail_usres": []}
 TLS_PROBLEMS = [
+    "mail_usres: is no variable that is known; write mail_users, or give yours another name",
     "mail_domain: 'home' is not a fully qualified domain name; write one such as 'home.internal'",
     "mail_tls_certificate: '/etc/ssl/mine.pem' is set, but mail_tls_key is not; "
     "set both, or neither for the house's own authority",
@@ -134,7 +135,6 @@ BAD_ACCOUNTS = {
         },
     ],
     "mail_listen_addresses": ["eth0"],
-    "mail_usres": [],
 }
 NAME_REMEDY = (
     "is not a name to log in with, of letters, digits, '-', '_' and single dots inside; write one such as"
@@ -165,7 +165,6 @@ ACCOUNT_PROBLEMS = [
     "mail_providers[1] (clear).mailboxes[0]: is empty; write one such as 'Work*'",
     "mail_providers[1] (clear).mailboxes[1]: is 2026, where a text is due; write one such as 'Work*', in quotes",
     "mail_listen_addresses[0]: 'eth0' is not an IP address; write one such as '192.168.1.2'",
-    "mail_usres: is no variable that is known; write mail_users, or give yours another name",
 ]
 BAD_HASHING = [
     (
