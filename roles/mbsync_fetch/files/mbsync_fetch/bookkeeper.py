@@ -67,8 +67,9 @@ class Bookkeeper:
             if record.alias in standing or not self.session.holds_copies(record):
                 continue
             for report in self.fetch.reports:
-                if report.name == decode(record.raw) and report.books:
-                    self.fetch.report(replace(report, books=replace(report.books, extent=())))
+                books = report.books or self.before.get(report.name)
+                if report.name == decode(record.raw) and books:
+                    self.fetch.report(replace(report, books=replace(books, extent=())))
                     break
 
     def _changed(self, seen: Mapping[str, MailboxStatus]) -> list[str]:
