@@ -43,7 +43,9 @@ def verify(request: pytest.FixtureRequest, mail: Host) -> Verify:
     if not mail.file(FILE).exists:
         pytest.skip(f"needs the account {NAME!r} at the lab's moody provider")
     inventory = request.config.getoption("--ansible-inventory")
-    alone = json.dumps({"mail_providers": [{"name": NAME}]})
+    alone = json.dumps(
+        {"mbsync_fetch_providers": f"{{{{ mail_providers | selectattr('name', 'eq', '{NAME}') }}}}"}
+    )
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = ("ansible-playbook", str(VERIFY), "--tags", "fetch", "-e", alone, *arguments)
