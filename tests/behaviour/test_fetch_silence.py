@@ -7,15 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour import provider_mailboxes as at_provider
-from ansible_collections.ilnmors.mail.tests.behaviour.provider_mailboxes import MOODY, moody
-from ansible_collections.ilnmors.mail.tests.behaviour.provider_side import quoted
-from ansible_collections.ilnmors.mail.tests.behaviour.test_fetch_failures import (
+from ansible_collections.ilnmors.mail.tests.behaviour.failing_account import (
     FILE,
     Fetched,
     _nothing_else_fetches,
     account,
     ids,
 )
+from ansible_collections.ilnmors.mail.tests.behaviour.provider_mailboxes import MOODY, moody
+from ansible_collections.ilnmors.mail.tests.behaviour.provider_side import quoted
 from testinfra.host import Host
 
 __all__ = ["_nothing_else_fetches", "account"]
