@@ -129,6 +129,20 @@ def test_what_no_name_can_be_is_refused(client: Any, parent: str, name: str) -> 
     assert status == ("OK" if name == "x/" else "NO"), answer
 
 
+def taken_from_inbox(client: Any) -> list[int]:
+    """Take back what Dovecot 2.4.1 keeps in the inbox, as it may not find a folder that it has just made.
+
+    Its index of folders looks new ones up by their unescaped names while another process lists them.
+    """
+    ok(client.select("INBOX"))
+    numbers = []
+    for uid in ok(client.uid("SEARCH", "HEADER", MARK, "yes"))[0].split():
+        numbers.append(int(str(clients.parse(clients.fetch(client, uid))["Subject"])))
+        ok(client.uid("STORE", uid, "+FLAGS", r"(\Deleted)"))
+    ok(client.expunge())
+    return numbers
+
+
 def test_a_script_files_into_them(house: House, client: Any, parent: str) -> None:
     wanted = [f"{parent}/{name}" for name in NAMES]
     rules = "".join(
@@ -141,13 +155,19 @@ def test_a_script_files_into_them(house: House, client: Any, parent: str) -> Non
         clients.submission(house.mail_hostname, house.ca_file) as sender,
     ):
         sender.login("il", house.password("il"))
-        for number in range(len(wanted)):
+
+        def send(number: int) -> None:
             new = clients.message(house.login("il"), house.login("guest"))
             new.replace_header("Subject", str(number))
             new[MARK] = "yes"
             sender.send_message(new)
 
+        for number in range(len(wanted)):
+            send(number)
+
         def filed() -> bool:
+            for number in taken_from_inbox(client):
+                send(number)
             there = names(client.list('""', f'"{parent}/*"')[1])
             return all(wire(name) in there for name in wanted) and all(
                 b"MESSAGES 1" in client.status(wire(name), "(MESSAGES)")[1][-1] for name in wanted
