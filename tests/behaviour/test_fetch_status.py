@@ -99,6 +99,7 @@ def account(mail: Host, provider: Host) -> Iterator[Account]:
     assert account.later()["state"] == "ok"
     yield account
     account.write_password(password)
+    mail.check_output("systemctl restart mbsync-fetch.target")
     wait_for(lambda: account.later()["state"] == "ok", "it works again")
 
 

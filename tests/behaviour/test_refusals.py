@@ -321,8 +321,8 @@ LEFT_PROBLEMS = [
 ]
 LOST = [
     (
-        {"dovecot_imap_mail_directory": "/srv/mail"},
-        "dovecot_imap_mail_directory: '/srv/mail' has no mail, but '/var/vmail' has: people would find empty mailboxes",
+        {"mail_store_directory": "/srv/mail"},
+        "mail_store_directory: '/srv/mail' has no mail, but '/var/vmail' has: people would find empty mailboxes",
     ),
     (
         {"dovecot_imap_metrics_address": "192.168.254.254"},

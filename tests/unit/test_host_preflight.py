@@ -92,7 +92,7 @@ def test_mail_is_not_left_in_another_directory(
     monkeypatch.setattr(pwd, "getpwnam", lambda _name: owner)
     store = replace(store, user=ME.pw_name, uid=ME.pw_uid)
     assert list(store_problems(replace(store, directory=after))) == [
-        f"dovecot_imap_mail_directory: '{after}' has no mail, but '{before}' has: people would find empty mailboxes; "
+        f"mail_store_directory: '{after}' has no mail, but '{before}' has: people would find empty mailboxes; "
         f"move the mail first ({HOW}), or write '{before}'"
     ]
     mailbox(after, "new.internal")
@@ -109,7 +109,7 @@ def test_mail_does_not_change_its_owner(store: MailStore) -> None:
     ]
     assert list(store_problems(replace(store, uid=uid))) == [
         f"dovecot_imap_vmail_uid: {uid} is the number of the user 'nobody' of this host; "
-        "write dovecot_imap_vmail_user: nobody if mail is that user's, or another number"
+        "write mail_store_user: nobody if mail is that user's, or another number"
     ]
 
 

@@ -59,7 +59,7 @@ def _owner_problems(store: MailStore) -> Iterator[str]:
     if not owner and (other := _user(store.uid)):
         yield (
             f"dovecot_imap_vmail_uid: {store.uid} is the number of the user {other.pw_name!r} of this host; "
-            f"write dovecot_imap_vmail_user: {other.pw_name} if mail is that user's, or another number"
+            f"write mail_store_user: {other.pw_name} if mail is that user's, or another number"
         )
 
 
@@ -68,7 +68,7 @@ def _directory_problems(store: MailStore) -> Iterator[str]:
     before = Path(owner.pw_dir) if owner else store.directory
     if before != store.directory and domains_with_mail(before) and not domains_with_mail(store.directory):
         yield (
-            f"dovecot_imap_mail_directory: {str(store.directory)!r} has no mail, but {str(before)!r} has: people would "
+            f"mail_store_directory: {str(store.directory)!r} has no mail, but {str(before)!r} has: people would "
             f"find empty mailboxes; move the mail first ({HOW}), or write {str(before)!r}"
         )
 
