@@ -89,11 +89,15 @@ def test_addresses_of_both_families_are_kept_out(
 
 
 @pytest.mark.usefixtures("ban_after", "provider")
-@pytest.mark.parametrize("machine", ["mail", "app"])
-def test_no_other_jail_is_turned_on(request: pytest.FixtureRequest, machine: str) -> None:
-    """A house of its own may have others; fail2ban came to the lab with the roles."""
-    host: Host = request.getfixturevalue(machine)
-    assert [jail for jail in jails(host) if not jail.startswith("ilnmors-")] == []
+def test_no_other_jail_is_turned_on(mail: Host) -> None:
+    """A house of its own may have others; fail2ban came to the lab's mail host with the role."""
+    assert [jail for jail in jails(mail) if not jail.startswith("ilnmors-")] == []
+
+
+@pytest.mark.usefixtures("webmail_bans", "provider")
+def test_a_fail2ban_that_was_there_keeps_its_jails(app: Host) -> None:
+    """The lab's webmail host had one before the role came, with Debian's jail."""
+    assert "sshd" in jails(app)
 
 
 @pytest.mark.usefixtures("ban_after")
