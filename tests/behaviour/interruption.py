@@ -93,7 +93,9 @@ def ban_time(jail: str) -> Callable[[House, Host], int]:
 
 
 def interval(_: House, host: Host) -> bool:
-    return INTERVAL in host.check_output("systemctl show -P TimersMonotonic mbsync-fetch@gmail.timer")
+    # Behind the interval stands when it elapses, which may hold the same digits.
+    timers = host.check_output("systemctl show -P TimersMonotonic mbsync-fetch@gmail.timer")
+    return f"USec={INTERVAL} ;" in timers
 
 
 def active(unit: str) -> Callable[[House, Host], bool]:
