@@ -12,10 +12,12 @@ from testinfra.host import Host
 
 PASSWORD = "near-changed-password"
 NEAR = "(mail_users | selectattr('name', 'eq', 'near') | first)"
-CHANGED_PASSWORD = {
-    "dovecot_imap_users": "{{ (mail_users | rejectattr('name', 'eq', 'near'))"
+USERS = (
+    "{{ (mail_users | rejectattr('name', 'eq', 'near'))"
     f" + [{NEAR} | combine({{'password': '{PASSWORD}'}})] }}}}"
-}
+)
+# The two roles have to agree on who there is.
+CHANGED_PASSWORD = {"dovecot_imap_users": USERS, "postfix_relay_users": USERS}
 """Variables of a run."""
 
 
