@@ -5,6 +5,7 @@
 
 import json
 import socket
+import ssl
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -33,7 +34,7 @@ def talk(connection: socket.socket, steps: Iterable[bytes]) -> list[str]:
                 replies.append(reply(stream))
             while replies[-1]:
                 replies.append(reply(stream))
-        except (ConnectionError, BrokenPipeError):
+        except (ConnectionError, ssl.SSLEOFError):
             pass
     return [found for found in replies if found]
 

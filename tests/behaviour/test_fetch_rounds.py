@@ -342,12 +342,17 @@ class Rounds:
         left = self.chance.randint(0, 32) * 4096
         self.note(f"leave {left} bytes of the disk in the house")
         filler = f"{self.home}/filler"
+        owner = "@".join(reversed(Path(self.home).parts[-2:]))
         try:
             self.mail.check_output(FILL.format(home=self.home, filler=filler, left=left))
             self.mail.run(f"systemctl start {UNIT}")
         finally:
-            # What the index lacks then, Dovecot 2.4.1 may crash on (roles/dovecot_imap/README.md).
-            self.mail.run(f"rm -f {filler}; find {self.home} -name fts-flatcurve -prune -exec rm -r {{}} +")
+            # What the index lacks then, Dovecot 2.4.1 may crash on, and messages may be missing from the list of a
+            # folder whose files are there (roles/dovecot_imap/README.md).
+            self.mail.run(
+                f"rm -f {filler}; find {self.home} -name fts-flatcurve -prune -exec rm -r {{}} +; "
+                f"doveadm force-resync -u {owner} '*'"
+            )
         self.house.anew()
         self.fetch()
 
