@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.authority import permitted_domains
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -27,18 +28,10 @@ def house_authority(pem: str) -> dict[str, Any]:
     return {
         "name": str(names[0].value) if names else authority.subject.rfc4514_string(),
         "fingerprint": authority.fingerprint(SHA256()).hex(":").upper(),
-        "domains": _permitted_domains(authority),
+        "domains": permitted_domains(authority),
         "servers_only": _purposes(authority) == [ExtendedKeyUsageOID.SERVER_AUTH],
         "pem": authority.public_bytes(Encoding.PEM).decode(),
     }
-
-
-def _permitted_domains(authority: x509.Certificate) -> list[str]:
-    try:
-        limits = authority.extensions.get_extension_for_class(x509.NameConstraints).value
-    except x509.ExtensionNotFound:
-        return []
-    return [name.value for name in limits.permitted_subtrees or [] if isinstance(name, x509.DNSName)]
 
 
 def _purposes(authority: x509.Certificate) -> list[x509.ObjectIdentifier]:
