@@ -11,12 +11,16 @@ import subprocess
 def run_ansible(
     *command: str, inventory: str | None, timeout: float = 120, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command, without colours whatever the terminal.
+    """Run a command, without colours whatever the terminal, and with its failures in stdout.
 
     inventory: a path, or None for the default one. timeout: in seconds.
     """
-    # Molecule forces colours where it shows some itself.
-    plain = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+    # Molecule forces colours where it shows some itself, and has failures in stderr.
+    plain = {
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_FORCE_COLOR": "0",
+        "ANSIBLE_DISPLAY_FAILED_STDERR": "0",
+    }
     return subprocess.run(
         [*command, *(["--inventory", inventory] if inventory else [])],
         capture_output=True,
