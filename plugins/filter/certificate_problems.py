@@ -54,7 +54,7 @@ _value:
 
 from collections.abc import Callable
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.certificate import certificate_problems
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.certificate import certificate_problems
 
 
 class FilterModule:

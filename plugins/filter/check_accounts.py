@@ -44,7 +44,7 @@ _value:
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import house_address
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.accounts import house_address
 
 
 def check_accounts(users: Sequence[Mapping[str, str]], domain: str) -> list[dict[str, str]]:

@@ -59,7 +59,10 @@ _value:
 
 from collections.abc import Callable
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.client_settings import ClientSettings, documents
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.client_settings import (
+    ClientSettings,
+    documents,
+)
 
 
 def client_settings(house: dict[str, str]) -> dict[str, str]:

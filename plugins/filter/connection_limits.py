@@ -39,7 +39,7 @@ _value:
 
 from collections.abc import Callable
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.connection_limits import connection_limits
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.connection_limits import connection_limits
 
 
 class FilterModule:

@@ -44,7 +44,7 @@ _value:
 
 from collections.abc import Callable
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.unit_hardening import daemon_hardening
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.unit_hardening import daemon_hardening
 
 
 class FilterModule:

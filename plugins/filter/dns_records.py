@@ -64,7 +64,7 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.dns_records import LINES, house_records
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.dns_records import LINES, house_records
 
 
 def dns_records(house: Mapping[str, Any], resolver: str) -> list[str]:

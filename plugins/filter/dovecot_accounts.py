@@ -52,7 +52,7 @@ _value:
 
 from collections.abc import Callable
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import dovecot_accounts
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.accounts import dovecot_accounts
 
 
 class FilterModule:

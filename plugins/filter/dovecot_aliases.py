@@ -41,7 +41,7 @@ _value:
 
 from collections.abc import Callable
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import dovecot_aliases
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.accounts import dovecot_aliases
 
 
 class FilterModule:

@@ -44,7 +44,7 @@ _value:
 
 from collections.abc import Callable
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_limits import dovecot_limits
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.dovecot_limits import dovecot_limits
 
 
 class FilterModule:

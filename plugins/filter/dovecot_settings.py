@@ -35,7 +35,7 @@ _value:
 
 from collections.abc import Callable
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_settings import dovecot_settings
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.dovecot_settings import dovecot_settings
 
 
 class FilterModule:

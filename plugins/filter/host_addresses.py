@@ -41,7 +41,7 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.ilnmors.mail.plugins.module_utils import dns_records
+from ansible_collections.ilnmors.mail.plugins.module_utils._render import dns_records
 
 
 def host_addresses(variables: Mapping[str, Any], listen: Sequence[str]) -> list[str]:

@@ -44,7 +44,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.ilnmors.mail.plugins.module_utils import house_authority as authority
+from ansible_collections.ilnmors.mail.plugins.module_utils._render import authority
 
 
 def house_authority(pem: str) -> dict[str, Any]:

@@ -40,7 +40,7 @@ _value:
 
 from collections.abc import Callable
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import listen_addresses
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.host_network import listen_addresses
 
 
 class FilterModule:

@@ -61,7 +61,7 @@ _value:
 
 from collections.abc import Callable
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.fetch import mbsync_fetches
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.mbsync_fetches import mbsync_fetches
 
 
 class FilterModule:

@@ -54,7 +54,7 @@ _value:
 
 from collections.abc import Callable
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.oauth2 import oauth2_accounts
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.oauth2 import oauth2_accounts
 
 
 class FilterModule:

@@ -38,7 +38,7 @@ _value:
 
 from collections.abc import Callable
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.relay import override_settings
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.postfix import override_settings
 
 
 class FilterModule:

@@ -46,7 +46,7 @@ _value:
 
 from collections.abc import Callable
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.relay import postfix_tables
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.postfix import postfix_tables
 
 
 class FilterModule:

@@ -44,7 +44,7 @@ _value:
 
 from collections.abc import Callable
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.unit_hardening import unit_hardening
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.unit_hardening import unit_hardening
 
 
 class FilterModule:

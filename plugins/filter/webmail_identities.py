@@ -52,7 +52,9 @@ _value:
 
 from collections.abc import Callable
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.webmail_identities import webmail_identities
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.webmail_identities import (
+    webmail_identities,
+)
 
 
 class FilterModule:

@@ -55,7 +55,7 @@ _value:
 from collections.abc import Callable
 from pathlib import Path
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.webmail_plugins import Plugins, plugins
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.snappymail_plugins import Plugins, plugins
 
 
 def webmail_plugins(source: str, destination: str, group: str) -> Plugins:

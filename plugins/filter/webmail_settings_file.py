@@ -34,11 +34,8 @@ _value:
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.ilnmors.mail.plugins.module_utils.webmail import (
-    Setting,
-    SettingsError,
-    settings_file,
-)
+from ansible_collections.ilnmors.mail.plugins.module_utils._formats.php_ini import Setting, SettingsError
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.snappymail_settings import settings_file
 
 
 def webmail_settings_file(settings: dict[str, dict[str, Setting]]) -> str:

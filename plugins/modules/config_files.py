@@ -222,25 +222,28 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ilnmors.mail.plugins.module_utils.config_files import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.config_files import (
     Change,
     check_preconditions,
     plan_changes,
     put_in_place,
 )
-from ansible_collections.ilnmors.mail.plugins.module_utils.disk import BusyError, alone, describe
-from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.disk import BusyError, alone, describe
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.file_set import (
     ConfigFilesError,
     hide_contents,
     read_file_set,
 )
-from ansible_collections.ilnmors.mail.plugins.module_utils.pending import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.pending import (
     PendingError,
     choose,
     note,
     read_names,
 )
-from ansible_collections.ilnmors.mail.plugins.module_utils.staged_check import check_staged, missing_checkers
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.staged_check import (
+    check_staged,
+    missing_checkers,
+)
 
 ATTRIBUTES: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},

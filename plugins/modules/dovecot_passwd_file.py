@@ -199,16 +199,30 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ilnmors.mail.plugins.module_utils.disk import BusyError, alone, describe, left_beside
-from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_hash import SchemeError, make_scheme
-from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_passwd import (
-    PasswdFileError,
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.disk import (
+    BusyError,
+    alone,
+    describe,
+    left_beside,
+)
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.dovecot_passwd import (
     make_plan,
-    read_accounts,
     read_file,
     replace_file,
 )
-from ansible_collections.ilnmors.mail.plugins.module_utils.pending import PendingError, note, read_names
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.pending import (
+    PendingError,
+    note,
+    read_names,
+)
+from ansible_collections.ilnmors.mail.plugins.module_utils._formats.dovecot_hash import (
+    SchemeError,
+    make_scheme,
+)
+from ansible_collections.ilnmors.mail.plugins.module_utils._formats.dovecot_passwd import (
+    PasswdFileError,
+    read_accounts,
+)
 
 COSTS = {
     "argon2_memory": 19456,

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Module entry; the logic is in module_utils/fetch_status.py."""
+"""Module entry; the logic is in module_utils/_checks/fetch_status.py."""
 
 from __future__ import annotations
 
@@ -265,17 +265,18 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ilnmors.mail.plugins.module_utils.fetch_statement import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._checks.checks import report
+from ansible_collections.ilnmors.mail.plugins.module_utils._checks.fetch_statement import (
     make_statement,
     statement_check,
 )
-from ansible_collections.ilnmors.mail.plugins.module_utils.fetch_status import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._checks.fetch_status import (
     fetch_checks,
     read_fetch,
     report_of,
     start_fetches,
 )
-from ansible_collections.ilnmors.mail.plugins.module_utils.fetch_units import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._checks.fetch_units import (
     TARGET,
     fetch_state,
     hold_of,
@@ -283,7 +284,6 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.fetch_units import (
     unit_check,
     units_of,
 )
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import report
 
 
 def main() -> None:

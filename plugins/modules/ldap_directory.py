@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Module entry; the logic is in module_utils/ldap.py."""
+"""Module entry; the logic is in module_utils/_checks/directory.py."""
 
 from __future__ import annotations
 
@@ -78,7 +78,11 @@ import shutil
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ilnmors.mail.plugins.module_utils.ldap import Directory, DirectoryError, ask
+from ansible_collections.ilnmors.mail.plugins.module_utils._checks.directory import (
+    Directory,
+    DirectoryError,
+    ask,
+)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Module entry; the logic is in module_utils/links.py."""
+"""Module entry; the logic is in module_utils/_files/links.py."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ links:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ilnmors.mail.plugins.module_utils.disk import describe
-from ansible_collections.ilnmors.mail.plugins.module_utils.links import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.disk import describe
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.links import (
     LinksError,
     diff,
     plan_links,

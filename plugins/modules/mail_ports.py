@@ -119,18 +119,18 @@ msg:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import report, run_checks
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_connection import (
-    Endpoint,
-    InvalidCaFile,
-    client_context,
-)
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_ports import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._checks.checks import report, run_checks
+from ansible_collections.ilnmors.mail.plugins.module_utils._checks.ports import (
     CLIENTS,
     TLS_NAMES,
     NoPath,
     NoStarttls,
     port_job,
+)
+from ansible_collections.ilnmors.mail.plugins.module_utils._clients.connection import (
+    Endpoint,
+    InvalidCaFile,
+    client_context,
 )
 
 PORT_OPTIONS = {

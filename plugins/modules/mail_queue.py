@@ -72,8 +72,8 @@ msg:
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import Check, report
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_queue import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._checks.checks import Check, report
+from ansible_collections.ilnmors.mail.plugins.module_utils._checks.queue import (
     QueueError,
     ask_postfix,
     queue_checks,

@@ -126,17 +126,17 @@ msg:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import report
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_connection import (
-    Endpoint,
-    InvalidCaFile,
-    client_context,
-)
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_ports import TLS_NAMES
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_roundtrip import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._checks.checks import report
+from ansible_collections.ilnmors.mail.plugins.module_utils._checks.ports import TLS_NAMES
+from ansible_collections.ilnmors.mail.plugins.module_utils._checks.roundtrip import (
     Account,
     InvalidAddress,
     check_accounts,
+)
+from ansible_collections.ilnmors.mail.plugins.module_utils._clients.connection import (
+    Endpoint,
+    InvalidCaFile,
+    client_context,
 )
 
 ACCOUNT_OPTIONS = {

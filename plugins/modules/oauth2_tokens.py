@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Module entry; the logic is in module_utils/oauth2.py."""
+"""Module entry; the logic is in module_utils/_render/oauth2.py."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ilnmors.mail.plugins.module_utils.mail_checks import report, run_checks
-from ansible_collections.ilnmors.mail.plugins.module_utils.oauth2 import token_checks
+from ansible_collections.ilnmors.mail.plugins.module_utils._checks.checks import report, run_checks
+from ansible_collections.ilnmors.mail.plugins.module_utils._checks.oauth2_tokens import token_checks
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Module entry; the logic is in module_utils/packages.py."""
+"""Module entry; the logic is in module_utils/_host/packages.py."""
 
 from __future__ import annotations
 
@@ -78,9 +78,13 @@ installed:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ilnmors.mail.plugins.module_utils import packages
-from ansible_collections.ilnmors.mail.plugins.module_utils.disk import describe
-from ansible_collections.ilnmors.mail.plugins.module_utils.pending import PendingError, note, read_names
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.disk import describe
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.pending import (
+    PendingError,
+    note,
+    read_names,
+)
+from ansible_collections.ilnmors.mail.plugins.module_utils._host import packages
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Module entry; the logic is in module_utils/postfix_map.py."""
+"""Module entry; the logic is in module_utils/_files/postfix_map.py."""
 
 from __future__ import annotations
 
@@ -125,9 +125,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ilnmors.mail.plugins.module_utils.disk import BusyError, alone, describe
-from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import ConfigFilesError
-from ansible_collections.ilnmors.mail.plugins.module_utils.postfix_map import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.disk import BusyError, alone, describe
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.file_set import ConfigFilesError
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.postfix_map import (
     PostfixMapError,
     check_compiled,
     choose_type,

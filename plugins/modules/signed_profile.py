@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Module entry; the logic is in module_utils/signed_profile.py."""
+"""Module entry; the logic is in module_utils/_files/signed_profile.py."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ removed:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ilnmors.mail.plugins.module_utils.disk import describe
-from ansible_collections.ilnmors.mail.plugins.module_utils.file_set import ConfigFilesError
-from ansible_collections.ilnmors.mail.plugins.module_utils.signed_profile import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.disk import describe
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.file_set import ConfigFilesError
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.signed_profile import (
     SignedProfileError,
     plan,
     put_in_place,

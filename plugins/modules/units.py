@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Module entry; the logic is in module_utils/units.py and pending.py."""
+"""Module entry; the logic is in module_utils/_host/units.py and pending.py."""
 
 from __future__ import annotations
 
@@ -133,9 +133,13 @@ daemon_reload:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ilnmors.mail.plugins.module_utils.disk import describe
-from ansible_collections.ilnmors.mail.plugins.module_utils.pending import PendingError, noted, read_names
-from ansible_collections.ilnmors.mail.plugins.module_utils.units import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.disk import describe
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.pending import (
+    PendingError,
+    noted,
+    read_names,
+)
+from ansible_collections.ilnmors.mail.plugins.module_utils._host.units import (
     UnitsError,
     apply,
     look,

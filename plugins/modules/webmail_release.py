@@ -92,9 +92,8 @@ from typing import IO
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import fetch_url
-from ansible_collections.ilnmors.mail.plugins.module_utils.webmail_release import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.webmail_release import (
     Outcome,
-    ReleaseError,
     Request,
     current,
     deploy,
@@ -102,6 +101,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils.webmail_release impor
     stage,
     unpacked,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils._formats.webmail_archive import ReleaseError
 
 ELSEWHERE = "Otherwise download the archive elsewhere and name the file (snappymail_archive_file)."
 

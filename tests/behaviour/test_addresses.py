@@ -7,7 +7,7 @@ import smtplib
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.ilnmors.mail.plugins.module_utils import relay
+from ansible_collections.ilnmors.mail.plugins.module_utils._render import postfix as relay
 from ansible_collections.ilnmors.mail.tests.behaviour import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
 from testinfra.host import Host

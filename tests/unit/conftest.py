@@ -7,7 +7,7 @@ from __future__ import annotations
 import ssl
 
 import pytest
-from ansible_collections.ilnmors.mail.tests.unit.fake_authority import Authority
+from ansible_collections.ilnmors.mail.tests.unit.fakes.authority import Authority
 
 
 @pytest.fixture(scope="session")

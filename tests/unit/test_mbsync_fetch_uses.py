@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.provider_profiles import PROFILES
 from ansible_collections.ilnmors.mail.tests.unit.fetch_world import ACCOUNT
 from mbsync_fetch.names import Mailbox, encode, parse_list
 from mbsync_fetch.plan import plan

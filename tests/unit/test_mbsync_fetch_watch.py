@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.tests.unit.fake_authority import ADDRESS, Authority
+from ansible_collections.ilnmors.mail.tests.unit.fakes.authority import ADDRESS, Authority
 from ansible_collections.ilnmors.mail.tests.unit.test_mbsync_fetch_answers import LOGINS
 from mbsync_fetch import watch
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.ilnmors.mail.plugins.module_utils._formats.name_constraints import permitted_domains
+
 try:
     from cryptography import x509
 except ImportError:  # a host that has made no certificate yet
@@ -124,15 +126,6 @@ def _read(path: Path) -> x509.Certificate | None:
         return x509.load_pem_x509_certificate(path.read_bytes()) if x509 else None
     except (OSError, ValueError):
         return None
-
-
-def permitted_domains(certificate: x509.Certificate) -> list[str]:
-    """Return the domains that an authority is limited to (RFC 5280 section 4.2.1.10), none if it is to none."""
-    try:
-        limits = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
-    except x509.ExtensionNotFound:
-        return []
-    return [name.value for name in limits.permitted_subtrees or [] if isinstance(name, x509.DNSName)]
 
 
 def _common_name(certificate: x509.Certificate) -> str:

@@ -8,22 +8,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.entries import Service, User
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Options
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import listed
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import Choice, Number
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.records import key
-from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_hash import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._formats.dovecot_hash import (
     Argon2id,
     SchemeError,
     make_scheme,
 )
-from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_passwd import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._formats.dovecot_passwd import (
     PasswdFileError,
     read_fields,
     read_hash,
     read_password,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.entries import Service, User
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Options
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import listed
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import Choice, Number
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.records import key
 
 # KiB for one hash, which leaves a process of Dovecot half of its default_vsz_limit.
 _MOST_MEMORY = 2**19

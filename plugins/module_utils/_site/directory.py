@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ansible_collections.ilnmors.mail.plugins.module_utils._formats.ldap_uri import is_this_machine, parse_uri
 from ansible_collections.ilnmors.mail.plugins.module_utils._site import types
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Options
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import Flag, Text
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.records import key
-from ansible_collections.ilnmors.mail.plugins.module_utils.ldap_uri import is_this_machine, parse_uri
 
 # RFC 4512 section 1.4, keystring.
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9-]*\Z", re.IGNORECASE)

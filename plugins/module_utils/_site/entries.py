@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ansible_collections.ilnmors.mail.plugins.module_utils._formats.addresses import is_domain
 from ansible_collections.ilnmors.mail.plugins.module_utils._site import types
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import Wrong
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.provider_profiles import PROFILES
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import (
     Choice,
     Flag,
@@ -22,8 +24,6 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import 
     Text,
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.records import Record, RecordReader, key
-from ansible_collections.ilnmors.mail.plugins.module_utils.addresses import is_domain
-from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES
 
 # The name of a provider becomes that of files, systemd units and a Postfix service.
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_]*\Z")

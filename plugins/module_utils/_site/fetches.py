@@ -8,12 +8,12 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 
+from ansible_collections.ilnmors.mail.plugins.module_utils._formats.addresses import has_control_characters
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.entries import ProviderAccount
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import Wrong, shown
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.provider_profiles import PROFILES, Profile
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.providers import profile_of
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import Flag
-from ansible_collections.ilnmors.mail.plugins.module_utils.addresses import has_control_characters
-from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES, Profile
 
 # Folders that the house makes in each mailbox (roles/dovecot_imap).
 SPECIAL_FOLDERS = ("Drafts", "Sent", "Junk", "Trash", "Archive")

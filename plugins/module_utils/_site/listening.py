@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ansible_collections.ilnmors.mail.plugins.module_utils._site import types
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Options
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import listed
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import Flag
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.records import key
-from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.host_network import (
     HostNetwork,
     host_network,
     is_public,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Options
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import listed
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import Flag
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.records import key
 
 
 @dataclass(frozen=True)

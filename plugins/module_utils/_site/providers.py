@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.entries import OAuth2, ProviderAccount, User
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import listed
-from ansible_collections.ilnmors.mail.plugins.module_utils.provider_profiles import PROFILES, Profile
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.provider_profiles import PROFILES, Profile
 
 HOW = "the README of the role mail_oauth2 says how to get them"
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
+from ansible_collections.ilnmors.mail.plugins.module_utils._formats.addresses import has_control_characters
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import (
     Report,
     Unread,
@@ -22,7 +23,6 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import
     nearest,
     shown,
 )
-from ansible_collections.ilnmors.mail.plugins.module_utils.addresses import has_control_characters
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -10,6 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from ansible_collections.ilnmors.mail.plugins.module_utils._formats.addresses import (
+    is_address,
+    is_domain,
+    is_local_part,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import Report, Unread, Wrong, shown
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import (
     Flag,
@@ -20,11 +25,6 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import 
     Scalar,
     Text,
     kind_of,
-)
-from ansible_collections.ilnmors.mail.plugins.module_utils.addresses import (
-    is_address,
-    is_domain,
-    is_local_part,
 )
 
 # --- names

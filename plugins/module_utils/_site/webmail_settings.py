@@ -7,8 +7,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from ansible_collections.ilnmors.mail.plugins.module_utils.webmail import SettingsError, setting_value
-from ansible_collections.ilnmors.mail.plugins.module_utils.webmail_plugins import NAMES
+from ansible_collections.ilnmors.mail.plugins.module_utils._formats.php_ini import (
+    SettingsError,
+    setting_value,
+)
+
+NAMES = ("house-identities", "house-messages", "house-pages", "house-requests")
+"""The role's own plugins of SnappyMail."""
 
 # What the role says for everybody's safety; its own value cannot be said otherwise.
 _SAFE = {

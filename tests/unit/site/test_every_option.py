@@ -12,6 +12,23 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.accounts import (
+    dovecot_accounts,
+    dovecot_aliases,
+)
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.connection_limits import connection_limits
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.dovecot_limits import dovecot_limits
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.dovecot_settings import dovecot_settings
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.mbsync_fetches import mbsync_fetches
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.oauth2 import oauth2_accounts
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.postfix import (
+    override_settings,
+    postfix_tables,
+)
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.snappymail_settings import settings_file
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.webmail_identities import (
+    webmail_identities,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.description import KNOWN, ROLES
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.entries import (
     OAuth2,
@@ -21,15 +38,6 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.entries import 
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import Choice, Items, Reader
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.records import Record, RecordReader, keys
-from ansible_collections.ilnmors.mail.plugins.module_utils.accounts import dovecot_accounts, dovecot_aliases
-from ansible_collections.ilnmors.mail.plugins.module_utils.connection_limits import connection_limits
-from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_limits import dovecot_limits
-from ansible_collections.ilnmors.mail.plugins.module_utils.dovecot_settings import dovecot_settings
-from ansible_collections.ilnmors.mail.plugins.module_utils.fetch import mbsync_fetches
-from ansible_collections.ilnmors.mail.plugins.module_utils.oauth2 import oauth2_accounts
-from ansible_collections.ilnmors.mail.plugins.module_utils.relay import override_settings, postfix_tables
-from ansible_collections.ilnmors.mail.plugins.module_utils.webmail import settings_file
-from ansible_collections.ilnmors.mail.plugins.module_utils.webmail_identities import webmail_identities
 from ansible_collections.ilnmors.mail.tests.unit.site.description import (
     SITE,
     is_sentence,

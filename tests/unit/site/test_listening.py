@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Context
 from ansible_collections.ilnmors.mail.tests.unit.site.description import SITE, literal, read, variables
-from ansible_collections.ilnmors.mail.tests.unit.test_host_network import HOME, RENTED, interface
+from ansible_collections.ilnmors.mail.tests.unit.site.test_host_network import HOME, RENTED, interface
 
 
 def problems(facts: dict[str, Any], wanted: list[str], allow_public: bool = False) -> list[str]:

@@ -7,8 +7,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.plugins.module_utils.postfix_map import PostfixMapError, read_tables
-from ansible_collections.ilnmors.mail.plugins.module_utils.relay import relay_transports
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.postfix_map import (
+    PostfixMapError,
+    read_tables,
+)
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.postfix import relay_transports
 from ansible_collections.ilnmors.mail.tests.unit.site.description import SITE, literal, read, variables
 
 SMARTHOST: dict[str, Any] = {

@@ -15,12 +15,12 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.accounts import
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.directory import DirectoryOptions
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.entries import SERVICES, USERS, Service, User
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.host_network import host_network, is_private
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.listening import ListenOptions
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Check
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import listed
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import Flag, Number, Text
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.records import key
-from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import host_network, is_private
 
 # Of the mail services themselves.
 _MAIL_PORTS = (25, 110, 143, 465, 587, 993, 995, 4190)

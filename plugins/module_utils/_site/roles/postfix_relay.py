@@ -25,6 +25,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.entries import 
     User,
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.fetches import fetch_problems
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.host_network import is_own, is_shared
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.listening import ListenOptions
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Check
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.providers import (
@@ -39,7 +40,6 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.senders import 
     default_provider_problems,
     owner_problems,
 )
-from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import is_own, is_shared
 
 
 @dataclass(frozen=True)

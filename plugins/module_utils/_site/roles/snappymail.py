@@ -10,6 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.ilnmors.mail.plugins.module_utils._formats.webmail_archive import (
+    ReleaseError,
+    inspect,
+    verify,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils._site import types
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.banning import BanOptions
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.entries import (
@@ -18,18 +23,13 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.entries import 
     ProviderAccount,
     User,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.host_network import is_own
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.listening import ListenOptions
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Check
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.providers import provider_problems
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import Number, Text
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.records import key
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.webmail_settings import setting_problems
-from ansible_collections.ilnmors.mail.plugins.module_utils.host_network import is_own
-from ansible_collections.ilnmors.mail.plugins.module_utils.webmail_release import (
-    ReleaseError,
-    inspect,
-    verify,
-)
 
 _VERSION = Text("a version", "2.38.2", lambda text: bool(re.fullmatch(r"[\w.+~-]+", text, re.ASCII)), 50)
 _SHA256 = Text(

@@ -1,0 +1,80 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Accounts that log in with OAuth 2.0: what their units read, and how their tokens are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.providers import (
+    OAuth2,
+    Provider,
+    resolve_all,
+)
+
+# Where the proxy listens, on the mail host.
+PROXY_ADDRESS, PROXY_PORT = "127.0.0.1", 10587
+
+
+def through_proxy(provider: Provider, oauth2: OAuth2) -> Provider:
+    """Return an account as Postfix reaches it: through the proxy that turns a password into an access token.
+
+    Debian has no SASL mechanism for Postfix that sends one: libsasl2-modules-kdexoauth2 asks for it in a way that
+    Postfix does not answer ("invalid parameter supplied").
+    """
+    return replace(
+        provider,
+        smtp_host=PROXY_ADDRESS,
+        smtp_port=PROXY_PORT,
+        smtp_tls="none",
+        username=provider.name,
+        password=hashlib.sha256(f"{provider.name} {oauth2.refresh_token}".encode()).hexdigest(),
+    )
+
+
+def oauth2_accounts(
+    providers: Sequence[Mapping[str, Any]], directory: str, state: str, ca_file: str
+) -> dict[str, Any]:
+    """Describe what the units of the accounts read.
+
+    directory: where that lies; state: where they keep their tokens; ca_file: what providers are verified against (PEM).
+
+    Returns {names, relays, files}: of the accounts with OAuth 2.0, of those that relay, and secret files for the
+    config_files module.
+    """
+    accounts = [(provider, provider.oauth2) for provider in resolve_all(providers) if provider.oauth2]
+    relays = [account for account in accounts if account[0].relay]
+    contents: dict[str, dict[str, Any]] = {
+        f"{provider.name}.json": {**asdict(oauth2), "ca_file": ca_file} for provider, oauth2 in accounts
+    }
+    logins = {
+        "address": PROXY_ADDRESS,
+        "port": PROXY_PORT,
+        "ca_file": ca_file,
+        "state": state,
+        "accounts": {provider.name: proxy_login(provider, oauth2) for provider, oauth2 in relays},
+    }
+    contents |= {"logins": logins} if relays else {}
+    return {
+        "names": [provider.name for provider, _ in accounts],
+        "relays": [provider.name for provider, _ in relays],
+        "files": [
+            {"path": f"{directory}/{name}", "content": json.dumps(content), "mode": "0600", "secret": True}
+            for name, content in contents.items()
+        ],
+    }
+
+
+def proxy_login(provider: Provider, oauth2: OAuth2) -> dict[str, Any]:
+    """Describe the provider's SMTP server and the login there, and the password that Postfix alone shows the proxy."""
+    return {
+        "host": provider.smtp_host,
+        "port": provider.smtp_port,
+        "implicit_tls": provider.smtp_tls == "implicit",
+        "username": provider.username,
+        "password": through_proxy(provider, oauth2).password,
+    }
