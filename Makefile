@@ -95,8 +95,8 @@ behaviour: venv ## run the behaviour tests against the running lab
 .PHONY: soak
 soak: venv ## run a thousand rounds of fetches, interrupt runs everywhere, cut the power 20 times (about 45 minutes, on the lab)
 	FETCH_ROUNDS=1000 INTERRUPTIONS=1000 POWER_CUTS=20 POWER_MESSAGES=1000 pytest --capture=no \
-	  tests/behaviour/test_nothing_is_lost.py tests/behaviour/test_fetch_rounds.py \
-	  tests/behaviour/test_interruption.py --ansible-inventory inventories/lab
+	  tests/behaviour/house/test_nothing_is_lost.py tests/behaviour/mbsync_fetch/test_fetch_rounds.py \
+	  tests/behaviour/house/test_interruption.py --ansible-inventory inventories/lab
 
 # The whole house on Debian 12 and its move to 13; on Debian 13; with a directory.
 SCENARIOS := upgrade default ldap

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from ansible_collections.ilnmors.mail.tests.behaviour import clients
+from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
 
 HOST, CA = "mail.ilnmors.internal", ".lab/ca.pem"
 DEADLINE = 60

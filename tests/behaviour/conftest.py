@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 import testinfra
-from ansible_collections.ilnmors.mail.tests.behaviour.ansible_command import run_ansible
-from ansible_collections.ilnmors.mail.tests.behaviour.house import FOLDERS, House
-from ansible_collections.ilnmors.mail.tests.behaviour.site_run import ROLES, SITE, Run, Site, run_site
-from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
-from ansible_collections.ilnmors.mail.tests.behaviour.webmail_role import Role
+from ansible_collections.ilnmors.mail.tests.behaviour.support.ansible_command import run_ansible
+from ansible_collections.ilnmors.mail.tests.behaviour.support.house import FOLDERS, House
+from ansible_collections.ilnmors.mail.tests.behaviour.support.site_run import ROLES, SITE, Run, Site, run_site
+from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_client import Webmail
+from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_role import Role
 from testinfra.host import Host
 
 FACTS = {
@@ -53,7 +53,7 @@ FACTS = {
     ),
 }
 
-pytest_plugins = ["ansible_collections.ilnmors.mail.tests.behaviour.browser"]
+pytest_plugins = ["ansible_collections.ilnmors.mail.tests.behaviour.support.browser"]
 
 HOSTS = pytest.StashKey[dict[str, Host]]()
 

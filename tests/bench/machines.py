@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ilnmors.mail.tests.behaviour.ansible_command import run_ansible
+from ansible_collections.ilnmors.mail.tests.behaviour.support.ansible_command import run_ansible
 from ansible_collections.ilnmors.mail.tests.bench import lmtp_rate
 
 CONTAINERS = {

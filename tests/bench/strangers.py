@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import testinfra
-from ansible_collections.ilnmors.mail.tests.behaviour import logins, strangers
-from ansible_collections.ilnmors.mail.tests.behaviour.house import House
+from ansible_collections.ilnmors.mail.tests.behaviour.support import logins, strangers
+from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House
 from ansible_collections.ilnmors.mail.tests.bench import machines
 from ansible_collections.ilnmors.mail.tests.bench.postfix import Case, burst
 from ansible_collections.ilnmors.mail.tests.bench.postfix_machines import (

@@ -42,9 +42,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ilnmors.mail.tests.behaviour import browser
-from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
-from ansible_collections.ilnmors.mail.tests.behaviour.webmail_page import Mailbox
+from ansible_collections.ilnmors.mail.tests.behaviour.support import browser
+from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_client import Webmail
+from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_page import Mailbox
 from ansible_collections.ilnmors.mail.tests.bench import bench, machines, postfix_machines
 from playwright.sync_api import Browser, expect, sync_playwright
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Whatever happens to messages on both sides, and to their copies, each comes once: randomized, but the same each time.
 
-tests/behaviour/test_fetch_rounds.py does it with real servers, kills and cut connections, and so more slowly.
+tests/behaviour/mbsync_fetch/test_fetch_rounds.py does it with real servers, kills and cut connections: slower.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ import imaplib
 import re
 from typing import Any
 
-from ansible_collections.ilnmors.mail.tests.behaviour import clients
-from ansible_collections.ilnmors.mail.tests.behaviour.house import House
-from ansible_collections.ilnmors.mail.tests.behaviour.sieve_client import ManageSieve
+from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
+from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House
+from ansible_collections.ilnmors.mail.tests.behaviour.support.sieve_client import ManageSieve
 from testinfra.host import Host
 
 ITEMS = "(UID FLAGS INTERNALDATE RFC822.SIZE MODSEQ BODY.PEEK[])"

@@ -9,8 +9,8 @@ import random
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.ilnmors.mail.tests.behaviour.fetch_model import KINDS, Model, letter
-from ansible_collections.ilnmors.mail.tests.behaviour.provider_snapshot import (
+from ansible_collections.ilnmors.mail.tests.behaviour.support.fetch_model import KINDS, Model, letter
+from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_snapshot import (
     Mailbox,
     Message,
     Snapshot,

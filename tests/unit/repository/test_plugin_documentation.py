@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.ilnmors.mail.tests.behaviour.ansible_command import run_ansible
+from ansible_collections.ilnmors.mail.tests.behaviour.support.ansible_command import run_ansible
 
 ROOT = Path(__file__).parents[3]
 COLLECTION = "ilnmors.mail"

@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.tests.behaviour import clients
-from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
-from ansible_collections.ilnmors.mail.tests.behaviour.providers import fetch_now, read_by_the_world
-from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
+from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
+from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House, wait_for
+from ansible_collections.ilnmors.mail.tests.behaviour.support.providers import fetch_now, read_by_the_world
+from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_client import Webmail
 from ansible_collections.ilnmors.mail.tests.upgrade import state
 from testinfra.host import Host
 

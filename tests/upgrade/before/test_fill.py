@@ -6,12 +6,12 @@ import time
 from email.message import EmailMessage
 from typing import Any
 
-from ansible_collections.ilnmors.mail.tests.behaviour import clients
-from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
-from ansible_collections.ilnmors.mail.tests.behaviour.provider_mailboxes import deliver
-from ansible_collections.ilnmors.mail.tests.behaviour.providers import fetch_now
-from ansible_collections.ilnmors.mail.tests.behaviour.sieve_client import ManageSieve
-from ansible_collections.ilnmors.mail.tests.behaviour.webmail_client import Webmail
+from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
+from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House, wait_for
+from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_mailboxes import deliver
+from ansible_collections.ilnmors.mail.tests.behaviour.support.providers import fetch_now
+from ansible_collections.ilnmors.mail.tests.behaviour.support.sieve_client import ManageSieve
+from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_client import Webmail
 from ansible_collections.ilnmors.mail.tests.upgrade import state
 from testinfra.host import Host
 

@@ -7,9 +7,9 @@ import socket
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.tests.behaviour import clients
-from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
-from ansible_collections.ilnmors.mail.tests.behaviour.provider_mailboxes import deliver
+from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
+from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House, wait_for
+from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_mailboxes import deliver
 from ansible_collections.ilnmors.mail.tests.upgrade import state
 from testinfra.host import Host
 

@@ -7,7 +7,7 @@ UID, the house's UID or 0, flags. Both versions read and write this form. While 
 step is appended to PATH.journal; its first line is 4 (1.4) or 5 (1.5). At the end PATH.new replaces PATH, then the
 journal goes; so a journal counts only while PATH.new exists (isync: load_state, save_state).
 
-With `Sync PullNew` both versions treat messages alike (tests/behaviour/test_mbsync_state.py):
+With `Sync PullNew` both versions treat messages alike (tests/behaviour/mbsync_fetch/test_mbsync_state.py):
 - Those up to MaxPulledUid are not even listed, whether they have a line or not.
 - Above it, those with a line are left alone, also with 0 for the house's UID, and the line stays when mbsync writes the
   file. Only those without a line are fetched. So lines claim messages, provided that MaxPulledUid is below all others.
