@@ -22,16 +22,18 @@ author:
   - The ilnmors.mail maintainers
 attributes:
   check_mode:
-    description: Can run in check mode and predict what would change, without changing it.
     support: full
     details:
       - Owners and directories that do not exist yet are expected to exist by then.
       - The files are checked as well, if every checker is installed.
   diff_mode:
-    description: Returns what has changed, or would change.
     support: full
     details:
       - For a secret file and for a removed one, only that it changes.
+  idempotent:
+    support: full
+extends_documentation_fragment:
+  - ilnmors.mail.attributes
 options:
   files:
     description: The files, in the order in which they are put in place.

@@ -28,15 +28,18 @@ requirements:
   - python3-passlib for scheme V(SHA512-CRYPT)
 attributes:
   check_mode:
-    description: Predicts the change without writing or hashing. Existing hashes are verified.
     support: full
+    details:
+      - Predicts the change without writing or hashing. Existing hashes are verified.
   diff_mode:
-    description: Shows names of accounts, schemes and fields, and why an account changes. Shows neither hashes,
-      passwords nor the values of fields.
     support: full
+    details:
+      - Shows names of accounts, schemes and fields, and why an account changes. Shows neither hashes, passwords nor
+        the values of fields.
   idempotent:
-    description: An unchanged run verifies, and writes nothing.
     support: full
+    details:
+      - An unchanged run verifies, and writes nothing.
 options:
   path:
     description:
@@ -118,6 +121,7 @@ options:
     default: []
 extends_documentation_fragment:
   - ansible.builtin.files
+  - ilnmors.mail.attributes
 notes:
   - The file is always replaced as a whole, so O(unsafe_writes) has no effect.
 """

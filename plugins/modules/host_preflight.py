@@ -126,13 +126,9 @@ options:
         description: Whether another authority than the present one is meant.
         type: bool
         default: false
-attributes:
-  check_mode:
-    description: Only reads, so it does the same in check mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
+extends_documentation_fragment:
+  - ilnmors.mail.attributes
+  - ilnmors.mail.attributes.info_module
 """
 
 EXAMPLES = r"""

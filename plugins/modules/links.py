@@ -16,11 +16,13 @@ author:
   - The ilnmors.mail maintainers
 attributes:
   check_mode:
-    description: Can run in check mode and predict what would change, without changing it.
     support: full
   diff_mode:
-    description: Returns what has changed, or would change.
     support: full
+  idempotent:
+    support: full
+extends_documentation_fragment:
+  - ilnmors.mail.attributes
 options:
   links:
     description: What each link points to, by the absolute path of the link. It need not exist.

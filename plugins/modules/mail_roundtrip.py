@@ -72,13 +72,21 @@ options:
     default: 30
 attributes:
   check_mode:
-    description: Sends nothing, and reports every account as not checked.
     support: full
+    details:
+      - Sends nothing, and reports every account as not checked.
   diff_mode:
-    description: Changes nothing that stays, so there is nothing to show.
     support: none
+    details:
+      - Changes nothing that stays, so there is nothing to show.
+  idempotent:
+    support: none
+    details:
+      - Sends a message at each run, and removes it again.
+extends_documentation_fragment:
+  - ilnmors.mail.attributes
 seealso:
-  - module: ilnmors.mail.mail_ports
+  - module: ilnmors.mail.mail_port_info
 """
 
 EXAMPLES = r"""

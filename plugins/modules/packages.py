@@ -41,14 +41,19 @@ options:
     default: []
 attributes:
   check_mode:
-    description: Predicts what will be installed, also on a host without lists of packages.
     support: full
+    details:
+      - Predicts what will be installed, also on a host without lists of packages.
   diff_mode:
-    description: Shows the names of the packages that are installed.
     support: full
+    details:
+      - Shows the names of the packages that are installed.
   idempotent:
-    description: Does nothing where all packages are installed.
     support: full
+    details:
+      - Does nothing where all packages are installed.
+extends_documentation_fragment:
+  - ilnmors.mail.attributes
 seealso:
   - module: ilnmors.mail.units
   - module: ansible.builtin.apt

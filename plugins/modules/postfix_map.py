@@ -20,16 +20,18 @@ author:
   - The ilnmors.mail maintainers
 attributes:
   check_mode:
-    description: Can run in check mode and predict what would change, without changing it.
     support: full
     details:
       - Works before Postfix is installed. Where it is, the tables are compiled elsewhere, so that a table that would be
         refused is refused.
   diff_mode:
-    description: Returns what has changed, or would change.
     support: full
     details:
       - For a secret table, only the keys, and which of them get a new value.
+  idempotent:
+    support: full
+extends_documentation_fragment:
+  - ilnmors.mail.attributes
 options:
   maps:
     description: The tables.

@@ -22,13 +22,9 @@ options:
     description: The name of the role, without that of the collection.
     type: str
     required: true
-attributes:
-  check_mode:
-    description: Only reads variables, so it does the same in check mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
+extends_documentation_fragment:
+  - ilnmors.mail.attributes
+  - ilnmors.mail.attributes.info_module
 notes:
   - Nothing is asked of the host. What the facts of its network decide is checked where they have been gathered.
 """

@@ -18,13 +18,18 @@ description:
   - Other profiles in the same folder, such as one of a name before, are removed.
 attributes:
   check_mode:
-    description: Predicts whether the file will change.
     support: full
     details:
+      - Predicts whether the file will change.
       - Where the certificate or its folder is not there yet, it is expected to be by then.
   diff_mode:
-    description: Shows the profile, and the fingerprint of the certificate that it is signed with.
     support: full
+    details:
+      - Shows the profile, and the fingerprint of the certificate that it is signed with.
+  idempotent:
+    support: full
+extends_documentation_fragment:
+  - ilnmors.mail.attributes
 options:
   path:
     description: Absolute path of the file, C(*.mobileconfig). Its folder must exist.

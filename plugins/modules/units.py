@@ -59,16 +59,20 @@ options:
     default: {}
 attributes:
   check_mode:
-    description: Predicts what would be done of what is on the host now.
     support: full
     details:
+      - Predicts what would be done of what is on the host now.
       - What the same run would write is predicted by the tasks that write it.
   diff_mode:
-    description: Says what would be done in its result; there is no text to compare.
     support: none
+    details:
+      - Says what would be done in its result; there is no text to compare.
   idempotent:
-    description: Does nothing where nothing is noted and all units run.
     support: full
+    details:
+      - Does nothing where nothing is noted and all units run.
+extends_documentation_fragment:
+  - ilnmors.mail.attributes
 seealso:
   - module: ilnmors.mail.config_files
   - module: ilnmors.mail.packages

@@ -48,11 +48,17 @@ options:
     default: []
 attributes:
   check_mode:
-    description: Predicts whether the release will change, without reading the archive.
     support: full
+    details:
+      - Predicts whether the release will change, without reading the archive.
   diff_mode:
-    description: Shows which release is current before and after.
     support: full
+    details:
+      - Shows which release is current before and after.
+  idempotent:
+    support: full
+extends_documentation_fragment:
+  - ilnmors.mail.attributes
 """
 
 EXAMPLES = r"""

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 
-def house_authority(pem: str) -> dict[str, Any]:
+def authority_details(pem: str) -> dict[str, Any]:
     """Describe the one authority of a PEM file; a store of many, such as the system's, holds none of the house.
 
     Returns nothing, or name, fingerprint (SHA-256, as devices show it), domains, which are those that the authority is

@@ -355,7 +355,7 @@ def test_what_is_wrong_with_a_directory_is_said(
     options = ("uri", "base", "bind_dn", "bind_password", "ca", "filter", "starttls")
     given = {name: f"{{{{ mail_ldap_{name} | default(omit) }}}}" for name in options}
     given["filter"] = "(objectClass=inetOrgPerson)"
-    command = ("ansible", "mail", "-m", "ilnmors.mail.ldap_directory", "-a")
+    command = ("ansible", "mail", "-m", "ilnmors.mail.ldap_directory_info", "-a")
     inventory = request.config.getoption("--ansible-inventory")
     done = run_ansible(*command, json.dumps({**given, **changes}), inventory=inventory)
     output = " ".join(f"{done.stdout} {done.stderr}".split())

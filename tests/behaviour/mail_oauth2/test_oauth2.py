@@ -109,7 +109,7 @@ def verified(request: pytest.FixtureRequest) -> Callable[[], dict[str, Any]]:
     inventory = request.config.getoption("--ansible-inventory")
 
     def check() -> dict[str, Any]:
-        command = ["ansible", "mail", "--one-line", "-m", "ilnmors.mail.oauth2_tokens"]
+        command = ["ansible", "mail", "--one-line", "-m", "ilnmors.mail.oauth2_token_info"]
         command += ["-a", f"accounts={ACCOUNT}"] + (["-i", inventory] if inventory else [])
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         # What failed, Ansible may say on either, and more behind it.

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.ilnmors.mail.plugins.filter.check_accounts import FilterModule as AccountsFilter
-from ansible_collections.ilnmors.mail.plugins.filter.check_lines import FilterModule as LinesFilter
+from ansible_collections.ilnmors.mail.plugins.filter.mail_logins import FilterModule as AccountsFilter
+from ansible_collections.ilnmors.mail.plugins.filter.report_lines import FilterModule as LinesFilter
 
-check_accounts = AccountsFilter().filters()["check_accounts"]
-check_lines = LinesFilter().filters()["check_lines"]
+mail_logins = AccountsFilter().filters()["mail_logins"]
+report_lines = LinesFilter().filters()["report_lines"]
 
 
 def test_lines_stand_in_columns() -> None:
@@ -22,7 +22,7 @@ def test_lines_stand_in_columns() -> None:
         {"name": "25 smtp (STARTTLS)", "ok": False, "seconds": 10.0, "detail": "STARTTLS is not offered"},
         {"name": "roundtrip il@x", "ok": None, "seconds": 0.0, "detail": "check mode sends nothing"},
     ]
-    assert check_lines(checks) == [
+    assert report_lines(checks) == [
         "ok      993 imap (TLS)       0.03 s  TLSv1.3, certificate valid for 819 days",
         "FAILED  25 smtp (STARTTLS)  10.00 s  STARTTLS is not offered",
         "note    roundtrip il@x       0.00 s  check mode sends nothing",
@@ -30,7 +30,7 @@ def test_lines_stand_in_columns() -> None:
 
 
 def test_no_checks_are_no_lines() -> None:
-    assert check_lines([]) == []
+    assert report_lines([]) == []
 
 
 def test_users_become_accounts_with_the_password_that_is_known() -> None:
@@ -38,7 +38,7 @@ def test_users_become_accounts_with_the_password_that_is_known() -> None:
         {"name": "il", "password": "il-lab-password", "quota": "1G"},
         {"name": "Guest", "password_hash": "{ARGON2ID}$argon2id$x"},
     ]
-    assert check_accounts(users, "Ilnmors.internal") == [
+    assert mail_logins(users, "Ilnmors.internal") == [
         {"username": "il@ilnmors.internal", "password": "il-lab-password"},
         {"username": "guest@ilnmors.internal"},
     ]

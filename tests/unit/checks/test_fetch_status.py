@@ -20,7 +20,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._checks.fetch_status 
     read_fetch,
     report_of,
 )
-from ansible_collections.ilnmors.mail.plugins.modules import fetch_status as fetch_status_module
+from ansible_collections.ilnmors.mail.plugins.modules import fetch_info as fetch_status_module
 from mbsync_fetch.books import PLACES, Books
 from mbsync_fetch.report import NotFetched, Refused, Report, Rule
 from mbsync_fetch.status import Kind, Status

@@ -19,7 +19,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._clients.connection i
     InvalidCaFile,
     client_context,
 )
-from ansible_collections.ilnmors.mail.plugins.modules import mail_ports as mail_ports_module
+from ansible_collections.ilnmors.mail.plugins.modules import mail_port_info as mail_ports_module
 from ansible_collections.ilnmors.mail.tests.unit.fakes.authority import ADDRESS, NAME, Authority
 from ansible_collections.ilnmors.mail.tests.unit.fakes.mail_servers import Behaviour, serve, unused_port
 

@@ -19,7 +19,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._checks.queue import 
     read_queue,
     read_time,
 )
-from ansible_collections.ilnmors.mail.plugins.modules import mail_queue as mail_queue_module
+from ansible_collections.ilnmors.mail.plugins.modules import mail_queue_info as mail_queue_module
 
 NOW = 1_800_000_000
 FRIEND = {"orig_address": "", "address": "friend@elsewhere.test", "delay_reason": "Connection refused"}

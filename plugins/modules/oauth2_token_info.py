@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: oauth2_tokens
+module: oauth2_token_info
 short_description: Check the access tokens of provider accounts
 version_added: 1.0.0
 description:
@@ -15,13 +15,9 @@ description:
     its owner authorizes it again. No token is read.
 author:
   - The ilnmors.mail maintainers
-attributes:
-  check_mode:
-    description: Runs in check mode as it does otherwise; it changes nothing.
-    support: full
-  diff_mode:
-    description: There is nothing to show.
-    support: none
+extends_documentation_fragment:
+  - ilnmors.mail.attributes
+  - ilnmors.mail.attributes.info_module
 options:
   accounts:
     description: Names of the accounts, as in C(mail_providers).
@@ -36,7 +32,7 @@ options:
 
 EXAMPLES = r"""
 - name: Check the tokens
-  ilnmors.mail.oauth2_tokens:
+  ilnmors.mail.oauth2_token_info:
     accounts: "{{ mail_providers | selectattr('oauth2', 'defined') | map(attribute='name') }}"
   register: tokens
   failed_when: tokens.checks is undefined

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: mail_ports
+module: mail_port_info
 short_description: Check the ports of a mail host as a client meets them
 version_added: 1.0.0
 author: The ilnmors.mail maintainers
@@ -64,20 +64,16 @@ options:
     description: A certificate that is valid for fewer days than these fails its check.
     type: int
     default: 14
-attributes:
-  check_mode:
-    description: Only reads, so it does the same in check mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
+extends_documentation_fragment:
+  - ilnmors.mail.attributes
+  - ilnmors.mail.attributes.info_module
 seealso:
   - module: ilnmors.mail.mail_roundtrip
 """
 
 EXAMPLES = r"""
 - name: Check what mail clients connect to
-  ilnmors.mail.mail_ports:
+  ilnmors.mail.mail_port_info:
     host: mail.ilnmors.internal
     ca_file: /etc/ssl/ilnmors-mail/ca.pem
     ports:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: mail_queue
+module: mail_queue_info
 short_description: Say what waits in Postfix's queue, and why
 version_added: 1.0.0
 author: The ilnmors.mail maintainers
@@ -21,20 +21,16 @@ options:
     description: How many messages are shown one by one. Of the others only their number is.
     type: int
     default: 50
-attributes:
-  check_mode:
-    description: Only reads, so it does the same in check mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
+extends_documentation_fragment:
+  - ilnmors.mail.attributes
+  - ilnmors.mail.attributes.info_module
 seealso:
-  - module: ilnmors.mail.mail_ports
+  - module: ilnmors.mail.mail_port_info
 """
 
 EXAMPLES = r"""
 - name: See what waits
-  ilnmors.mail.mail_queue:
+  ilnmors.mail.mail_queue_info:
 """
 
 RETURN = r"""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: ldap_directory
+module: ldap_directory_info
 short_description: See that a directory (LDAP) can serve as a source of accounts
 version_added: 1.0.0
 description:
@@ -17,13 +17,11 @@ author:
   - The ilnmors.mail maintainers
 attributes:
   check_mode:
-    description: Can run in check mode.
-    support: full
     details:
       - Where C(ldapsearch) is not installed yet, nothing is asked in check mode.
-  diff_mode:
-    description: Returns what has changed, or would change.
-    support: none
+extends_documentation_fragment:
+  - ilnmors.mail.attributes
+  - ilnmors.mail.attributes.info_module
 options:
   uri:
     description: Address of the server, C(ldap://) or C(ldaps://), with an optional port.
@@ -57,7 +55,7 @@ options:
 
 EXAMPLES = r"""
 - name: Ask the directory
-  ilnmors.mail.ldap_directory:
+  ilnmors.mail.ldap_directory_info:
     uri: ldaps://ldap.home.internal
     base: ou=people,dc=home,dc=internal
     bind_dn: cn=mail,dc=home,dc=internal

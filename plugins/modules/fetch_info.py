@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: fetch_status
+module: fetch_info
 short_description: Say how the fetches of provider accounts go
 version_added: 1.0.0
 description:
@@ -24,11 +24,11 @@ author:
   - The ilnmors.mail maintainers
 attributes:
   check_mode:
-    description: Does the same in check mode, but lets nothing be fetched.
-    support: full
-  diff_mode:
-    description: There is nothing to show.
-    support: none
+    details:
+      - Lets nothing be fetched in check mode.
+extends_documentation_fragment:
+  - ilnmors.mail.attributes
+  - ilnmors.mail.attributes.info_module
 options:
   accounts:
     description: Names of the accounts that are fetched, as in C(mail_providers).
@@ -54,20 +54,20 @@ options:
     type: bool
     default: false
 seealso:
-  - module: ilnmors.mail.oauth2_tokens
-  - module: ilnmors.mail.mail_queue
+  - module: ilnmors.mail.oauth2_token_info
+  - module: ilnmors.mail.mail_queue_info
 """
 
 EXAMPLES = r"""
 - name: See how the fetches go
-  ilnmors.mail.fetch_status:
+  ilnmors.mail.fetch_info:
     accounts: [gmail, naver]
     fetch: true
   register: fetches
   failed_when: fetches.checks is undefined
 
 - name: Prove that all mail of an account is here
-  ilnmors.mail.fetch_status:
+  ilnmors.mail.fetch_info:
     accounts: [gmail]
     fetch: true
     statement: true

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: check_accounts
+name: mail_logins
 short_description: The accounts of a house, as a check logs in to them
 version_added: 1.0.0
 author: The ilnmors.mail maintainers
@@ -29,7 +29,7 @@ EXAMPLES = r"""
   ilnmors.mail.mail_roundtrip:
     smtp_host: mail.ilnmors.internal
     imap_host: mail.ilnmors.internal
-    accounts: "{{ mail_users | ilnmors.mail.check_accounts(mail_domain) }}"
+    accounts: "{{ mail_users | ilnmors.mail.mail_logins(mail_domain) }}"
   no_log: true
 """
 
@@ -47,7 +47,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ansible_collections.ilnmors.mail.plugins.module_utils._render.accounts import house_address
 
 
-def check_accounts(users: Sequence[Mapping[str, str]], domain: str) -> list[dict[str, str]]:
+def mail_logins(users: Sequence[Mapping[str, str]], domain: str) -> list[dict[str, str]]:
     """Return username and, where it is known, password of each user."""
     return [
         {"username": house_address(user["name"], domain)}
@@ -58,4 +58,4 @@ def check_accounts(users: Sequence[Mapping[str, str]], domain: str) -> list[dict
 
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., object]]:
-        return {"check_accounts": check_accounts}
+        return {"mail_logins": mail_logins}

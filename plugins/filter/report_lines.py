@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: check_lines
+name: report_lines
 short_description: One line of text for each check
 version_added: 1.0.0
 author: The ilnmors.mail maintainers
 description:
-  - Lays out the checks of M(ilnmors.mail.mail_ports), M(ilnmors.mail.mail_roundtrip), M(ilnmors.mail.fetch_status)
-    and M(ilnmors.mail.mail_queue) in columns, with how each ended, its name, its time in seconds and its detail.
+  - Lays out the checks of M(ilnmors.mail.mail_port_info), M(ilnmors.mail.mail_roundtrip), M(ilnmors.mail.fetch_info)
+    and M(ilnmors.mail.mail_queue_info) in columns, with how each ended, its name, its time in seconds and its detail.
 options:
   _input:
     description: The checks, as the modules return them.
@@ -23,7 +23,7 @@ options:
 EXAMPLES = r"""
 - name: Show the checks
   ansible.builtin.debug:
-    msg: "{{ ports.checks | ilnmors.mail.check_lines }}"
+    msg: "{{ ports.checks | ilnmors.mail.report_lines }}"
 """
 
 RETURN = r"""
@@ -41,7 +41,7 @@ from typing import Any
 ENDS = {True: "ok", False: "FAILED", None: "note"}
 
 
-def check_lines(checks: Sequence[Mapping[str, Any]]) -> list[str]:
+def report_lines(checks: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the lines; each check has name, ok (None: nothing to judge), seconds and detail."""
     width = max((len(check["name"]) for check in checks), default=0)
     return [
@@ -52,4 +52,4 @@ def check_lines(checks: Sequence[Mapping[str, Any]]) -> list[str]:
 
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., object]]:
-        return {"check_lines": check_lines}
+        return {"report_lines": report_lines}

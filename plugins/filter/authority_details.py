@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: house_authority
+name: authority_details
 short_description: What people are shown of the authority that their devices have to trust
 version_added: 1.0.0
 author: The ilnmors.mail maintainers
@@ -22,7 +22,7 @@ options:
 EXAMPLES = r"""
 - name: Show the fingerprint
   ansible.builtin.debug:
-    msg: "{{ (lookup('ansible.builtin.file', '.lab/ca.pem') | ilnmors.mail.house_authority).fingerprint }}"
+    msg: "{{ (lookup('ansible.builtin.file', '.lab/ca.pem') | ilnmors.mail.authority_details).fingerprint }}"
 """
 
 RETURN = r"""
@@ -47,10 +47,10 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.ilnmors.mail.plugins.module_utils._render import authority
 
 
-def house_authority(pem: str) -> dict[str, Any]:
+def authority_details(pem: str) -> dict[str, Any]:
     """Describe the authority; a certificate that cannot be read fails the task."""
     try:
-        return authority.house_authority(pem)
+        return authority.authority_details(pem)
     except ValueError as error:
         raise AnsibleFilterError(
             f"The authority's certificate cannot be read ({error}). Set mail_tls_ca (or snappymail_tls_ca) to a file "
@@ -60,4 +60,4 @@ def house_authority(pem: str) -> dict[str, Any]:
 
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., object]]:
-        return {"house_authority": house_authority}
+        return {"authority_details": authority_details}
