@@ -14,7 +14,7 @@ description:
   - Connects to every port, takes TLS 1.2 or newer, and verifies the certificate's chain, name and dates.
   - Where TLS comes by STARTTLS, checks that no login is offered before it, and that the server refuses to begin
     one. No password is sent.
-  - Checks that a login is offered after TLS, and that the server goes on when one is begun, but for the protocols
+  - Checks that a login is offered after TLS, and that the server goes on when one is begun, except for the protocols
     C(smtp) and C(https). The login is taken back before any credentials are sent.
   - For C(https), the page at O(ports[].path) has to be there.
   - Makes all checks before it fails. Nothing is changed.

@@ -151,9 +151,9 @@ def house(
 
 @pytest.fixture
 def webmail_bans(inventory: dict[str, dict[str, Any]]) -> None:
-    """Skip where the webmail keeps nobody out who guesses passwords."""
+    """Skip where the webmail bans nobody."""
     if not next(iter(inventory.values()))["bans"]["webmail"]:
-        pytest.skip("needs a webmail that bans who guesses passwords (snappymail_ban)")
+        pytest.skip("needs a webmail that bans addresses which guess passwords (snappymail_ban)")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether each message of a provider account has a place, and what is said of those that have none."""
+"""Check that each message of a provider account has a place, and explain those that have none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLACES = {
     "refused": "refused",
     "to_come": "to come",
 }
-"""What is said of each place that a message may have (roles/mbsync_fetch/files/mbsync_fetch/books.py)."""
+"""How each place that a message may have is explained (roles/mbsync_fetch/files/mbsync_fetch/books.py)."""
 RULES = {
     "unselectable": "holds no messages",
     "unaskable": "no command can name it",
@@ -31,7 +31,7 @@ RULES = {
     "label": "its mail comes with All Mail",
     "refused": "the provider does not open it",
 }
-"""What is said of each rule that leaves a mailbox out (report.py, Rule)."""
+"""How each rule that leaves a mailbox out is explained (report.py, Rule)."""
 WRONG = ("unaskable", "refused")
 """Rules that nobody has made."""
 SHOWN = 5

@@ -75,7 +75,7 @@ def noted() -> dict[str, int]:
 
 
 def forget(names: Iterable[str], seen: Notes) -> None:
-    """Remove notes of actions that have succeeded, but for those that were made anew since they were seen."""
+    """Remove notes of actions that have succeeded. Keep those that were made anew since they were seen."""
     for name in names:
         path = DIRECTORY / name
         try:

@@ -144,7 +144,7 @@ def _run(argv: Sequence[str], lock: int = -1) -> subprocess.CompletedProcess[str
 
 
 def _complaint(done: subprocess.CompletedProcess[str]) -> str:
-    """Return what a program said of its failure, in one line: its errors, or its last words."""
+    """Return a failed program's output in one line: its errors, or its last line."""
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     errors = [line.removeprefix("E: ").removeprefix("W: ") for line in lines if re.match("[EW]: ", line)]
     said = list(dict.fromkeys(errors))[:2] or lines[-1:] or [f"exit code {done.returncode}"]

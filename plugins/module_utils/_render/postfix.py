@@ -73,7 +73,7 @@ def own_names(hostname: str, domain: str) -> list[str]:
 
 
 def host_aliases(addresses: Iterable[str], names: Sequence[str]) -> Table:
-    """Lead mail for the host itself into the house (virtual(5)), but for what would be unknown there as well.
+    """Deliver mail for the host itself in the house (virtual(5)), except for names that are unknown there as well.
 
     addresses: all that the house knows, its catch-all too; names: see own_names.
     """
@@ -189,9 +189,9 @@ def inline_table(rules: Sequence[Rule]) -> str:
 
 
 def over_limit_options(provider: Provider) -> dict[str, str]:
-    """Let mail wait that a provider refuses for good, but for its limits alone.
+    """Let mail wait that a provider refuses for good only because a limit is reached.
 
-    smtp_delivery_status_filter (postconf(5)) sees an enhanced status code and what is said of it. What is never final,
+    smtp_delivery_status_filter (postconf(5)) sees an enhanced status code and the text after it. What is never final,
     whoever says it, is main.cf's.
     """
     rules = [Rule(rf"^5(\.{reply}.*)", "4$1") for reply in provider.over_limit]

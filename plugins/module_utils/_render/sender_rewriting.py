@@ -63,7 +63,7 @@ def pcre_text(text: str) -> str:
 def mark_rules() -> list[Rule]:
     """Build sender_canonical_maps: mark any address once.
 
-    But for that of Postfix's notices to the postmaster: Postfix knows it, and ends with it what would return for ever
+    The sender of Postfix's notices to the postmaster gets none: Postfix knows it, and ends with it what would return for ever
     (bounce(8), double_bounce_sender).
     """
     return [Rule(f"^(?!double-bounce@|.*{_MARK})(.+@.+)", f"$1{MARK}")]

@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What may be said of people and machines together: whose name is whose, and how they prove who they are."""
+"""Check people and machines together: no name belongs to two of them, and each has one way to log in."""
 
 from __future__ import annotations
 

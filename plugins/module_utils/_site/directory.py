@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A directory (LDAP) as a source of accounts: options, and what may be said of them."""
+"""The options of a directory (LDAP) as a source of accounts, and their checks."""
 
 from __future__ import annotations
 

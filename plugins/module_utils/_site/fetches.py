@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What may be said of what is fetched from providers, and where it lands."""
+"""Check what is fetched from providers, and where it lands."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Where a service listens: options, and what may be said of them."""
+"""The options that say where a service listens, and their checks."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What may be said of the accounts at public providers."""
+"""Check the accounts at public providers."""
 
 from __future__ import annotations
 

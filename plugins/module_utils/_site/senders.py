@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What may be said of those who send, and of the accounts that carry their mail to the world."""
+"""Check who sends, and which accounts carry their mail to the world."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class TokenError(Exception):
 
 @dataclass(frozen=True)
 class Account:
-    """What is said of an account. client_secret is empty for a public client; ca_file is PEM."""
+    """The settings of an account. client_secret is empty for a public client; ca_file is PEM."""
 
     name: str
     token_url: str

@@ -150,7 +150,7 @@ def notify(text: str) -> None:
 
 
 class Limits:
-    """The table, what it exempts, and what was said of it."""
+    """The table, what it exempts, and the messages about it."""
 
     def __init__(self, settings: Settings, execute: Execute, count: Callable[[], int]) -> None:
         self.settings = settings

@@ -13,7 +13,7 @@ from testinfra.host import Host
 # Asked for, Dovecot writes it down. In a new mailbox it would look at the file instead, whose time faketime shifts too.
 SAVED = "(SAVEDATE)"
 FOLDERS = ("Trash", "Junk", "Archive")
-# Dovecot cleans its environment before it reads its configuration, but for what is named here.
+# Dovecot cleans its environment before it reads its configuration, and keeps only what is named here.
 LATER = (
     "runuser -u vmail -- faketime -f %s env "
     "DOVECOT_PRESERVE_ENVS='LD_PRELOAD FAKETIME FAKETIME_SHARED' /usr/lib/dovecot/imap -u %s"

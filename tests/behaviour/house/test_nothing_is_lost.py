@@ -154,7 +154,7 @@ def test_mail_survives_power_cuts(
 
 
 def running(mail: Host) -> set[str]:
-    """Return the house's units that run, but for those that come and go, or that their socket starts."""
+    """Return the house's units that run, without those that come and go, or that their socket starts."""
     types, names = "service,socket,timer,path", ("dovecot", "postfix", "fail2ban", "mail-", "mbsync-fetch")
     listed = mail.check_output(f"systemctl list-units --type={types} --state=active --plain --no-legend")
     units = (line.split()[0] for line in listed.splitlines())

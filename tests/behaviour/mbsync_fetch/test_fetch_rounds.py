@@ -156,7 +156,7 @@ class Rounds:
     """What has been done, by round."""
     count: int = 0
     letters: dict[str, bytes] = field(default_factory=dict)
-    """What was delivered, by its digest, but for what is in no mailbox that is fetched any more."""
+    """What was delivered, by its digest, without what is in no mailbox that is fetched any more."""
     doubled: set[str] = field(default_factory=set)
     """What was delivered again in this round. Were the first one deleted now, it would have been moved."""
     single: dict[str, bool] = field(default_factory=dict)

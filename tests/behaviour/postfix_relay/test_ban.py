@@ -1,4 +1,4 @@
-"""Who guesses passwords is kept out of all mail ports for a while, over IPv4 and IPv6; who is trusted is not."""
+"""An address that guesses passwords is kept out of all mail ports for a while, over IPv4 and IPv6; a trusted one is not."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run(host: Host, house: House, action: str, ports: tuple[int, ...]) -> str:
 @pytest.fixture
 def ban_after(mail: Host, inventory: dict[str, dict[str, Any]]) -> int:
     if not next(iter(inventory.values()))["bans"]["mail"]:
-        pytest.skip("needs a house that bans who guesses passwords (postfix_relay_ban)")
+        pytest.skip("needs a house that bans addresses which guess passwords (postfix_relay_ban)")
     return int(mail.check_output(f"fail2ban-client get {JAIL} maxretry"))
 
 

@@ -12,7 +12,7 @@ from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House
 from ansible_collections.ilnmors.mail.tests.behaviour.support.senders import Sender
 from testinfra.host import Host
 
-# What servers have taken for the end of a message (CVE-2023-51764 and its kin), but for the one that is.
+# What servers have wrongly taken for the end of a message (CVE-2023-51764 and its kin).
 ENDS = {
     "LF.LF": b"\n.\n",
     "LF.CRLF": b"\n.\r\n",

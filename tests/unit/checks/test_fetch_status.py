@@ -52,7 +52,7 @@ def failed(status: Status, kind: Kind, reason: str, times: int = 1) -> Status:
 def checks(
     tmp_path: Path, status: Status | None, unit: str = "inactive", asked: float = 0.0
 ) -> dict[str, list[tuple[bool | None, str]]]:
-    """Return what is said of an account with this status.json, by the name of the check."""
+    """Return the checks of an account with this status.json, by the name of the check."""
     (tmp_path / "gmail").mkdir(exist_ok=True)
     if status:
         status.write(tmp_path / "gmail" / "status.json")

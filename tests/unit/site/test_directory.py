@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is said of a directory (LDAP) is checked."""
+"""The options of a directory (LDAP) are checked."""
 
 from __future__ import annotations
 
