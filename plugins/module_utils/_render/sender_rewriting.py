@@ -63,8 +63,8 @@ def pcre_text(text: str) -> str:
 def mark_rules() -> list[Rule]:
     """Build sender_canonical_maps: mark any address once.
 
-    The sender of Postfix's notices to the postmaster gets none: Postfix knows it, and ends with it what would return for ever
-    (bounce(8), double_bounce_sender).
+    The sender of Postfix's notices to the postmaster gets none: Postfix knows it, and ends with it what would return
+    for ever (bounce(8), double_bounce_sender).
     """
     return [Rule(f"^(?!double-bounce@|.*{_MARK})(.+@.+)", f"$1{MARK}")]
 

@@ -1,4 +1,4 @@
-"""An address that guesses passwords is kept out of all mail ports for a while, over IPv4 and IPv6; a trusted one is not."""
+"""An address that guesses passwords is kept out of all mail ports for a while (IPv4 and IPv6); a trusted one is not."""
 
 from __future__ import annotations
 
