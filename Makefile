@@ -45,8 +45,8 @@ lint: venv ## formatting, ruff, mypy, yamllint, ansible-lint
 	ansible-lint
 
 .PHONY: unit
-unit: venv ## unit tests of modules and filters
-	pytest
+unit: venv ## unit tests of modules, filters and programs
+	pytest --numprocesses auto
 
 # --- the lab: the whole house in containers on this machine
 
