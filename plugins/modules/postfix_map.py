@@ -129,20 +129,21 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ilnmors.mail.plugins.module_utils._files.disk import BusyError, alone, describe
 from ansible_collections.ilnmors.mail.plugins.module_utils._files.file_set import ConfigFilesError
-from ansible_collections.ilnmors.mail.plugins.module_utils._files.postfix_map import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.lookup_tables import (
     PostfixMapError,
-    check_compiled,
-    choose_type,
-    find_left_over,
-    find_unlisted,
     hide_entries,
-    plan_change,
-    put_in_place,
     read_directory,
     read_tables,
-    removal_diff,
-    require_postfix,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.postfix_map import (
+    check_compiled,
+    find_left_over,
+    find_unlisted,
+    plan_change,
+    put_in_place,
+    removal_diff,
+)
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.postmap import choose_type, require_postfix
 
 
 def main() -> None:

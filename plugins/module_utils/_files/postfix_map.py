@@ -10,58 +10,26 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ansible_collections.ilnmors.mail.plugins.module_utils._files.disk import sync
-from ansible_collections.ilnmors.mail.plugins.module_utils._files.file_set import (
-    Attributes,
-    ConfigFilesError,
-    TextFile,
-    read_path,
-)
 from ansible_collections.ilnmors.mail.plugins.module_utils._files.file_transaction import transaction
-from ansible_collections.ilnmors.mail.plugins.module_utils._files.redact import hide_secrets
-from ansible_collections.ilnmors.mail.plugins.module_utils._files.staged_check import find_program
-from ansible_collections.ilnmors.mail.plugins.module_utils._formats.addresses import has_control_characters
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.lookup_tables import (
+    SUFFIXES,
+    LookupTable,
+    PostfixMapError,
+)
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.postmap import (
+    compile_table,
+    folded,
+    read_compiled,
+)
 
-HEADER = "# Managed by Ansible: the next run overwrites what is changed here.\n"
 STAGING = ".postfix_map-"
 """How the names of directories begin in which tables are compiled."""
-# The types that postmap compiles into one file, and what it appends to the table's name.
-SUFFIXES = {"btree": ".db", "cdb": ".cdb", "hash": ".db", "lmdb": ".lmdb"}
-
-
-class PostfixMapError(Exception):
-    """A lookup table that was refused or not compiled; the message says which, why, and what to do."""
-
-
-@dataclass(frozen=True)
-class LookupTable:
-    """One table: the path of its source file, and all its entries."""
-
-    path: Path
-    entries: Mapping[str, str] = field(repr=False)
-    secret: bool
-
-    @property
-    def mode(self) -> int:
-        """Permission bits of the source and of the compiled file."""
-        return 0o600 if self.secret else 0o644
-
-    @property
-    def text(self) -> str:
-        """The source file."""
-        return HEADER + "".join(f"{key}\t{value}\n" for key, value in self.entries.items())
-
-    def compiled(self, map_type: str) -> Path:
-        """Where postmap puts the compiled form."""
-        return Path(f"{self.path}{SUFFIXES[map_type]}")
 
 
 @dataclass(frozen=True)
@@ -82,151 +50,6 @@ class Change:
     def compiles(self) -> bool:
         """Whether the table has to be written and compiled."""
         return self.reasons != ("stale",)
-
-
-# --- what is asked for
-
-
-def read_tables(maps: Iterable[Mapping[str, Any]]) -> list[LookupTable]:
-    """Check the module's tables; PostfixMapError names the map and key of the first fault."""
-    tables = [_read_table(entry) for entry in maps]
-    seen: set[Path] = set()
-    for table in tables:
-        if table.path in seen:
-            raise PostfixMapError(f"maps: path '{table.path}' is listed twice; put its entries into one map")
-        seen.add(table.path)
-    return tables
-
-
-def read_directory(text: str | None, tables: Iterable[LookupTable]) -> Path | None:
-    """Check the directory that holds these tables and no other files; PostfixMapError says why it cannot be that."""
-    if text is None:
-        return None
-    try:
-        directory = read_path("directory", text)
-    except ConfigFilesError as error:
-        raise PostfixMapError(str(error)) from error
-    for table in tables:
-        if table.path.parent != directory:
-            raise PostfixMapError(
-                f"maps: {table.path} does not lie in {directory}; move it there, or leave the option directory out"
-            )
-    if os.path.lexists(directory / "main.cf"):
-        raise PostfixMapError(
-            f"directory: {directory} holds Postfix's own configuration; give the tables a directory of their own,"
-            f" such as {directory}/maps"
-        )
-    return directory
-
-
-def hide_entries(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters as they may be shown: without entries."""
-    return {**params, "maps": [{**entry, "entries": "(not shown)"} for entry in params["maps"]]}
-
-
-def _read_table(entry: Mapping[str, Any]) -> LookupTable:
-    try:
-        path = read_path("maps", entry["path"])
-    except ConfigFilesError as error:
-        raise PostfixMapError(str(error)) from error
-    folded: dict[str, str] = {}
-    for key, value in entry["entries"].items():
-        _check_key(path, key)
-        _check_value(path, key, value)
-        if other := folded.get(key.casefold()):
-            raise PostfixMapError(
-                f"maps: {path} has the keys {other!r} and {key!r}, which are one to Postfix; leave one of the two out"
-            )
-        folded[key.casefold()] = key
-    return LookupTable(path, entry["entries"], entry["secret"])
-
-
-def _check_key(path: Path, key: str) -> None:
-    if not key:
-        raise PostfixMapError(f"maps: {path} has an empty key; write what Postfix is to look up")
-    if key.startswith("#"):
-        raise PostfixMapError(
-            f"maps: {path} has the key {key!r}, which would be a comment; begin it otherwise"
-        )
-    if any(character.isspace() for character in key) or has_control_characters(key):
-        raise PostfixMapError(
-            f"maps: {path} has the key {key!r}; leave out white space, line breaks and control characters"
-        )
-
-
-def _check_value(path: Path, key: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise PostfixMapError(f"maps: {path}: the value of {key!r} is not a string; put it in quotes")
-    if not value.strip(" "):
-        raise PostfixMapError(f"maps: {path}: the value of {key!r} is empty; write one, or leave the key out")
-    if value != value.strip(" "):
-        raise PostfixMapError(
-            f"maps: {path}: the value of {key!r} begins or ends with a space, which Postfix would drop; leave it out"
-        )
-    if has_control_characters(value):
-        raise PostfixMapError(
-            f"maps: {path}: the value of {key!r} has a line break or a control character; leave it out"
-        )
-
-
-# --- Postfix's own tools
-
-
-def choose_type(wanted: str | None) -> str | None:
-    """Give the wanted map type or this Postfix's default one; None where Postfix is not installed."""
-    if find_program("postmap") is None:
-        return None
-    map_type = wanted or _output(["postconf", "-h", "default_database_type"]).strip()
-    if map_type not in SUFFIXES:
-        raise PostfixMapError(
-            f"type: postmap makes no compiled file of type {map_type!r}; choose one of {', '.join(SUFFIXES)}"
-        )
-    known = [name for name in _output(["postconf", "-m"]).split() if name in SUFFIXES]
-    if map_type not in known:
-        raise PostfixMapError(
-            f"type: this Postfix has no tables of type {map_type!r};"
-            f" install the package postfix-{map_type}, or choose one of {', '.join(known)}"
-        )
-    return map_type
-
-
-def require_postfix() -> None:
-    """Refuse a host that cannot compile."""
-    if find_program("postmap") is None:
-        raise PostfixMapError("postmap was not found on this host; install Postfix first")
-
-
-def read_compiled(map_type: str, source: Path) -> dict[str, str]:
-    """Dump the compiled form of a source file: folded keys and values. PostfixMapError has postmap's words."""
-    lines = _output(["postmap", "-s", f"{map_type}:{source}"]).split("\n")[:-1]
-    pairs = (line.partition("\t") for line in lines)
-    return {key.casefold(): value for key, _, value in pairs}
-
-
-def _output(argv: Sequence[str]) -> str:
-    done = _run(argv)
-    if done.returncode:
-        raise PostfixMapError(f"'{' '.join(argv)}' failed: {_complaint(done)}")
-    return done.stdout
-
-
-def _run(argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [find_program(argv[0]) or argv[0], *argv[1:]],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="surrogateescape",
-        check=False,
-    )
-
-
-def _complaint(done: subprocess.CompletedProcess[str]) -> str:
-    # Surrogates stand for bytes that are not UTF-8; Ansible's result is UTF-8.
-    return done.stderr.strip().encode(errors="replace").decode() or f"exit code {done.returncode}"
-
-
-# --- what differs
 
 
 def plan_change(table: LookupTable, map_type: str | None) -> Change | None:
@@ -303,12 +126,7 @@ def _agrees(table: LookupTable, map_type: str | None, compiled: Path) -> bool:
         found = read_compiled(map_type, table.path)
     except PostfixMapError:
         return False  # damaged, or of another type with the same suffix: compiled anew
-    return found == _folded(table.entries)
-
-
-def _folded(entries: Mapping[str, str]) -> dict[str, str]:
-    """Fold keys as postmap does without -f."""
-    return {key.casefold(): value for key, value in entries.items()}
+    return found == folded(table.entries)
 
 
 def _diff_entry(path: Path, before: str, after: str) -> dict[str, str]:
@@ -333,9 +151,6 @@ def _read_entries(text: str) -> dict[str, str]:
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
 
-# --- putting it in place
-
-
 def put_in_place(changes: Iterable[Change], unlisted: Iterable[Path], map_type: str) -> None:
     """Compile and replace all tables and remove what is not listed together, or leave every file as it was."""
     with ExitStack() as staging, transaction() as replace:
@@ -344,7 +159,7 @@ def put_in_place(changes: Iterable[Change], unlisted: Iterable[Path], map_type: 
             if change.compiles:
                 try:
                     directory = tempfile.TemporaryDirectory(prefix=STAGING, dir=table.path.parent)
-                    source, compiled = _compile(table, map_type, Path(staging.enter_context(directory)))
+                    source, compiled = compile_table(table, map_type, Path(staging.enter_context(directory)))
                 except OSError as error:
                     raise PostfixMapError(
                         f"maps: {table.path} could not be written into {table.path.parent}: {error.strerror}"
@@ -362,48 +177,4 @@ def check_compiled(changes: Iterable[Change], map_type: str, parent: Path) -> No
     for change in changes:
         if change.compiles:
             with tempfile.TemporaryDirectory(prefix="postfix_map-", dir=parent) as directory:
-                _compile(change.table, map_type, Path(directory))
-
-
-def _compile(table: LookupTable, map_type: str, directory: Path) -> tuple[Path, Path]:
-    """Make source and compiled file in a private directory, and read the compiled one back."""
-    source = directory / table.path.name
-    compiled = directory / table.compiled(map_type).name
-    source.write_bytes(table.text.encode())
-    done = _run(["postmap", f"{map_type}:{source}"])
-    if done.returncode:
-        raise PostfixMapError(
-            f"maps: {table.path} could not be compiled: {_shown_complaint(table, done, directory)}"
-        )
-    try:
-        found = read_compiled(map_type, source)
-    except PostfixMapError as error:
-        reason = str(error).replace(str(directory), str(table.path.parent))
-        raise PostfixMapError(
-            f"maps: {table.path} could not be read back, choose another type: {reason}"
-        ) from error
-    if found != _folded(table.entries):
-        raise PostfixMapError(
-            f"maps: postmap reads other entries from {table.path} than are listed:"
-            f" {_shown_complaint(table, done, directory)}; look for a quotation mark without its pair in a key"
-        )
-    for path in (source, compiled):
-        os.chown(path, 0, 0)
-        path.chmod(table.mode)
-        sync(path)
-    return source, compiled
-
-
-def _shown_complaint(table: LookupTable, done: subprocess.CompletedProcess[str], directory: Path) -> str:
-    text = _complaint(done).replace(str(directory), str(table.path.parent))
-    if not table.secret:
-        return text
-    keys, values = "\n".join(table.entries), "\n".join(table.entries.values())
-    attributes = Attributes("root", "root", table.mode)
-    return hide_secrets(
-        text,
-        [
-            TextFile(table.path, values, attributes, secret=True, stage_only=False),
-            TextFile(table.path, keys, attributes, secret=False, stage_only=False),
-        ],
-    )
+                compile_table(change.table, map_type, Path(directory))

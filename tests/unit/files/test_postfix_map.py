@@ -19,7 +19,7 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.ilnmors.mail.plugins.module_utils._files import file_transaction
-from ansible_collections.ilnmors.mail.plugins.module_utils._files.postfix_map import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.lookup_tables import (
     HEADER,
     PostfixMapError,
     read_tables,

@@ -8,7 +8,7 @@ import copy
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.plugins.module_utils._files.postfix_map import read_tables
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.lookup_tables import read_tables
 from ansible_collections.ilnmors.mail.plugins.module_utils._render import postfix as relay
 
 DOMAIN = "home.internal"

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.plugins.module_utils._files.postfix_map import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._files.lookup_tables import (
     PostfixMapError,
     read_tables,
 )
