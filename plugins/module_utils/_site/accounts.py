@@ -80,6 +80,8 @@ def _proof_problems(entry: User | Service) -> Iterator[str]:
         yield f"{entry.where}: has both password and password_hash; remove one of them"
     elif entry.password_hash:
         yield from _refused(lambda: read_hash(entry.where, entry.password_hash))
+    elif entry.password.lower() == entry.name.lower():
+        yield f"{entry.where}.password: is the name, which is the first that a stranger tries; write another"
 
 
 def _field_problems(user: User) -> Iterator[str]:

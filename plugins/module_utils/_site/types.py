@@ -114,7 +114,13 @@ def has_no_edge(text: str) -> bool:
     return True
 
 
-PASSWORD: Final = Text("a password", "change-me", has_no_edge, 1_000, empty=True, secret=True)
+def _is_password(text: str) -> bool:
+    if text.lower() == "change-me":
+        raise Wrong("is the one of the example, which everybody knows", "write one of your own")
+    return has_no_edge(text)
+
+
+PASSWORD: Final = Text("a password", "a long one of your own", _is_password, 1_000, empty=True, secret=True)
 HASH: Final = Text("a hash", "{ARGON2ID}$argon2id$…", longest=500, empty=True, secret=True)
 # RFC 6749 appendix A: printable ASCII.
 _TOKEN_CHARACTERS = re.compile(r"[\x20-\x7e]+")

@@ -124,7 +124,7 @@ CASES: list[tuple[str, str, Any, list[str]]] = [
         [
             (
                 "mail_users[0] (il).password: is a number, a date or a boolean, where a text is due; "
-                "write a password, such as 'change-me', in quotes"
+                "write a password, such as 'a long one of your own', in quotes"
             )
         ],
     ),
@@ -142,11 +142,44 @@ CASES: list[tuple[str, str, Any, list[str]]] = [
     (
         "dovecot_imap",
         "mail_users.0.password",
+        "Change-Me",
+        [
+            (
+                "mail_users[0] (il).password: is the one of the example, which everybody knows; write one "
+                "of your own"
+            )
+        ],
+    ),
+    (
+        "dovecot_imap",
+        "mail_users.0.password",
+        "IL",
+        [
+            (
+                "mail_users[0] (il).password: is the name, which is the first that a stranger tries; write "
+                "another"
+            )
+        ],
+    ),
+    (
+        "mbsync_fetch",
+        "mail_providers.0.password",
+        "change-me",
+        [
+            (
+                "mail_providers[0] (gmail).password: is the one of the example, which everybody knows; "
+                "write one of your own"
+            )
+        ],
+    ),
+    (
+        "dovecot_imap",
+        "mail_users.0.password",
         {"secret": "x"},
         [
             (
                 "mail_users[0] (il).password: is a dictionary, where a text is due; write a password, "
-                "such as 'change-me'"
+                "such as 'a long one of your own'"
             )
         ],
     ),
