@@ -55,6 +55,7 @@ _STARTS_AS_ROOT: Needs = {
 }
 
 DROP_IN = "/etc/systemd/system/{}.d/hardening.conf"
+RESTART = "/etc/systemd/system/{}.d/restart.conf"
 # Settings whose lines add up (systemd.exec(5)).
 _ADDING = {"CapabilityBoundingSet", "RestrictAddressFamilies", "SystemCallFilter"}
 
@@ -121,6 +122,31 @@ def daemon_hardening(units: Mapping[str, str], wanted: bool = True) -> dict[str,
         "files": files if wanted else [],
         "absent": paths,
     }
+
+
+def daemon_drop_ins(
+    units: Mapping[str, str], harden: bool = True, more: Mapping[str, Mapping[str, object]] | None = None
+) -> dict[str, list[Any]]:
+    """Return the same, with drop-ins that start a daemon again when its main process is killed.
+
+    more: further settings of a unit's section [Service].
+    """
+    hardening = daemon_hardening(units, harden)
+    restarts = [
+        {"path": RESTART.format(unit), "content": _restart((more or {}).get(unit, {}))} for unit in units
+    ]
+    return {
+        "directories": [{"path": file["path"].rpartition("/")[0]} for file in restarts],
+        "files": [*restarts, *hardening["files"]],
+        "absent": hardening["absent"],
+    }
+
+
+def _restart(more: Needs) -> str:
+    """Write a drop-in that lets systemd start a daemon again, however often."""
+    settings: Needs = {"Restart": "on-failure", "RestartPreventExitStatus": "", "RestartSec": "2s", **more}
+    unit = ["[Unit]", "# Tried for ever: what keeps it from starting may pass.", "StartLimitIntervalSec=0"]
+    return "\n".join(["# Ansible managed", *unit, "", "[Service]", *_lines(settings), ""])
 
 
 def _drop_in(daemon: str) -> str:

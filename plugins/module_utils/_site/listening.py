@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The options that say where a service listens, and their checks."""
+"""The options that say where a service listens and which machines it trusts, and their checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site import types
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.host_network import (
     HostNetwork,
     host_network,
+    is_own,
     is_public,
+    is_shared,
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Options
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import listed
@@ -59,3 +61,34 @@ class ListenOptions(Options):
                 f"{name}: is not set, and the host has public addresses ({listed(public)}): strangers could reach its "
                 f"{self.ports}; {remedy}, or set {self.name('listen_public')}: true if you mean it"
             )
+
+
+@dataclass(frozen=True)
+class TrustOptions(Options):
+    """The networks whose machines need no login."""
+
+    trusted_networks: tuple[str, ...] = key(types.NETWORKS, (), site="mail_trusted_networks")
+    trust_public_networks: bool = key(Flag(), site="mail_trust_public_networks")
+
+    def trust_problems(self) -> Iterator[str]:
+        """Check that none of the networks is public address space, unless allowed."""
+        meant = f"or set {self.name('trust_public_networks')}: true if you mean it"
+        for index, value in enumerate(self.trusted_networks):
+            where, network = f"{self.name('trusted_networks')}[{index}]", ipaddress.ip_network(value)
+            if network.prefixlen == 0:
+                yield (
+                    f"{where}: {value!r} is every machine there is: anyone could send mail through the house's "
+                    "accounts; write the house's private network"
+                )
+            elif self.trust_public_networks or is_own(network):
+                continue
+            elif is_shared(network):
+                yield (
+                    f"{where}: {value!r} is address space that a carrier's customers share (RFC 6598), even if a VPN "
+                    f"uses it too; write single addresses, such as '100.64.0.7/32', {meant}"
+                )
+            else:
+                yield (
+                    f"{where}: {value!r} is public address space: strangers could send mail through the house; "
+                    f"write the house's private network, {meant}"
+                )

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.ilnmors.mail.plugins.module_utils._render.unit_hardening import (
     DAEMONS,
     STRICT,
+    daemon_drop_ins,
     daemon_hardening,
     unit_hardening,
 )
@@ -72,6 +73,23 @@ def test_drop_ins_are_put_in_place_or_removed() -> None:
         "files": [],
         "absent": [path],
     }
+
+
+@pytest.mark.parametrize("harden", [True, False])
+def test_daemons_come_back_whether_they_are_hardened_or_not(harden: bool) -> None:
+    more = {"a.service": {"PIDFile": "/run/a.pid"}}
+    found = daemon_drop_ins({"a.service": "postfix", "b.service": "nginx"}, harden, more)
+    folder = "/etc/systemd/system/{}.service.d"
+    contents = {file["path"]: settings(file["content"]) for file in found["files"]}
+    restarts = {unit: contents[f"{folder.format(unit)}/restart.conf"] for unit in "ab"}
+    assert all(restart["Restart"] == ["on-failure"] for restart in restarts.values())
+    assert all(restart["StartLimitIntervalSec"] == ["0"] for restart in restarts.values())
+    assert restarts["a"]["PIDFile"] == ["/run/a.pid"]
+    assert "PIDFile" not in restarts["b"]
+    hardening = [f"{folder.format(unit)}/hardening.conf" for unit in "ab"]
+    assert [path in contents for path in hardening] == [harden, harden]
+    assert found["absent"] == hardening
+    assert found["directories"] == [{"path": folder.format(unit)} for unit in "ab"]
 
 
 @pytest.mark.parametrize("daemon", ["dovecot", "php-fpm", "postfix"])

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,8 +24,10 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.entries import 
     User,
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.fetches import fetch_problems
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.host_network import is_own, is_shared
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.listening import ListenOptions
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.listening import (
+    ListenOptions,
+    TrustOptions,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Check
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.providers import (
     owner_name_problems,
@@ -43,7 +44,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.senders import 
 
 
 @dataclass(frozen=True)
-class PostfixRelay(BanOptions, DirectoryOptions, ListenOptions):
+class PostfixRelay(BanOptions, DirectoryOptions, ListenOptions, TrustOptions):
     """Postfix for a house.
 
     postmaster: None for the first user. quota_status: None where it follows from who has a quota.
@@ -64,8 +65,6 @@ class PostfixRelay(BanOptions, DirectoryOptions, ListenOptions):
         site="mail_default_provider",
     )
     provider_ca: str = key(types.AUTHORITY_FILE)
-    trusted_networks: tuple[str, ...] = key(types.NETWORKS, (), site="mail_trusted_networks")
-    trust_public_networks: bool = key(Flag(), site="mail_trust_public_networks")
     tls_certificate: str = key(types.CERTIFICATE_FILE, site="mail_tls_certificate")
     tls_key: str = key(types.CERTIFICATE_FILE, site="mail_tls_key")
     message_size_limit: int = key(Number(100_000, 2**31 - 1, 52_428_800, "bytes"))
@@ -102,7 +101,7 @@ class PostfixRelay(BanOptions, DirectoryOptions, ListenOptions):
         yield lambda: default_provider_problems(
             self.providers, self.default_provider, self.name("default_provider")
         )
-        yield self._trust_problems
+        yield self.trust_problems
         yield self.ldap_problems
         yield self.listen_problems
         yield self._certificate_problems
@@ -117,29 +116,6 @@ class PostfixRelay(BanOptions, DirectoryOptions, ListenOptions):
         # A directory may know people whom mail_users does not.
         if not self.ldap_uri:
             yield from owner_name_problems(self.providers, self.users)
-
-    def _trust_problems(self) -> Iterator[str]:
-        """Check that none of the networks is public address space, unless allowed."""
-        meant = f"or set {self.name('trust_public_networks')}: true if you mean it"
-        for index, value in enumerate(self.trusted_networks):
-            where, network = f"{self.name('trusted_networks')}[{index}]", ipaddress.ip_network(value)
-            if network.prefixlen == 0:
-                yield (
-                    f"{where}: {value!r} is every machine there is: anyone could send mail through the house's "
-                    "accounts; write the house's private network"
-                )
-            elif self.trust_public_networks or is_own(network):
-                continue
-            elif is_shared(network):
-                yield (
-                    f"{where}: {value!r} is address space that a carrier's customers share (RFC 6598), even if a VPN "
-                    f"uses it too; write single addresses, such as '100.64.0.7/32', {meant}"
-                )
-            else:
-                yield (
-                    f"{where}: {value!r} is public address space: strangers could send mail through the house; "
-                    f"write the house's private network, {meant}"
-                )
 
     def _certificate_problems(self) -> Iterator[str]:
         """Postfix goes on without TLS where its certificate is empty."""
