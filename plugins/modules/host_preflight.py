@@ -12,8 +12,9 @@ version_added: 1.0.0
 author: The ilnmors.mail maintainers
 description:
   - Fails if the options of a run would leave mail behind, replace what devices trust, name files that are missing or
-    cannot serve, or let a service listen where another program does. Says all that is wrong, each with its variable,
-    what was found and what to do. What is in a file of a password or key is never said.
+    cannot serve, let a service listen where another program does, or take the host itself for a provider.
+  - Says all that is wrong, each with its variable, what was found and what to do. What is in a file of a password or
+    key is never said.
   - Only reads. Runs as root, which sees the mail and such files.
 options:
   listeners:
@@ -39,6 +40,30 @@ options:
         description: TCP ports. V(0) is none.
         type: list
         elements: int
+        required: true
+  servers:
+    description:
+      - Servers of providers, which must not be this host under another name. A name that does not resolve is passed by.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      option:
+        description: The variable that names it.
+        type: str
+        required: true
+      service:
+        description: The service of this host that it must not be.
+        type: str
+        choices: [dovecot, postfix]
+        required: true
+      host:
+        description: Its name.
+        type: str
+        required: true
+      port:
+        description: Its TCP port.
+        type: int
         required: true
   password_files:
     description: Absolute paths of files that hold one password each, by the variables that name them.
@@ -174,6 +199,11 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.ports impo
     ask_listening,
     port_problems,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.servers import (
+    CONSEQUENCES,
+    Server,
+    server_problems,
+)
 
 OPTIONS = {
     "listeners": {
@@ -185,6 +215,17 @@ OPTIONS = {
             "service": {"type": "str", "required": True},
             "addresses": {"type": "list", "elements": "str", "required": True},
             "ports": {"type": "list", "elements": "int", "required": True},
+        },
+    },
+    "servers": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "option": {"type": "str", "required": True},
+            "service": {"type": "str", "required": True, "choices": list(CONSEQUENCES)},
+            "host": {"type": "str", "required": True},
+            "port": {"type": "int", "required": True},
         },
     },
     "password_files": {"type": "dict", "default": {}, "no_log": False},
@@ -226,6 +267,8 @@ def find_problems(asked: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with all that a role asks about. asked: the module's options."""
     if asked["listeners"]:
         yield from port_problems([Listener(**listener) for listener in asked["listeners"]], ask_listening())
+    if asked["servers"]:
+        yield from server_problems([Server(**server) for server in asked["servers"]], ask_listening())
     yield from password_file_problems(asked["password_files"])
     yield from authority_file_problems(asked["authority_files"])
     if certificate := asked["certificate"]:

@@ -66,6 +66,15 @@ def port_problems(wanted: Sequence[Listener], taken: Sequence[Taken]) -> Iterato
                 )
 
 
+def has_another(taken: Sequence[Taken], address: Address, port: int, service: str) -> bool:
+    """Whether another program than a service has a port of an address."""
+    listener = Listener("", service, [str(address)], [port])
+    return any(
+        other.port == port and not _is_own(other, listener) and _overlap(other, listener.addresses)
+        for other in taken
+    )
+
+
 def read_listening(output: str) -> list[Taken]:
     """Read what `ss --no-header --listening --tcp --numeric --processes --cgroup` prints (ss(8))."""
     return [_read_line(line) for line in output.splitlines() if line.strip()]

@@ -142,3 +142,24 @@ def _oauth2(given: Mapping[str, Any] | None, token_url: str, scope: str) -> OAut
 def resolve_all(entries: Sequence[Mapping[str, Any]]) -> list[Provider]:
     """Fill in the whole of `mail_providers`."""
     return [resolve(entry) for entry in entries]
+
+
+# What an entry is used for, and the service of the mail host that its server must not be.
+_WAYS = {"imap": ("fetch", "dovecot"), "smtp": ("relay", "postfix")}
+
+
+def provider_servers(
+    entries: Sequence[Mapping[str, Any]], protocol: Literal["imap", "smtp"]
+) -> list[dict[str, Any]]:
+    """List the servers that entries name themselves, for the module host_preflight. Those of profiles are known."""
+    use, service = _WAYS[protocol]
+    return [
+        {
+            "option": f"mail_providers ({entry['name']}).{protocol}_host",
+            "service": service,
+            "host": entry[f"{protocol}_host"],
+            "port": getattr(resolve(entry), f"{protocol}_port"),
+        }
+        for entry in entries
+        if entry.get(use, True) and entry.get(f"{protocol}_host")
+    ]
