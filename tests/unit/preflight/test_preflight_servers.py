@@ -10,9 +10,12 @@ import time
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.ports import Taken, read_listening
-from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.servers import (
+from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.ports import (
     Address,
+    Taken,
+    read_listening,
+)
+from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.servers import (
     Server,
     addresses_of,
     is_own_address,
