@@ -22,10 +22,11 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.mail_tls 
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.mbsync_fetch import MbsyncFetch
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.postfix_relay import PostfixRelay
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.snappymail import Snappymail
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.webmail_host import WebmailHost
 
 ROLES: dict[str, type[Options]] = {
     record.role: record
-    for record in (MailTls, MailOauth2, PostfixRelay, DovecotImap, MbsyncFetch, Snappymail)
+    for record in (MailTls, MailOauth2, PostfixRelay, DovecotImap, MbsyncFetch, WebmailHost, Snappymail)
 }
 SITE: dict[str, list[str]] = {}
 """The site variables, each with the options that have their default from it."""
@@ -37,6 +38,9 @@ KNOWN = frozenset(
     (*SITE, *(f"{role}_{known.name}" for role, record in ROLES.items() for known in keys(record)))
 )
 """Every variable."""
+
+# What was an option of snappymail before 1.0.0, by its name now.
+_MOVED = {f"snappymail_{known.name}": f"webmail_host_{known.name}" for known in keys(WebmailHost)}
 
 # What the roles of a mail host have to agree on: mail would be lost between them.
 _SHARED = frozenset(
@@ -99,7 +103,7 @@ def _unknown(role: str, variables: Variables) -> tuple[list[str], list[str]]:
     problems, warnings = [], []
     for name in sorted(variables.names - KNOWN):
         if name.startswith(prefixes):
-            meant = nearest(name, KNOWN, 0.6)
+            meant = _MOVED.get(name) or nearest(name, KNOWN, 0.6)
             problems.append(
                 f"{name}: is no variable that is known; write {meant}"
                 if meant

@@ -235,3 +235,21 @@ class Items(Reader[tuple[T, ...]]):
     def wanted(self) -> str:
         """Say what to write."""
         return f"a list, such as {self.example}"
+
+
+@dataclass(frozen=True)
+class OneOrMore(Items[T]):
+    """A list of values of one type, of which there is one at least; or one such value alone."""
+
+    def read(self, value: object, where: str, report: Report) -> tuple[T, ...]:
+        """Return the values, each once."""
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            return (self.of.read(value, where, report),)
+        if not value:
+            report.add(where, Wrong("is empty", f"write {self.wanted()}"))
+            raise Unread
+        return tuple(dict.fromkeys(super().read(value, where, report)))
+
+    def wanted(self) -> str:
+        """Say what to write."""
+        return f"{self.of.wanted()}, or a list, such as {self.example}"

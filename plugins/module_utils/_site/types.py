@@ -17,9 +17,11 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._formats.addresses im
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import Report, Unread, Wrong, shown
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import (
+    Choice,
     Flag,
     Items,
     Number,
+    OneOrMore,
     Path,
     Reader,
     Scalar,
@@ -47,7 +49,12 @@ OLD_DOMAIN: Final = Text("a fully qualified domain name", "old.internal", is_dom
 MAIL_HOSTNAME: Final = _hostname("mail.home.internal")
 OLD_HOSTNAME: Final = Text("a fully qualified domain name", "mail.home.internal", is_domain, 64, empty=True)
 WEBMAIL_HOSTNAME: Final = _hostname("webmail.home.internal")
+OWN_WEBMAIL_HOSTNAME: Final = Text(
+    "a fully qualified domain name", "old-webmail.home.internal", is_domain, _LONGEST_HOSTNAME, empty=True
+)
 HOSTNAMES: Final = Items(_hostname("autoconfig.home.internal"), "[autoconfig.home.internal]")
+WEBMAIL: Final = Choice(("snappymail", "roundcube"))
+WEBMAILS: Final = OneOrMore(WEBMAIL, "[roundcube, snappymail]")
 CERTIFICATE_NAMES: Final = Items(_hostname("mail.home.internal"), "[mail.home.internal]")
 CA_DOMAINS: Final = Items(
     Text("a domain", "home.internal", lambda text: bool(_LABELS.match(text))),

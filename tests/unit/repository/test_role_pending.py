@@ -23,7 +23,7 @@ LOST = {
     "ansible.builtin.systemd_service",
     "ansible.builtin.service",
 }
-VARIABLES = {"__snappymail_fpm": "(fpm)"}
+VARIABLES = {"__snappymail_fpm": "(fpm)", "__webmail_host_fpm": "(fpm)"}
 LOADER = DataLoader()
 
 
@@ -38,11 +38,23 @@ def read(path: Path) -> Any:
 
 
 def flat(entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Go through tasks, and those in blocks."""
+    """Go through tasks, those in blocks, and those of another role's file."""
     for entry in entries:
         yield entry
+        included = entry.get("ansible.builtin.include_role", {})
+        if "tasks_from" in included:
+            folder = ROLES / included["name"].removeprefix(f"{COLLECTION}.") / "tasks"
+            yield from imported(folder, included["tasks_from"])
         for section in ("block", "rescue", "always"):
             yield from flat(entry.get(section, []))
+
+
+def imported(folder: Path, name: str) -> Iterator[dict[str, Any]]:
+    """Go through the tasks of a file, and those that it imports."""
+    for task in flat(read(folder / f"{name}.yml")):
+        yield task
+        if file := task.get("ansible.builtin.import_tasks"):
+            yield from imported(folder, Path(file).stem)
 
 
 def calls(role: str, *modules: str) -> Iterator[dict[str, Any]]:

@@ -76,6 +76,7 @@ def test_there_are_roles() -> None:
         "mbsync_fetch",
         "postfix_relay",
         "snappymail",
+        "webmail_host",
     ]
 
 
@@ -232,7 +233,7 @@ def test_roles_agree_on_what_they_share(site: dict[str, Any], expected: dict[str
     found: dict[str, list[tuple[str, Any]]] = {name: [] for name in expected}
     for role in NAMES:
         values = effective(role, {"mail_domain": "home.internal", **site})
-        if role == "snappymail":  # whose own host is the webmail
+        if role in ("snappymail", "webmail_host"):  # whose own host is the webmail
             values["hostname"] = values["mail_hostname"]
         # Tokens are the same whatever the house's domain is.
         assert values.get("domain") == (None if role == "mail_oauth2" else "home.internal"), role
@@ -258,7 +259,7 @@ def test_what_the_webmail_takes_as_an_attachment_postfix_takes_as_a_message() ->
 def test_certificates_lie_where_mail_tls_puts_them() -> None:
     house = {"mail_domain": "home.internal"}
     directory = effective("mail_tls", house)["directory"]
-    webmail = effective("snappymail", house)
+    webmail = effective("webmail_host", house)
     assert webmail["tls_certificate"] == f"{directory}/host.pem"
     assert webmail["tls_key"] == f"{directory}/host.key"
     assert webmail["tls_ca"] == f"{directory}/ca.pem"
@@ -280,7 +281,7 @@ def test_a_certificate_has_every_name_that_the_webmail_host_serves(
     site: dict[str, Any], names: list[str]
 ) -> None:
     house = {"mail_domain": "home.internal", **site}
-    webmail = effective("snappymail", house)
+    webmail = effective("webmail_host", house)
     assert [webmail["hostname"], *webmail["autoconfig_hostnames"]] == names
     given = {f"mail_tls_{name}": value for name, value in effective("mail_tls", house).items()}
     context = Context(host="a-host", groups={"webmail": ["a-host"]})

@@ -12,7 +12,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.ilnmors.mail.plugins.module_utils._render.client_settings import INCOMING, OUTGOING
 
-TEMPLATE = Path(__file__).parents[3] / "roles" / "snappymail" / "templates" / "setup.html.j2"
+TEMPLATE = Path(__file__).parents[3] / "roles" / "webmail_host" / "templates" / "setup.html.j2"
 AUTHORITY = {
     "name": "home.internal mail CA",
     "fingerprint": ":".join(["5A"] * 32),
@@ -49,9 +49,9 @@ class Page(HTMLParser):
 
 def render(authority: dict[str, Any]) -> str:
     variables = {
-        "__snappymail": {"domain": "home.internal", "mail_hostname": "mail.home.internal"},
-        "__snappymail_url": "https://webmail.home.internal:8443",
-        "__snappymail_authority": authority,
+        "__webmail_host": {"domain": "home.internal", "mail_hostname": "mail.home.internal"},
+        "__webmail_host_url": "https://webmail.home.internal:8443",
+        "__webmail_host_authority": authority,
     }
     templar = Templar(loader=DataLoader(), variables=variables)
     return str(templar.template(trust_as_template(TEMPLATE.read_text())))

@@ -52,6 +52,7 @@ SITE: dict[str, Any] = {
 
 # What the roles' own defaults are that are no texts of a template.
 DEFAULTS: dict[str, Any] = {
+    "webmail": "snappymail",
     "domain": "home.internal",
     "hostname": "mail.home.internal",
     "webmail_hostname": "webmail.home.internal",

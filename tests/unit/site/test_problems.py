@@ -1067,24 +1067,28 @@ CASES: list[tuple[str, str, Any, list[str]]] = [
         ["mail_tls_ca_host: 'elsewhere' is no host of the inventory; write one of mail"],
     ),
     (
-        "snappymail",
-        "snappymail_https_port",
+        "webmail_host",
+        "webmail_host_https_port",
         0,
-        [("snappymail_https_port: is 0, which is too small; write a number from 1 to 65535, such as 8443")],
+        [("webmail_host_https_port: is 0, which is too small; write a number from 1 to 65535, such as 8443")],
     ),
     (
-        "snappymail",
-        "snappymail_http_port",
+        "webmail_host",
+        "webmail_host_http_port",
         443,
-        [("snappymail_http_port: 443 is snappymail_https_port as well; write another port, or 0 for none")],
+        [
+            (
+                "webmail_host_http_port: 443 is webmail_host_https_port as well; write another port, or 0 for none"
+            )
+        ],
     ),
     (
-        "snappymail",
-        "snappymail_reverse_proxies",
+        "webmail_host",
+        "webmail_host_reverse_proxies",
         ["8.8.8.8"],
         [
             (
-                "snappymail_reverse_proxies[0]: '8.8.8.8' is not within private address space: strangers "
+                "webmail_host_reverse_proxies[0]: '8.8.8.8' is not within private address space: strangers "
                 "could say that they are anyone, and go on guessing passwords; write the proxy's private "
                 "address, such as '192.168.1.4'"
             )
@@ -1158,8 +1162,8 @@ CASES: list[tuple[str, str, Any, list[str]]] = [
         ],
     ),
     (
-        "snappymail",
-        "snappymail_autoconfig_hostnames",
+        "webmail_host",
+        "webmail_host_autoconfig_hostnames",
         ["webmail.home.internal"],
         [
             (
@@ -1167,6 +1171,63 @@ CASES: list[tuple[str, str, Any, list[str]]] = [
                 "mail_webmail_hostname; remove it, or write a name of its own"
             )
         ],
+    ),
+    (
+        "webmail_host",
+        "webmail_host_webmail",
+        "horde",
+        ["mail_webmail: is 'horde', which is not known; write one of snappymail, roundcube"],
+    ),
+    (
+        "webmail_host",
+        "webmail_host_webmail",
+        ["roundcube", "snapymail"],
+        [
+            (
+                "mail_webmail[1]: is 'snapymail', which is not known; write one of snappymail, roundcube "
+                "(did you mean 'snappymail'?)"
+            )
+        ],
+    ),
+    (
+        "webmail_host",
+        "webmail_host_webmail",
+        [],
+        [
+            (
+                "mail_webmail: is empty; write one of snappymail, roundcube, or a list, such as "
+                "[roundcube, snappymail]"
+            )
+        ],
+    ),
+    (
+        "webmail_host",
+        "webmail_host_webmail",
+        ["roundcube", "snappymail"],
+        [
+            (
+                "mail_webmail: roundcube and snappymail would both be at 'webmail.home.internal'; set "
+                "roundcube_hostname or snappymail_hostname to a name of its own, such as "
+                "'snappymail.home.internal', or write one of the two alone"
+            )
+        ],
+    ),
+    (
+        "webmail_host",
+        "webmail_host_snappymail_hostname",
+        "old.home.internal",
+        [
+            (
+                "mail_webmail_hostname: 'webmail.home.internal' is the name of no webmail (snappymail is at "
+                "'old.home.internal'); set it to the name of one, or remove snappymail_hostname"
+            )
+        ],
+    ),
+    (
+        "snappymail",
+        "snappymail_ban",
+        False,
+        ["snappymail_ban: is no variable that is known; write webmail_host_ban"],
     ),
     (
         "dovecot_imap",

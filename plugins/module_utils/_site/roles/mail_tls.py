@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.ilnmors.mail.plugins.module_utils._site import types
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Check, Options
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Check
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import listed
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import Flag, Items, Number
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.records import key as option
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.webmails import WebmailOptions
 
 
 @dataclass(frozen=True)
-class MailTls(Options):
+class MailTls(WebmailOptions):
     """The certificates of a host.
 
     names: None for those that follow from what the host is. ca_domains: None for the domain of the house.
@@ -49,7 +50,8 @@ class MailTls(Options):
         if self.names is not None:
             return self.names
         mail = (self.hostname, *([self.hostname_old] if self.hostname_old else []))
-        webmail = (self.webmail_hostname, *self.autoconfig_hostnames)
+        webmails = self.webmail_names(self.webmail_hostname).values()
+        webmail = (self.webmail_hostname, *webmails, *self.autoconfig_hostnames)
         wanted = (mail if self.context.is_in("mail") else ()) + (
             webmail if self.context.is_in("webmail") else ()
         )
