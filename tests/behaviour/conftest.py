@@ -41,7 +41,7 @@ FACTS = {
         "else '/etc/ssl/ilnmors-mail/ca.pem', true)"
     ),
     "days": "{'Trash': dovecot_imap_trash_days | default(0), 'Junk': dovecot_imap_junk_days | default(0)}",
-    "bans": "{'mail': postfix_relay_ban | default(true), 'webmail': snappymail_ban | default(true)}",
+    "bans": "{'mail': postfix_relay_ban | default(true), 'webmail': webmail_host_ban | default(true)}",
     "fts": "dovecot_imap_fts | default(true)",
     "fts_attachments": "dovecot_imap_fts_attachments | default(false)",
     # Only the lab knows addresses; the names of a real house are in its DNS.
@@ -153,7 +153,7 @@ def house(
 def webmail_bans(inventory: dict[str, dict[str, Any]]) -> None:
     """Skip where the webmail bans nobody."""
     if not next(iter(inventory.values()))["bans"]["webmail"]:
-        pytest.skip("needs a webmail that bans addresses which guess passwords (snappymail_ban)")
+        pytest.skip("needs a webmail that bans addresses which guess passwords (webmail_host_ban)")
 
 
 @pytest.fixture(scope="session")
@@ -218,10 +218,11 @@ def site(
 
 @pytest.fixture(scope="session")
 def role(site: Site) -> Role:
-    """Return what runs the webmail's role with other variables."""
+    """Return what runs the webmail's role with other variables, or the one before it too where it reads one."""
 
     def run(*options: str, **variables: object) -> Run:
-        return site(variables, *options, hosts="webmail", roles=["snappymail"])
+        shared = ["webmail_host"] if any(name.startswith("webmail_host_") for name in variables) else []
+        return site(variables, *options, hosts="webmail", roles=[*shared, "snappymail"])
 
     return run
 

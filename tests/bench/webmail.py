@@ -56,7 +56,7 @@ HOUSE: dict[str, Any] = postfix_machines.HOUSE | {
     "mail_users": [{"name": name, "password": PASSWORD} for name in PEOPLE],
     "mail_providers": [],
     "mail_default_provider": "",
-    "snappymail_reverse_proxies": ["{{ lab_network }}.1"],
+    "webmail_host_reverse_proxies": ["{{ lab_network }}.1"],
 }
 """The house, by the lab's names: people, no provider, and clients that speak for an address of each user."""
 MESSAGES = 50

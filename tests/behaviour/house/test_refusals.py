@@ -257,17 +257,34 @@ BAD_FETCH_OPTIONS = [
         "mail_providers[0] (naver).deleted_at_provider: is 'delete', which is not known; write one of keep, mirror",
     ),
 ]
-BAD_WEBMAIL = {
+BAD_WEBMAIL_HOST = {
     "mail_webmail_hostname": "{{ mail_hostname }}",
-    "snappymail_autoconfig_hostnames": ["auto config"],
+    "webmail_host_autoconfig_hostnames": ["auto config"],
+    "webmail_host_reverse_proxies": ["8.8.8.8"],
+    "webmail_host_https_port": 0,
+    "webmail_host_http_port": 70000,
+    "webmail_host_listen_addresses": ["192.0.2.1"],
+    "webmail_host_ban_after": 0,
+    "webmail_host_ban_ignored": ["192.168.1.0/33"],
+}
+WEBMAIL_HOST_PROBLEMS = [
+    "is the mail host's name, but the webmail runs on another machine",
+    "webmail_host_autoconfig_hostnames[0]: 'auto config' is not a fully qualified domain name; write one such as",
+    "webmail_host_reverse_proxies[0]: '8.8.8.8' is not within private address space",
+    "webmail_host_https_port: is 0, which is too small; write a number from 1 to 65535, such as 8443",
+    "webmail_host_http_port: is 70000, which is too large; write a number from 0 to 65535, such as 8080",
+    "webmail_host_listen_addresses[0]: '192.0.2.1' is no address of the host; write one of its own",
+    "webmail_host_ban_after: is 0, which is too small; write a number of wrong passwords from 1 to 1000, such as 10",
+    "webmail_host_ban_ignored[0]: '192.168.1.0/33' is not an address, a network in CIDR form or a host name",
+]
+BAD_CHOICES = [
+    ("horde", "mail_webmail: is 'horde', which is not known; write one of snappymail, roundcube"),
+    (["roundcube", "snappymail"], "mail_webmail: roundcube and snappymail would both be at 'webmail."),
+]
+BAD_WEBMAIL = {
     "snappymail_attachment_size": 0,
     "snappymail_workers": -1,
-    "snappymail_reverse_proxies": ["8.8.8.8"],
-    "snappymail_https_port": 0,
-    "snappymail_http_port": 70000,
-    "snappymail_listen_addresses": ["192.0.2.1"],
-    "snappymail_ban_after": 0,
-    "snappymail_ban_ignored": ["192.168.1.0/33"],
+    "snappymail_ban": False,
     "snappymail_extra_settings": {
         "login": "secret-login",
         "ssl": {"verify_certificate": False},
@@ -275,16 +292,9 @@ BAD_WEBMAIL = {
     },
 }
 WEBMAIL_PROBLEMS = [
-    "is the mail host's name, but the webmail runs on another machine",
-    "snappymail_autoconfig_hostnames[0]: 'auto config' is not a fully qualified domain name; write one such as",
     "snappymail_attachment_size: is 0, which is too small; write a number of MB from 1 to 2000, such as 25",
     "snappymail_workers: is -1, which is too small; write a number of requests from 1 to 1000, such as 10",
-    "snappymail_reverse_proxies[0]: '8.8.8.8' is not within private address space",
-    "snappymail_https_port: is 0, which is too small; write a number from 1 to 65535, such as 8443",
-    "snappymail_http_port: is 70000, which is too large; write a number from 0 to 65535, such as 8080",
-    "snappymail_listen_addresses[0]: '192.0.2.1' is no address of the host; write one of its own",
-    "snappymail_ban_after: is 0, which is too small; write a number of wrong passwords from 1 to 1000, such as 10",
-    "snappymail_ban_ignored[0]: '192.168.1.0/33' is not an address, a network in CIDR form or a host name",
+    "snappymail_ban: is no variable that is known; write webmail_host_ban",
     "snappymail_extra_settings.login: is no section",
     "snappymail_extra_settings.ssl.verify_certificate: is not for change",
     "snappymail_extra_settings.labs.use_local_proxy_for_external_images: is not for change",
@@ -411,6 +421,11 @@ def archive_run(site: Site, archive: Path) -> Run:
     )
 
 
+@pytest.fixture(scope="module")
+def webmail_host_run(site: Site) -> Run:
+    return site(BAD_WEBMAIL_HOST, "--limit", "webmail")
+
+
 @pytest.mark.parametrize("problem", TLS_PROBLEMS, ids=variable)
 def test_the_domain_and_the_certificate_are_checked(tls_run: Run, problem: str) -> None:
     assert problem in tls_run.output
@@ -440,6 +455,19 @@ def test_an_archive_with_another_checksum_is_refused(archive_run: Run, archive: 
         "Use the archive that belongs to the checksum, or the checksum that its publisher names."
     ) in archive_run.output
     assert "public address space" not in archive_run.output
+
+
+@pytest.mark.parametrize("problem", WEBMAIL_HOST_PROBLEMS, ids=variable)
+def test_the_webmail_host_is_checked(webmail_host_run: Run, problem: str) -> None:
+    assert problem in webmail_host_run.output
+    assert_nothing_changed(webmail_host_run)
+
+
+@pytest.mark.parametrize(("choice", "problem"), BAD_CHOICES, ids=["unknown", "two on one name"])
+def test_which_webmail_is_checked(site: Site, choice: object, problem: str) -> None:
+    run = site({"mail_webmail": choice}, "--limit", "webmail")
+    assert problem in run.output
+    assert_nothing_changed(run)
 
 
 @pytest.mark.parametrize("problem", WEBMAIL_PROBLEMS)

@@ -122,6 +122,21 @@ def largest_upload(house: House, _: Host) -> bool:
         client.close()
 
 
+def plain_http(house: House, _: Host) -> int:
+    """Return the port, of the usual one and another, that leads to HTTPS."""
+    for port in (80, 8080):
+        client = http.client.HTTPConnection(house.webmail_hostname, port, timeout=clients.TIMEOUT)
+        try:
+            client.request("GET", "/")
+            if client.getresponse().status == 301:
+                return port
+        except ConnectionRefusedError:
+            continue
+        finally:
+            client.close()
+    return 0
+
+
 def tampered(path: str, unit: str) -> str:
     """Return a command that changes a file and lets its unit run with that."""
     return f"echo '# tampered with' >>{path}; systemctl try-restart {unit}"
@@ -196,18 +211,28 @@ POINTS = [
     ),
     Point(
         *("webmail", "snappymail", "configure | Put the configuration in place"),
+        {"snappymail_extra_settings": {"webmail": {"title": "Interrupted"}}},
+    ),
+    Point(
+        *("webmail", "snappymail", "site | Put the pool in place"),
         {"snappymail_workers": 9},
     ),
     Point(
-        *("webmail", "snappymail", "nginx | Put the sites in place"),
+        *("webmail", "webmail_host", "nginx | Put the shared parts in place"),
+        {"webmail_host_http_port": 8080},
+        plain_http,
+        8080,
+    ),
+    Point(
+        *("webmail", "snappymail", "site | Put the site in place"),
         {"snappymail_attachment_size": 15},
         largest_upload,
         False,
     ),
     Point(
-        *("webmail", "snappymail", "ban | Install the jail"),
-        {"snappymail_ban_time": TIME},
-        ban_time("ilnmors-webmail"),
+        *("webmail", "snappymail", "site | Install the jail"),
+        {"webmail_host_ban_time": TIME},
+        ban_time("ilnmors-snappymail"),
         TIME,
     ),
 ]
@@ -220,7 +245,7 @@ READS = {
     "postfix-from-check.service": ["/usr/local/lib/ilnmors-mail/from-check"],
     "postfix-connection-limits.service": ["/etc/postfix/connection-limits.json"],
     "fail2ban.service": ["/etc/fail2ban/*.d/*"],
-    "nginx.service": ["/etc/nginx/sites-enabled/*", "/etc/nginx/snippets/snappymail/*"],
+    "nginx.service": ["/etc/nginx/sites-enabled/*", "/etc/nginx/snippets/webmail_host/*"],
     "php*-fpm.service": ["/etc/php/*/fpm/pool.d/*"],
     "mail-oauth2.target": ["/etc/mail-oauth2/*", "/usr/local/lib/ilnmors-mail/mail-oauth2*"],
     "mbsync-fetch.target": ["/etc/mbsync-fetch/*/*", "/usr/local/lib/mbsync-fetch/mbsync_fetch/*.py"],
@@ -257,5 +282,5 @@ def not_taken(host: Host) -> str:
 
 def role_names(points: list[Point], hosts: str) -> list[str]:
     """List the roles of points on a host, in the order of the site playbook."""
-    order = ("mail_tls", "mail_oauth2", "postfix_relay", "dovecot_imap", "mbsync_fetch", "snappymail")
+    order = ("mail_tls", "mail_oauth2", "postfix_relay", "dovecot_imap", "mbsync_fetch", "webmail_host", "snappymail")
     return sorted({point.role for point in points if point.hosts == hosts}, key=order.index)

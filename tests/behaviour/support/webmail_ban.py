@@ -7,7 +7,7 @@ from pathlib import Path
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House
 from testinfra.host import Host
 
-JAIL = "ilnmors-webmail"
+JAIL = "ilnmors-snappymail"
 STRANGER = (Path(__file__).parent / "webmail_stranger.py").read_text()
 
 

@@ -17,7 +17,7 @@ from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_ban import
 from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_client import Webmail
 from testinfra.host import Host
 
-PAGE = Path(__file__).parents[3] / "roles" / "snappymail" / "REVERSE_PROXY.md"
+PAGE = Path(__file__).parents[3] / "roles" / "webmail_host" / "REVERSE_PROXY.md"
 
 FORGED = "X-Forwarded-For: 192.0.2.77"
 """An address that is nobody's (RFC 5737)."""

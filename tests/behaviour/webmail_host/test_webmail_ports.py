@@ -25,7 +25,7 @@ def taken(app: Host, house: House) -> Iterator[str]:
 @pytest.mark.parametrize("named", [True, False], ids=["on a named address", "on all addresses"])
 def test_a_port_of_another_program_is_refused(role: Role, app: Host, taken: str, named: bool) -> None:
     before = state(app)
-    run = role(snappymail_https_port=PORT, snappymail_listen_addresses=[taken] if named else [])
+    run = role(webmail_host_https_port=PORT, webmail_host_listen_addresses=[taken] if named else [])
     problem = f"nginx cannot listen on port {PORT}, for another.socket does already (on {taken}:{PORT})"
-    assert_refused(run, f"snappymail_https_port: {problem}")
+    assert_refused(run, f"webmail_host_https_port: {problem}")
     assert state(app) == before
