@@ -50,9 +50,7 @@ def test_the_certificate_is_the_webmails_own(house: House) -> None:
         clients.tls(house.ca_file).wrap_socket(raw, server_hostname=f"other.{house.domain}")
 
 
-@pytest.mark.parametrize(
-    "host", ["other.{domain}", "{webmail}.other.test", "127.0.0.1", "webmail.invalid"]
-)
+@pytest.mark.parametrize("host", ["other.{domain}", "{webmail}.other.test", "127.0.0.1", "webmail.invalid"])
 def test_no_other_name_leads_to_the_webmail(webmail: Webmail, house: House, host: str) -> None:
     name = host.format(domain=house.domain, webmail=house.webmail_hostname)
     answer = webmail.session.get(f"{webmail.base}/", headers={"Host": name}, timeout=10)

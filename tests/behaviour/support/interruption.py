@@ -282,5 +282,13 @@ def not_taken(host: Host) -> str:
 
 def role_names(points: list[Point], hosts: str) -> list[str]:
     """List the roles of points on a host, in the order of the site playbook."""
-    order = ("mail_tls", "mail_oauth2", "postfix_relay", "dovecot_imap", "mbsync_fetch", "webmail_host", "snappymail")
+    order = (
+        "mail_tls",
+        "mail_oauth2",
+        "postfix_relay",
+        "dovecot_imap",
+        "mbsync_fetch",
+        "webmail_host",
+        "snappymail",
+    )
     return sorted({point.role for point in points if point.hosts == hosts}, key=order.index)

@@ -265,6 +265,16 @@ def test_certificates_lie_where_mail_tls_puts_them() -> None:
     assert webmail["tls_ca"] == f"{directory}/ca.pem"
 
 
+@pytest.mark.parametrize("release", ["debian-12", "debian-13"])
+def test_webmails_run_in_the_php_of_their_host(release: str) -> None:
+    found = {
+        role: read_yaml(path).get(f"__{role}_php")
+        for role in NAMES
+        if (path := ROLES / role / "vars" / f"{release}.yml").exists()
+    }
+    assert len({php for php in found.values() if php}) == 1, found
+
+
 @pytest.mark.parametrize(
     ("site", "names"),
     [
@@ -274,15 +284,28 @@ def test_certificates_lie_where_mail_tls_puts_them() -> None:
             ["www.home.internal"],
         ),
         ({"mail_autoconfig_hostnames": ["home.internal"]}, ["webmail.home.internal", "home.internal"]),
+        (
+            {
+                "mail_webmail": ["roundcube", "snappymail"],
+                "snappymail_hostname": "old.home.internal",
+                "mail_autoconfig_hostnames": [],
+            },
+            ["webmail.home.internal", "old.home.internal"],
+        ),
+        (
+            {"mail_webmail": "roundcube", "snappymail_hostname": "old.home.internal"},
+            ["webmail.home.internal", "autoconfig.home.internal", "autodiscover.home.internal"],
+        ),
     ],
-    ids=["bare", "no-autoconfig", "domain-itself"],
+    ids=["bare", "no-autoconfig", "domain-itself", "two webmails", "the other one"],
 )
 def test_a_certificate_has_every_name_that_the_webmail_host_serves(
     site: dict[str, Any], names: list[str]
 ) -> None:
     house = {"mail_domain": "home.internal", **site}
-    webmail = effective("webmail_host", house)
-    assert [webmail["hostname"], *webmail["autoconfig_hostnames"]] == names
+    given = {f"webmail_host_{name}": value for name, value in effective("webmail_host", house).items()}
+    webmail = read("webmail_host", given).options.dump()
+    assert [*webmail["hostnames"], *webmail["autoconfig_hostnames"]] == names
     given = {f"mail_tls_{name}": value for name, value in effective("mail_tls", house).items()}
     context = Context(host="a-host", groups={"webmail": ["a-host"]})
     assert read("mail_tls", given, context=context).options.dump()["names"] == names
