@@ -26,9 +26,9 @@ cd /etc/fail2ban
 cp filter.d/ilnmors-snappymail.conf filter.d/ilnmors-roundcube.conf
 sed 's/snappymail/roundcube/' jail.d/ilnmors-snappymail.conf >jail.d/ilnmors-roundcube.conf
 mkdir -p {DATA}
-systemctl reload nginx 'php*-fpm' && fail2ban-client reload
+systemctl reload nginx 'php*-fpm.service' && fail2ban-client reload
 """
-CLEAR = f"rm -rf {FILES} {DATA}; systemctl reload nginx 'php*-fpm'; fail2ban-client reload"
+CLEAR = f"rm -rf {FILES} {DATA}; systemctl reload nginx 'php*-fpm.service'; fail2ban-client reload"
 
 
 def served(app: Host) -> dict[str, bool]:
