@@ -29,14 +29,14 @@ options:
     type: str
     required: true
     description: Certificates that providers are verified against, on the host.
-  metrics:
-    type: bool
+  metrics_directory:
+    type: str
     required: true
-    description: Whether fetches write metrics.
-  door:
+    description: Where metrics of accounts are linked for Prometheus' node exporter. Empty for no metrics.
+  local_units:
     type: dict
     required: true
-    description: Contents of the units of an account's socket into the house, C(socket) and C(service).
+    description: Contents of the units that lead to the owner's mailbox, C(socket) and C(service).
 author:
   - The ilnmors.mail maintainers
 """
@@ -48,7 +48,8 @@ EXAMPLES = r"""
   vars:
     fetches: "{{ mail_providers | ilnmors.mail.mbsync_fetches(domain='home.internal', directory='/etc/fetch',
                                                               ca_file='/etc/ssl/certs/ca-certificates.crt',
-                                                              metrics=false, door={'socket': '', 'service': ''}) }}"
+                                                              metrics_directory='',
+                                                              local_units={'socket': '', 'service': ''}) }}"
 """
 
 RETURN = r"""
@@ -57,6 +58,8 @@ _value:
   description:
     - C(names) of the accounts; C(users), a list of C(user) and C(address); C(units) that run.
     - C(files), C(secrets), C(directories) and C(absent) for M(ilnmors.mail.config_files).
+    - C(password_files) for M(ilnmors.mail.host_preflight).
+    - C(metrics_links) and C(metrics_absent) for M(ilnmors.mail.links).
 """
 
 from collections.abc import Callable

@@ -18,7 +18,7 @@ PLACES = {
     "refused": "refused",
     "to_come": "to come",
 }
-"""How each place that a message may have is explained (roles/mbsync_fetch/files/mbsync_fetch/books.py)."""
+"""How each place that a message may have is explained (roles/mbsync_fetch/files/mbsync_fetch/record/books.py)."""
 RULES = {
     "unselectable": "holds no messages",
     "unaskable": "no command can name it",

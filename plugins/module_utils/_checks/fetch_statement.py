@@ -16,7 +16,7 @@ PACKAGE = "/usr/local/lib/mbsync-fetch"
 
 
 def make_statement(name: str) -> dict[str, Any]:
-    """Have the mail of an account stated (roles/mbsync_fetch/files/mbsync_fetch/statement.py).
+    """Have the mail of an account stated (roles/mbsync_fetch/files/mbsync_fetch/statement).
 
     One that cannot be made says why, as `error`.
     """

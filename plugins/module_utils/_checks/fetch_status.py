@@ -31,7 +31,7 @@ HIDDEN = r"\All"
 
 @dataclass(frozen=True)
 class Fetch:
-    """The fetch of an account (roles/mbsync_fetch/files/mbsync_fetch/status.py, Status).
+    """The fetch of an account (roles/mbsync_fetch/files/mbsync_fetch/status, Status).
 
     unit: state of its unit. asked: when it was started for this check, 0 if it was not.
     """

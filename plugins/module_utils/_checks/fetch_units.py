@@ -21,7 +21,7 @@ WITHOUT = {
 }
 """What each unit of an account is called here, and what does not happen without it."""
 NO_IDLE = 69
-"""How the watcher ends where the provider has no IDLE (roles/mbsync_fetch/files/mbsync_fetch/watch.py)."""
+"""How the watcher ends where the provider has no IDLE (roles/mbsync_fetch/files/mbsync_fetch/watch)."""
 _PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainStatus"
 
 

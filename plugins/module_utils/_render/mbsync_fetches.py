@@ -13,7 +13,9 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._render.providers imp
 
 UNITS = "/etc/systemd/system"
 TOKENS = "/var/lib/mail-oauth2"
-DOORS = "/run/mbsync-fetch-house"
+LOCAL_SOCKETS = "/run/mbsync-fetch-house"
+RUNTIME = "/run/mbsync-fetch"
+DEBIANS_METRICS = "/var/lib/prometheus/node-exporter"
 # How long a provider may stay silent when an answer is due, in seconds.
 TIMEOUT = 60
 
@@ -28,20 +30,38 @@ def mbsync_fetches(
     domain: str,
     directory: str,
     ca_file: str,
-    metrics: bool,
-    door: Mapping[str, str],
+    metrics_directory: str,
+    local_units: Mapping[str, str],
 ) -> dict[str, Any]:
     """Describe the fetch of each account.
 
     directory: where accounts and passwords lie. ca_file: what providers are verified against.
-    door: content of the units of a house door, socket and service, which is the same for all.
+    metrics_directory: where metrics of accounts are linked, empty for nowhere. local_units: content of the units that
+    lead to the owner's mailbox, socket and service, which is the same for all.
 
-    Returns {names, users, files, secrets, directories, absent, units}: users and units are for templates, the rest but
-    the names for the config_files module.
+    Returns {names, users, units} for templates, {files, secrets, directories, absent} for the module config_files,
+    {password_files} for host_preflight, and {metrics_links, metrics_absent} for links.
     """
     fetched = [provider for provider in resolve_all(providers) if provider.fetch]
     return {
         "names": [provider.name for provider in fetched],
+        # Also of accounts that are not fetched: a file that others can read is refused in any case.
+        "password_files": {
+            f"mail_providers ({entry['name']}).password_file": entry["password_file"]
+            for entry in providers
+            if entry.get("password_file")
+        },
+        "metrics_links": {
+            f"{metrics_directory}/mbsync_fetch_{provider.name}.prom": f"{RUNTIME}/{provider.name}/metrics.prom"
+            for provider in fetched
+            if metrics_directory
+        },
+        # What is left of accounts that are no longer listed; also where metrics are no longer wanted.
+        "metrics_absent": [
+            f"{folder}/mbsync_fetch_*.prom"
+            for folder in dict.fromkeys((DEBIANS_METRICS, metrics_directory))
+            if folder
+        ],
         "users": [
             {"user": user(provider.name), "address": provider.address.replace('"', "")}
             for provider in fetched
@@ -52,11 +72,13 @@ def mbsync_fetches(
             for file in (
                 {
                     "path": f"{directory}/accounts/{provider.name}.json",
-                    "content": json.dumps(_account(provider, domain, ca_file, metrics), indent=2),
+                    "content": json.dumps(
+                        _account(provider, domain, ca_file, bool(metrics_directory)), indent=2
+                    ),
                     "group": user(provider.name),
                     "mode": "0640",
                 },
-                *_units(provider, domain, directory, door),
+                *_units(provider, domain, directory, local_units),
             )
         ],
         "secrets": [
@@ -106,7 +128,7 @@ def mbsync_fetches(
 
 
 def _account(provider: Provider, domain: str, ca_file: str, metrics: bool) -> dict[str, Any]:
-    """Describe an account to the program that fetches it (roles/mbsync_fetch/files/mbsync_fetch/account.py)."""
+    """Describe an account to the program that fetches it (its account/settings.py reads this)."""
     return {
         "name": provider.name,
         "host": provider.imap_host,
@@ -126,17 +148,17 @@ def _account(provider: Provider, domain: str, ca_file: str, metrics: bool) -> di
         "daily_megabytes": provider.daily_imap_megabytes,
         "metrics": metrics,
         "timeout": TIMEOUT,
-        "door": f"{DOORS}/{provider.name}",
+        "local_socket": f"{LOCAL_SOCKETS}/{provider.name}",
     }
 
 
 def _units(
-    provider: Provider, domain: str, directory: str, door: Mapping[str, str]
+    provider: Provider, domain: str, directory: str, local_units: Mapping[str, str]
 ) -> Iterator[dict[str, str]]:
     """Yield the files of an account's units beside those that are the same for all accounts."""
     name = provider.name
-    yield {"path": f"{UNITS}/mbsync-fetch-house-{name}.socket", "content": door["socket"]}
-    yield {"path": f"{UNITS}/mbsync-fetch-house-{name}@.service", "content": door["service"]}
+    yield {"path": f"{UNITS}/mbsync-fetch-house-{name}.socket", "content": local_units["socket"]}
+    yield {"path": f"{UNITS}/mbsync-fetch-house-{name}@.service", "content": local_units["service"]}
     owner = house_address(provider.owner, domain).replace("%", "%%")
     yield {
         "path": f"{UNITS}/mbsync-fetch-house-{name}@.service.d/owner.conf",

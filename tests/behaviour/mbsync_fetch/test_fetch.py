@@ -27,7 +27,7 @@ from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_snapshot 
     words,
 )
 from ansible_collections.ilnmors.mail.tests.behaviour.support.sieve_scripts import MARK, script
-from mbsync_fetch.names import decode, encode
+from mbsync_fetch.imap.names import decode, encode
 from testinfra.host import Host
 
 pytestmark = pytest.mark.usefixtures("provider")

@@ -17,7 +17,7 @@ from testinfra.host import Host
 
 NAME, ACCOUNT, PASSWORD = "naver", "il@naver.test", "naver-lab-password"
 OWNER, FOLDER = "guest", "Naver"
-ADOPT = f"PYTHONPATH=/usr/local/lib/mbsync-fetch python3 -B -m mbsync_fetch.adopt {NAME}"
+ADOPT = f"PYTHONPATH=/usr/local/lib/mbsync-fetch python3 -B -m mbsync_fetch.importer {NAME}"
 HOLD = f"/etc/mbsync-fetch/accounts/{NAME}.hold"
 UNIT = f"mbsync-fetch@{NAME}.service"
 STATE = "FarUidValidity {validity}\nNearUidValidity 1\nMaxPulledUid 2\nMaxPushedUid 2\n\n1 1 FS\n2 2 S\n"

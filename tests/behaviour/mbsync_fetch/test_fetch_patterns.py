@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House
 from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_mailboxes import deliver
-from mbsync_fetch.names import encode
+from mbsync_fetch.imap.names import encode
 from testinfra.host import Host
 
 # The lab's account "odd" has this pattern beside one that matches everything.

@@ -90,7 +90,7 @@ def test_no_secret_is_shown(mail: Host, accounts: list[str]) -> None:
     try:
         mail.check_output("umask 077; python3 -c %s > /root/secrets", SECRETS)
         mail.check_output(ALL_COMMAND_LINES)
-        assert "mbsync_fetch.start" in mail.check_output("tr '\\0' ' ' < /root/argv")
+        assert "mbsync_fetch.account_fetch" in mail.check_output("tr '\\0' ' ' < /root/argv")
         assert mail.run("grep -aFf /root/secrets /root/argv").stdout == ""
         assert mail.run("journalctl --since -5min | grep -Ff /root/secrets").stdout == ""
         assert mail.run("systemctl show 'mbsync-fetch*' | grep -Ff /root/secrets").stdout == ""

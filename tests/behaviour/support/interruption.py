@@ -192,7 +192,7 @@ POINTS = [
         True,
     ),
     Point(
-        *("mail", "mbsync_fetch", "install | Say which users fetch"),
+        *("mail", "mbsync_fetch", "install | Write down which users fetch"),
         {"mbsync_fetch_providers": f"{{{{ mail_providers + [{json.dumps(FETCHED)}] }}}}"},
         active("mbsync-fetch@interrupted.timer"),
         True,
@@ -248,7 +248,7 @@ READS = {
     "nginx.service": ["/etc/nginx/sites-enabled/*", "/etc/nginx/snippets/webmail_host/*"],
     "php*-fpm.service": ["/etc/php/*/fpm/pool.d/*"],
     "mail-oauth2.target": ["/etc/mail-oauth2/*", "/usr/local/lib/ilnmors-mail/mail-oauth2*"],
-    "mbsync-fetch.target": ["/etc/mbsync-fetch/*/*", "/usr/local/lib/mbsync-fetch/mbsync_fetch/*.py"],
+    "mbsync-fetch.target": ["/etc/mbsync-fetch/*/*", "/usr/local/lib/mbsync-fetch/mbsync_fetch/*/*.py"],
     "mail-tls-reload.path": ["/etc/systemd/system/mail-tls-reload.*"],
 }
 LOOK = r"""

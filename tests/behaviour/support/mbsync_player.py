@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.append("/usr/local/lib/mbsync-fetch")
-from mbsync_fetch.sync_state import SyncState  # installed by the role
+from mbsync_fetch.mbsync.sync_state import SyncState  # installed by the role
 
 CONFIGURATION = """\
 IMAPAccount far

@@ -13,7 +13,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._checks.fetch_stateme
     make_statement,
     statement_check,
 )
-from ansible_collections.ilnmors.mail.tests.unit.fetch_world import FakeProvider, World, boxes
+from ansible_collections.ilnmors.mail.tests.unit.mbsync_fetch.fakes.world import FakeProvider, World, boxes
 
 AGAIN = "run 'systemctl start mbsync-fetch@gmail', and ask for it again"
 

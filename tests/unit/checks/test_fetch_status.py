@@ -21,9 +21,10 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._checks.fetch_status 
     report_of,
 )
 from ansible_collections.ilnmors.mail.plugins.modules import fetch_info as fetch_status_module
-from mbsync_fetch.books import PLACES, Books
-from mbsync_fetch.report import NotFetched, Refused, Report, Rule
-from mbsync_fetch.status import Kind, Status
+from mbsync_fetch.account.failures import Kind
+from mbsync_fetch.record.books import PLACES, Books
+from mbsync_fetch.status.report import NotFetched, Refused, Report, Rule
+from mbsync_fetch.status.status import Status
 
 NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.plugins.module_utils._render.mbsync_fetches import mbsync_fetches
-from mbsync_fetch.account import Account
+from mbsync_fetch.account.settings import Account
 
 GMAIL: dict[str, Any] = {
     "name": "gmail",
@@ -23,9 +23,9 @@ GRANT = {"client_id": "client", "client_secret": "secret-client", "refresh_token
 CA = "/etc/ssl/certs/ca-certificates.crt"
 
 
-def described(*entries: dict[str, Any]) -> dict[str, Any]:
-    door = {"socket": "the socket", "service": "the service"}
-    return mbsync_fetches(entries, "Home.internal", "/etc/fetch", CA, metrics=False, door=door)
+def described(*entries: dict[str, Any], metrics: str = "") -> dict[str, Any]:
+    units = {"socket": "the socket", "service": "the service"}
+    return mbsync_fetches(entries, "Home.internal", "/etc/fetch", CA, metrics, units)
 
 
 def content(fetches: dict[str, Any], path: str) -> str:
@@ -60,7 +60,7 @@ def test_the_program_reads_what_is_written_of_an_account(tmp_path: Path) -> None
         daily_megabytes=found.daily_megabytes,
         metrics=False,
         timeout=60,
-        door="/run/mbsync-fetch-house/gmail",
+        local_socket="/run/mbsync-fetch-house/gmail",
     )
 
 
@@ -163,3 +163,39 @@ def test_passwords_stand_in_the_secrets_alone() -> None:
             "secret": True,
         }
     ]
+
+
+def test_a_password_file_is_looked_at_whether_the_account_is_fetched_or_not() -> None:
+    kept = {**GMAIL, "password": None, "password_file": "/root/gmail"}
+    fetches = described(kept, {**kept, "name": "off", "fetch": False}, {**GMAIL, "name": "plain"})
+    assert fetches["password_files"] == {
+        "mail_providers (gmail).password_file": "/root/gmail",
+        "mail_providers (off).password_file": "/root/gmail",
+    }
+
+
+DEBIANS = "/var/lib/prometheus/node-exporter"
+
+
+@pytest.mark.parametrize(
+    ("directory", "links", "absent"),
+    [
+        ("", {}, [f"{DEBIANS}/mbsync_fetch_*.prom"]),
+        (
+            DEBIANS,
+            {f"{DEBIANS}/mbsync_fetch_gmail.prom": "/run/mbsync-fetch/gmail/metrics.prom"},
+            [f"{DEBIANS}/mbsync_fetch_*.prom"],
+        ),
+        (
+            "/srv/metrics",
+            {"/srv/metrics/mbsync_fetch_gmail.prom": "/run/mbsync-fetch/gmail/metrics.prom"},
+            [f"{DEBIANS}/mbsync_fetch_*.prom", "/srv/metrics/mbsync_fetch_*.prom"],
+        ),
+    ],
+)
+def test_metrics_are_linked_where_they_are_wanted(
+    directory: str, links: dict[str, str], absent: list[str], tmp_path: Path
+) -> None:
+    fetches = described(GMAIL, {**GMAIL, "name": "off", "fetch": False}, metrics=directory)
+    assert (fetches["metrics_links"], fetches["metrics_absent"]) == (links, absent)
+    assert account(fetches, "gmail", tmp_path).metrics == bool(directory)

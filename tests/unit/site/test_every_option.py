@@ -87,8 +87,8 @@ def render(role: str, options: dict[str, Any]) -> None:
             options["providers"], "/etc/mail-oauth2", "/var/lib/mail-oauth2", options["provider_ca"]
         )
     elif role == "mbsync_fetch":
-        door = {"socket": "", "service": ""}
-        mbsync_fetches(options["providers"], options["domain"], "/etc/x", options["provider_ca"], True, door)
+        units = {"socket": "", "service": ""}
+        mbsync_fetches(options["providers"], options["domain"], "/etc/x", options["provider_ca"], "/m", units)
     elif role == "snappymail":
         webmail_identities(options["users"], options["providers"], options["domain"])
         settings_file(options["extra_settings"])

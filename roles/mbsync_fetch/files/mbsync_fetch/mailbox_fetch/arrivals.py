@@ -1,0 +1,72 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is done with messages once they are in the house."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from ..account.failures import DAY
+from ..imap.names import decode
+from ..local.client import HouseRefusedError
+from ..record.context import Session, say
+from ..record.ledger import FolderRecord, Reason
+from ..remote.client import Message
+
+# Scripts may answer and forward mail: what is older than this, in seconds, is filed without them.
+SIEVE_AGE = 7 * DAY
+
+
+# An atom (RFC 9051 section 9), as long as Dovecot takes one (mail_max_keyword_length).
+_KEYWORD = re.compile(r'[^\x00-\x20\x7f-\U0010ffff(){%*"\\\]]{1,50}')
+
+
+def keepable(keywords: Iterable[str]) -> tuple[str, ...]:
+    """Return the keywords that the house can keep, in their order."""
+    return tuple(sorted(keyword for keyword in keywords if _KEYWORD.fullmatch(keyword)))
+
+
+class Arrivals:
+    """The messages that have arrived in a mailbox of an account."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def record(self, record: FolderRecord, new: Mapping[int, Message]) -> set[int]:
+        """Take into the ledger what mbsync has paired, once it has passed the owner's scripts."""
+        state = self.session.state(record.alias)
+        arrived = {uid: state.pairs[uid] for uid in new if state.pairs.get(uid)}
+        # Before the scripts, which may file it elsewhere.
+        self._keep_keywords(record, new, arrived)
+        filed = self.filter(record, new, arrived)
+        reasons: dict[int, Reason] = {uid: "filed" if uid in filed else "arrived" for uid in arrived}
+        self.session.ledger.take(record.alias, {uid: new[uid].fingerprint for uid in arrived}, reasons)
+        return set(arrived)
+
+    def _keep_keywords(
+        self, record: FolderRecord, new: Mapping[int, Message], pairs: Mapping[int, int]
+    ) -> None:
+        """Give messages in the house the keywords that they have at the provider: mbsync does not bring them."""
+        alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for uid, near in pairs.items():
+            if kept := keepable(new[uid].keywords):
+                alike[kept].append(near)
+        for keywords, uids in alike.items():
+            try:
+                self.session.house.add_flags(record.house, uids, keywords)
+            except HouseRefusedError as error:
+                say(f"{decode(record.raw)}: keywords {' '.join(keywords)}: {error}")
+
+    def filter(self, record: FolderRecord, new: Mapping[int, Message], pairs: Mapping[int, int]) -> set[int]:
+        """Let what has arrived lately in the inbox pass the scripts; return what they took from there."""
+        if not (self.session.account.inbox and record.role == "inbox"):
+            return set()
+        recent = time.time() - SIEVE_AGE
+        lately = [near for uid, near in pairs.items() if near and new[uid].arrived > recent]
+        filtered = self.session.house.sieve(record.house, lately)
+        for complaint in filtered.complaints:
+            say(f"{decode(record.raw)}: the owner's scripts: {complaint}")
+        return {uid for uid, near in pairs.items() if near in filtered.gone}

@@ -1,0 +1,129 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a fetch stored in the house and was kept from noting, because it was stopped, is recognised there.
+
+Before anything is stored, a file beside mbsync's state says from where on in the house it will be. It goes once all
+that came is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..account.files import write_file
+from ..mbsync.sync_state import UNKNOWN, interrupted
+from ..record.context import Session
+from ..record.ledger import FolderRecord
+from ..record.matching import recognise
+from ..remote.survey import Message
+
+ALL = 2**32
+"""Above every UID."""
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """Where messages may lie that nothing pairs yet.
+
+    near: in the house, from this UID on. below: they are ones of the provider's whose UIDs are below this one.
+    """
+
+    near: int
+    below: int
+
+    @classmethod
+    def read(cls, state: Path) -> Unsettled | None:
+        """Return what is kept beside mbsync's state of a mailbox."""
+        try:
+            near, *below = _beside(state).read_text("ascii").split()
+            return cls(int(near), int(below[0]) if below else ALL)
+        except FileNotFoundError:
+            # A run that an older program began, and whose end it did not see.
+            return cls(1, ALL) if interrupted(state) else None
+        except ValueError:
+            return cls(1, ALL)
+
+    @classmethod
+    def keep(cls, state: Path, unsettled: Unsettled | None) -> None:
+        """Keep this, or nothing."""
+        if unsettled is None:
+            _beside(state).unlink(missing_ok=True)
+        else:
+            state.parent.mkdir(mode=0o700, exist_ok=True)
+            write_file(_beside(state), f"{unsettled.near} {unsettled.below}", 0o600)
+
+    def widened(self, other: Unsettled | None) -> Unsettled:
+        """Return what takes in both."""
+        if other is None:
+            return self
+        return Unsettled(min(self.near, other.near), max(self.below, other.below))
+
+
+def _beside(state: Path) -> Path:
+    return state.with_name(f"{state.name}.storing")
+
+
+def recover(session: Session, record: FolderRecord, new: Mapping[int, Message]) -> None:
+    """Pair new messages with what lies in the house unpaired since a fetch was stopped.
+
+    That may lie in the folder of another mailbox, which has the same message: then it moves to this one's.
+    """
+    path = session.state_path(record.alias)
+    unsettled = Unsettled.read(path)
+    state = session.state(record.alias)
+    some = {uid: message.fingerprint for uid, message in new.items() if uid not in state.pairs}
+    found: dict[int, int] = {}
+    if unsettled is not None:
+        asked = {uid: mark for uid, mark in some.items() if uid < unsettled.below}
+        paired = set(state.pairs.values())
+        found = recognise(_lying(session, record, unsettled, paired), asked) if asked else {}
+    if found or interrupted(path):
+        # From here on this is the state, and not what mbsync's journal says. The file that says what is unsettled must
+        # be there before that goes.
+        Unsettled.keep(path, unsettled)
+        state.pairs |= found
+        state.write(path)
+    for other in session.ledger.folders():
+        stray = Unsettled.read(session.state_path(other.alias)) if other.alias != record.alias else None
+        if stray is not None and (
+            rest := {uid: mark for uid, mark in some.items() if uid not in state.pairs}
+        ):
+            # What is paired but not recorded is lost to whoever asks the record where it is.
+            pairs, recorded = session.state(other.alias).pairs, session.ledger.taken(other.alias)
+            settled = {pairs.get(uid, 0) for uid in recorded}
+            _take_over(session, record, recognise(_lying(session, other, stray, settled), rest), other)
+            state = session.state(record.alias)
+
+
+def _lying(
+    session: Session, record: FolderRecord, unsettled: Unsettled, settled: Collection[int]
+) -> dict[int, bytes]:
+    """Return what lies unsettled in the folder of a mailbox, from where it may have been stored without being noted."""
+    status, state = session.house.status(record.house), session.state(record.alias)
+    if status is None or state.near_validity not in (UNKNOWN, status.uidvalidity):
+        return {}
+    lying = [uid for uid in session.house.uids(record.house) if uid >= unsettled.near and uid not in settled]
+    return session.house.fingerprints(record.house, lying) if lying else {}
+
+
+def _take_over(session: Session, record: FolderRecord, found: Mapping[int, int], other: FolderRecord) -> None:
+    """Move what lies in the folder of another mailbox (its UID there, by the provider's) to where it is asked for."""
+    if not found:
+        return
+    path, near = session.state_path(record.alias), session.house.ensure(record.house)
+    state, there = session.state(other.alias), set(found.values())
+    if there & set(state.pairs.values()):
+        state.pairs = {uid: number for uid, number in state.pairs.items() if number not in there}
+        state.write(session.state_path(other.alias))
+    begins = Unsettled(near.uidnext, max(found) + 1)
+    Unsettled.keep(path, begins.widened(Unsettled.read(path)))
+    moved = session.house.move(other.house, list(found.values()), record.house)
+    state = session.state(record.alias)
+    if state.near_validity == UNKNOWN:
+        state.near_validity = near.uidvalidity
+    if state.far_validity == UNKNOWN:
+        state.far_validity = record.uidvalidity
+    state.pairs |= {uid: moved[there] for uid, there in found.items() if there in moved}
+    state.write(path)

@@ -1,0 +1,191 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What starts a fetch, and how it ends when something fails."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from ansible_collections.ilnmors.mail.tests.unit.mbsync_fetch.fakes.world import (
+    ACCOUNT,
+    FakeProvider,
+    World,
+    boxes,
+)
+from mbsync_fetch.account_fetch import run
+from mbsync_fetch.account_fetch.run import by_timer
+from mbsync_fetch.local.client import HouseRefusedError
+from mbsync_fetch.mailbox_fetch.fetch import Fetch
+from mbsync_fetch.mbsync.sync_state import SyncStateError
+from mbsync_fetch.remote.client import MailboxError, ProviderError
+from mbsync_fetch.status.report import NotFetched
+from mbsync_fetch.status.status import Status
+
+
+def test_a_timer_starts_a_fetch_once_at_each_time(tmp_path: Path) -> None:
+    starts = ["", "1000", "1000", "2000", "2000", ""]
+    assert [
+        by_timer(tmp_path / "timer", {"TRIGGER_TIMER_MONOTONIC_USEC": moment} if moment else {})
+        for moment in starts
+    ] == [False, True, False, True, False, False]
+
+
+# --- attempts
+
+
+@pytest.fixture(name="world")
+def fixture_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Return an account whose attempts are made against a provider and a house in memory."""
+    world = World(tmp_path, FakeProvider(boxes(INBOX="a b", Work="c", After="d")))
+
+    @contextlib.contextmanager
+    def opened(kind: Any) -> Iterator[Any]:
+        world.provider.connections = 1
+        yield kind
+
+    class Pulled(Fetch):
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            self.pulling.mbsync = world.mbsync  # type: ignore[method-assign, assignment]
+
+    monkeypatch.setattr(run, "Provider", lambda _account, _secret: opened(world.provider))
+    monkeypatch.setattr(run, "House", lambda _door, _knocked: opened(world.house))
+    monkeypatch.setattr(run, "Fetch", Pulled)
+    return world
+
+
+def attempt(world: World, *, quick: bool = False) -> Status:
+    world.kept = run.attempt(ACCOUNT, "right horse", world.directory, world.kept, quick=quick)
+    return world.kept
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, name: str, mailbox: str, error: Exception) -> None:
+    """Let a method of the provider fail at one mailbox."""
+    original = getattr(FakeProvider, name)
+
+    def method(self: FakeProvider, *arguments: Any) -> Any:
+        if mailbox in (*arguments, self.open):
+            raise error
+        return original(self, *arguments)
+
+    monkeypatch.setattr(FakeProvider, name, method)
+
+
+@pytest.mark.parametrize("name", ["status", "examine", "uids", "survey"])
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ProviderError("error", "It is damaged"), "Work: It is damaged"),
+        (ProviderError("unreachable", "the connection was closed"), "Work: the connection was closed"),
+        (MailboxError("STATUS failed."), "Work: STATUS failed."),
+        (HouseRefusedError("Google/Work: SELECT: no"), "Work: Google/Work: SELECT: no"),
+        (SyncStateError("no state of mbsync's"), "Work: no state of mbsync's"),
+        (
+            KeyError(b"right horse"),
+            "Work: a fault of the program itself: KeyError in test_attempt.py, line ",
+        ),
+    ],
+)
+def test_what_fails_at_one_mailbox_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str, error: Exception, reason: str
+) -> None:
+    with monkeypatch.context() as broken:
+        failing(broken, name, "Work", error)
+        for _ in range(12):
+            status = attempt(world)
+    assert world.inside() == {"Google/After": ["d"], "Google/INBOX": ["a", "b"]}
+    assert status.state == "retrying"
+    assert status.reason.startswith(reason)
+    assert "horse" not in status.reason
+    # The others do not wait for it.
+    assert status.next_try - status.last_try <= 6 * 60
+    (problem,) = [report.problem for report in status.folders if report.problem]
+    assert reason.removeprefix("Work: ") in problem
+    # What comes to INBOX meanwhile does not hide it.
+    status = attempt(world, quick=True)
+    assert [report.name for report in status.folders if report.problem] == ["Work"]
+    status = attempt(world)
+    assert status.state == "ok"
+    assert not [report for report in status.folders if report.problem]
+    assert world.inside()["Google/Work"] == ["c"]
+
+
+def test_an_inbox_that_fails_does_not_put_off_the_other_mailboxes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt(world)
+    world.provider.boxes["INBOX"].add("e")
+    failing(monkeypatch, "examine", "INBOX", ProviderError("error", "It is damaged"))
+    for _ in range(12):
+        status = attempt(world, quick=True)
+    assert status.next_try - status.last_try <= 6 * 60
+
+
+@pytest.mark.parametrize("said", ["[NOPERM] Permission denied", "[CANNOT] no such thing here"])
+def test_a_mailbox_that_is_closed_for_good_is_named(
+    world: World, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    failing(monkeypatch, "status", "Work", MailboxError(said))
+    status = attempt(world)
+    assert status.state == "ok"
+    assert status.not_fetched == (NotFetched("Work", "refused", said),)
+
+
+def test_a_throttled_account_waits_as_long_as_it_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "Request is throttled. Suggested Backoff Time: 299961 milliseconds"
+    with monkeypatch.context() as throttled:
+        failing(throttled, "status", "INBOX", MailboxError(said))
+        status = attempt(world)
+    assert (status.state, status.reason, status.refusals) == ("limit", said, 0)
+    assert 299 < status.next_try - status.last_try < 299.961 * 1.2 + 1
+    assert status.may_try(status.last_try + 60, "right horse", asked=True)
+    assert attempt(world).state == "ok"
+
+
+def test_a_list_that_is_refused_keeps_no_known_mailbox_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt(world)
+    world.provider.boxes["INBOX"].add("e")
+    error = ProviderError("error", "no list today")
+    monkeypatch.setattr(FakeProvider, "mailboxes", Mock(side_effect=error))
+    status = attempt(world)
+    assert status.state == "retrying"
+    assert "no list today" in status.reason
+    assert world.inside()["Google/INBOX"] == ["a", "b", "e"]
+
+
+def test_a_fault_of_the_program_is_in_the_status_and_its_trace_in_the_journal(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "Provider", Mock(side_effect=KeyError("right horse")))
+    status = attempt(world)
+    assert status.state == "retrying"
+    assert status.reason.startswith("a fault of the program itself: KeyError in ")
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert "KeyError: '***'" in said
+
+
+@pytest.mark.parametrize("account", ["", "{", '{"name": "gmail"}', None])
+def test_what_cannot_even_begin_is_in_the_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, account: str | None
+) -> None:
+    for name in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setattr(run, "ACCOUNTS", tmp_path)
+    monkeypatch.setattr(run, "claim", lambda *_: None)
+    if account is not None:
+        (tmp_path / "gmail.json").write_text(account)
+    assert run.main("gmail") == 75
+    status = Status.read(tmp_path / "status.json")
+    assert status.state == "retrying"
+    assert status.reason
+    assert status.next_try > status.last_try
