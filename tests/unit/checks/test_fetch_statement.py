@@ -13,14 +13,14 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._checks.fetch_stateme
     make_statement,
     statement_check,
 )
-from ansible_collections.ilnmors.mail.tests.unit.mbsync_fetch.fakes.world import FakeProvider, World, boxes
+from ansible_collections.ilnmors.mail.tests.unit.mbsync_fetch.fakes.world import FakeRemote, World, boxes
 
 AGAIN = "run 'systemctl start mbsync-fetch@gmail', and ask for it again"
 
 
 @pytest.fixture(name="world")
 def fixture_world(tmp_path: Path) -> World:
-    world = World(tmp_path, FakeProvider(boxes(INBOX="a b c", Work="d")))
+    world = World(tmp_path, FakeRemote(boxes(INBOX="a b c", Work="d")))
     world.fetch()
     return world
 
@@ -35,7 +35,7 @@ def test_a_complete_one_passes(world: World) -> None:
 
 
 def test_what_is_not_here_is_told(world: World) -> None:
-    world.provider.boxes["INBOX"].add("e")
+    world.remote.boxes["INBOX"].add("e")
     assert said(world.statement()) == (
         "gmail statement",
         False,
@@ -44,7 +44,7 @@ def test_what_is_not_here_is_told(world: World) -> None:
 
 
 def test_what_differs_is_named(world: World) -> None:
-    world.house.boxes["Google/Work"].messages[1] = "x"
+    world.local.boxes["Google/Work"].messages[1] = "x"
     assert said(world.statement()) == (
         "gmail statement",
         False,

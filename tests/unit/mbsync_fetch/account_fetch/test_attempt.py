@@ -13,16 +13,16 @@ from unittest.mock import Mock
 import pytest
 from ansible_collections.ilnmors.mail.tests.unit.mbsync_fetch.fakes.world import (
     ACCOUNT,
-    FakeProvider,
+    FakeRemote,
     World,
     boxes,
 )
-from mbsync_fetch.account_fetch import run
-from mbsync_fetch.account_fetch.run import by_timer
-from mbsync_fetch.local.client import HouseRefusedError
-from mbsync_fetch.mailbox_fetch.fetch import Fetch
+from mbsync_fetch.account_fetch import attempt, service
+from mbsync_fetch.account_fetch.service import by_timer
+from mbsync_fetch.local.session import LocalRefusedError
+from mbsync_fetch.mailbox_fetch.fetch import MailboxFetch
 from mbsync_fetch.mbsync.sync_state import SyncStateError
-from mbsync_fetch.remote.client import MailboxError, ProviderError
+from mbsync_fetch.remote.account import MailboxError, RemoteError
 from mbsync_fetch.status.report import NotFetched
 from mbsync_fetch.status.status import Status
 
@@ -41,49 +41,49 @@ def test_a_timer_starts_a_fetch_once_at_each_time(tmp_path: Path) -> None:
 @pytest.fixture(name="world")
 def fixture_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """Return an account whose attempts are made against a provider and a house in memory."""
-    world = World(tmp_path, FakeProvider(boxes(INBOX="a b", Work="c", After="d")))
+    world = World(tmp_path, FakeRemote(boxes(INBOX="a b", Work="c", After="d")))
 
     @contextlib.contextmanager
     def opened(kind: Any) -> Iterator[Any]:
-        world.provider.connections = 1
+        world.remote.connections = 1
         yield kind
 
-    class Pulled(Fetch):
+    class Pulled(MailboxFetch):
         def __post_init__(self) -> None:
             super().__post_init__()
             self.pulling.mbsync = world.mbsync  # type: ignore[method-assign, assignment]
 
-    monkeypatch.setattr(run, "Provider", lambda _account, _secret: opened(world.provider))
-    monkeypatch.setattr(run, "House", lambda _door, _knocked: opened(world.house))
-    monkeypatch.setattr(run, "Fetch", Pulled)
+    monkeypatch.setattr(attempt, "RemoteAccount", lambda _account, _secret: opened(world.remote))
+    monkeypatch.setattr(attempt, "LocalMailbox", lambda _door, _knocked: opened(world.local))
+    monkeypatch.setattr(attempt, "MailboxFetch", Pulled)
     return world
 
 
-def attempt(world: World, *, quick: bool = False) -> Status:
-    world.kept = run.attempt(ACCOUNT, "right horse", world.directory, world.kept, quick=quick)
+def tried(world: World, *, quick: bool = False) -> Status:
+    world.kept = attempt.attempt(ACCOUNT, "right horse", world.directory, world.kept, quick=quick)
     return world.kept
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, name: str, mailbox: str, error: Exception) -> None:
     """Let a method of the provider fail at one mailbox."""
-    original = getattr(FakeProvider, name)
+    original = getattr(FakeRemote, name)
 
-    def method(self: FakeProvider, *arguments: Any) -> Any:
+    def method(self: FakeRemote, *arguments: Any) -> Any:
         if mailbox in (*arguments, self.open):
             raise error
         return original(self, *arguments)
 
-    monkeypatch.setattr(FakeProvider, name, method)
+    monkeypatch.setattr(FakeRemote, name, method)
 
 
 @pytest.mark.parametrize("name", ["status", "examine", "uids", "survey"])
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (ProviderError("error", "It is damaged"), "Work: It is damaged"),
-        (ProviderError("unreachable", "the connection was closed"), "Work: the connection was closed"),
+        (RemoteError("error", "It is damaged"), "Work: It is damaged"),
+        (RemoteError("unreachable", "the connection was closed"), "Work: the connection was closed"),
         (MailboxError("STATUS failed."), "Work: STATUS failed."),
-        (HouseRefusedError("Google/Work: SELECT: no"), "Work: Google/Work: SELECT: no"),
+        (LocalRefusedError("Google/Work: SELECT: no"), "Work: Google/Work: SELECT: no"),
         (SyncStateError("no state of mbsync's"), "Work: no state of mbsync's"),
         (
             KeyError(b"right horse"),
@@ -97,7 +97,7 @@ def test_what_fails_at_one_mailbox_holds_up_no_other(
     with monkeypatch.context() as broken:
         failing(broken, name, "Work", error)
         for _ in range(12):
-            status = attempt(world)
+            status = tried(world)
     assert world.inside() == {"Google/After": ["d"], "Google/INBOX": ["a", "b"]}
     assert status.state == "retrying"
     assert status.reason.startswith(reason)
@@ -107,9 +107,9 @@ def test_what_fails_at_one_mailbox_holds_up_no_other(
     (problem,) = [report.problem for report in status.folders if report.problem]
     assert reason.removeprefix("Work: ") in problem
     # What comes to INBOX meanwhile does not hide it.
-    status = attempt(world, quick=True)
+    status = tried(world, quick=True)
     assert [report.name for report in status.folders if report.problem] == ["Work"]
-    status = attempt(world)
+    status = tried(world)
     assert status.state == "ok"
     assert not [report for report in status.folders if report.problem]
     assert world.inside()["Google/Work"] == ["c"]
@@ -118,11 +118,11 @@ def test_what_fails_at_one_mailbox_holds_up_no_other(
 def test_an_inbox_that_fails_does_not_put_off_the_other_mailboxes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    attempt(world)
-    world.provider.boxes["INBOX"].add("e")
-    failing(monkeypatch, "examine", "INBOX", ProviderError("error", "It is damaged"))
+    tried(world)
+    world.remote.boxes["INBOX"].add("e")
+    failing(monkeypatch, "examine", "INBOX", RemoteError("error", "It is damaged"))
     for _ in range(12):
-        status = attempt(world, quick=True)
+        status = tried(world, quick=True)
     assert status.next_try - status.last_try <= 6 * 60
 
 
@@ -131,7 +131,7 @@ def test_a_mailbox_that_is_closed_for_good_is_named(
     world: World, monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
     failing(monkeypatch, "status", "Work", MailboxError(said))
-    status = attempt(world)
+    status = tried(world)
     assert status.state == "ok"
     assert status.not_fetched == (NotFetched("Work", "refused", said),)
 
@@ -142,21 +142,21 @@ def test_a_throttled_account_waits_as_long_as_it_is_told(
     said = "Request is throttled. Suggested Backoff Time: 299961 milliseconds"
     with monkeypatch.context() as throttled:
         failing(throttled, "status", "INBOX", MailboxError(said))
-        status = attempt(world)
+        status = tried(world)
     assert (status.state, status.reason, status.refusals) == ("limit", said, 0)
     assert 299 < status.next_try - status.last_try < 299.961 * 1.2 + 1
     assert status.may_try(status.last_try + 60, "right horse", asked=True)
-    assert attempt(world).state == "ok"
+    assert tried(world).state == "ok"
 
 
 def test_a_list_that_is_refused_keeps_no_known_mailbox_away(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    attempt(world)
-    world.provider.boxes["INBOX"].add("e")
-    error = ProviderError("error", "no list today")
-    monkeypatch.setattr(FakeProvider, "mailboxes", Mock(side_effect=error))
-    status = attempt(world)
+    tried(world)
+    world.remote.boxes["INBOX"].add("e")
+    error = RemoteError("error", "no list today")
+    monkeypatch.setattr(FakeRemote, "mailboxes", Mock(side_effect=error))
+    status = tried(world)
     assert status.state == "retrying"
     assert "no list today" in status.reason
     assert world.inside()["Google/INBOX"] == ["a", "b", "e"]
@@ -165,8 +165,8 @@ def test_a_list_that_is_refused_keeps_no_known_mailbox_away(
 def test_a_fault_of_the_program_is_in_the_status_and_its_trace_in_the_journal(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(run, "Provider", Mock(side_effect=KeyError("right horse")))
-    status = attempt(world)
+    monkeypatch.setattr(attempt, "RemoteAccount", Mock(side_effect=KeyError("right horse")))
+    status = tried(world)
     assert status.state == "retrying"
     assert status.reason.startswith("a fault of the program itself: KeyError in ")
     said = capsys.readouterr().err
@@ -180,11 +180,11 @@ def test_what_cannot_even_begin_is_in_the_status(
 ) -> None:
     for name in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY"):
         monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.setattr(run, "ACCOUNTS", tmp_path)
-    monkeypatch.setattr(run, "claim", lambda *_: None)
+    monkeypatch.setattr(service, "ACCOUNTS", tmp_path)
+    monkeypatch.setattr(service, "claim", lambda *_: None)
     if account is not None:
         (tmp_path / "gmail.json").write_text(account)
-    assert run.main("gmail") == 75
+    assert service.main("gmail") == 75
     status = Status.read(tmp_path / "status.json")
     assert status.state == "retrying"
     assert status.reason

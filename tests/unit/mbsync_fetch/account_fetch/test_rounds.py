@@ -21,8 +21,8 @@ from ansible_collections.ilnmors.mail.tests.unit.mbsync_fetch.fakes.world import
     ACCOUNT,
     ALL,
     Box,
-    FakeHouse,
-    FakeProvider,
+    FakeLocal,
+    FakeRemote,
     World,
     boxes,
 )
@@ -67,7 +67,7 @@ class Stop:
 @pytest.fixture(name="stop")
 def fixture_stop(monkeypatch: pytest.MonkeyPatch) -> Stop:
     stop = Stop()
-    for kind, names in {SyncState: ("write",), FakeHouse: ("move", "remove", "append")}.items():
+    for kind, names in {SyncState: ("write",), FakeLocal: ("move", "remove", "append")}.items():
         for name in names:
             monkeypatch.setattr(kind, name, stop.around(getattr(kind, name)))
     original_transaction, original_open = Ledger.transaction, Ledger._open
@@ -136,10 +136,10 @@ class Rounds:
         """Every message at the provider has a place, and what is said to be in the house is there."""
         fetched = {report.name: report.books for report in self.world.kept.folders if not report.gone}
         left_out = {mailbox.name for mailbox in self.world.kept.not_fetched}
-        assert fetched.keys() == self.world.provider.boxes.keys() - left_out
+        assert fetched.keys() == self.world.remote.boxes.keys() - left_out
         for name, books in fetched.items():
             assert books, name
-            there = self.world.provider.boxes[name].messages.values()
+            there = self.world.remote.boxes[name].messages.values()
             assert books.balanced, self.described(name, books)
             assert books.messages == len(there)
             assert (books.places["refused"], books.places["to_come"]) == (0, 0)
@@ -177,23 +177,23 @@ class Rounds:
         raise NotImplementedError
 
     def renumber(self) -> None:
-        name = self.chance.choice([name for name in self.world.provider.boxes if name != NOT_FETCHED])
-        former = self.world.provider.boxes[name]
+        name = self.chance.choice([name for name in self.world.remote.boxes if name != NOT_FETCHED])
+        former = self.world.remote.boxes[name]
         here = list(former.messages.values())
         if self.busy - self.fresh & set(here):
             return
         self.chance.shuffle(here)
-        box = self.world.provider.boxes[name] = Box(uidvalidity=former.uidvalidity + 100)
+        box = self.world.remote.boxes[name] = Box(uidvalidity=former.uidvalidity + 100)
         for text in here:
             box.add(text)
         self.history.append(f"{name} is numbered anew")
 
     def delete_in_house(self) -> None:
-        held = [(name, uid) for name, box in sorted(self.world.house.boxes.items()) for uid in box.messages]
-        held = [(name, uid) for name, uid in held if self.due[self.world.house.boxes[name].messages[uid]]]
+        held = [(name, uid) for name, box in sorted(self.world.local.boxes.items()) for uid in box.messages]
+        held = [(name, uid) for name, uid in held if self.due[self.world.local.boxes[name].messages[uid]]]
         if held:
             folder, uid = self.chance.choice(held)
-            text = self.world.house.boxes[folder].messages.pop(uid)
+            text = self.world.local.boxes[folder].messages.pop(uid)
             self.due[text] -= 1
             self.deleted_here.add(text)
             self.history.append(f"{text} is deleted from {folder} in the house")
@@ -203,7 +203,7 @@ class Rounds:
 
     def remove(self, name: str, text: str) -> None:
         """Remove one message of this text at the provider."""
-        messages = self.world.provider.boxes[name].messages
+        messages = self.world.remote.boxes[name].messages
         del messages[next(uid for uid, there in messages.items() if there == text)]
 
 
@@ -234,7 +234,7 @@ class Mailboxes(Rounds):
 
     def add(self, text: str, mailbox: str) -> None:
         self.copies.append(Copy(text, mailbox))
-        self.world.provider.boxes[mailbox].add(text)
+        self.world.remote.boxes[mailbox].add(text)
         self.history.append(f"{text} comes to {mailbox}")
 
     def some(self) -> Copy | None:
@@ -260,7 +260,7 @@ class Mailboxes(Rounds):
                 self.over.add(one.text)
             self.remove(one.mailbox, one.text)
             self.history.append(f"{one.text} moves from {one.mailbox} to {target}")
-            self.world.provider.boxes[target].add(one.text)
+            self.world.remote.boxes[target].add(one.text)
             one.mailbox = target
 
     def delete(self) -> None:
@@ -294,7 +294,7 @@ class Labels(Rounds):
     def come(self, text: str) -> None:
         self.labelled[text] = set(self.chance.sample(self.labels, self.chance.randrange(3)))
         for name in (*sorted(self.labelled[text]), ALL):
-            self.world.provider.boxes[name].add(text)
+            self.world.remote.boxes[name].add(text)
         self.history.append(f"{text} comes to {sorted(self.labelled[text])}")
 
     @property
@@ -325,7 +325,7 @@ class Labels(Rounds):
         if free := [name for name in self.labels if name not in self.labelled[text]]:
             name = self.chance.choice(free)
             self.labelled[text].add(name)
-            self.world.provider.boxes[name].add(text)
+            self.world.remote.boxes[name].add(text)
             self.history.append(f"{text} gets the label {name}")
             if text in self.archived:
                 self.archived.remove(text)
@@ -352,11 +352,11 @@ class Labels(Rounds):
 @pytest.mark.parametrize("mirror", [False, True], ids=["keep", "mirror"])
 @pytest.mark.parametrize("seed", range(12))
 def test_each_message_comes_once(tmp_path: Path, stop: Stop, seed: int, mirror: bool) -> None:
-    provider = FakeProvider(
+    remote = FakeRemote(
         boxes(**dict.fromkeys((*FETCHED, NOT_FETCHED), "")), {NOT_FETCHED: "\\junk"}, passed_over=PASSED_OVER
     )
     account = replace(ACCOUNT, mirror=mirror)
-    world = World(tmp_path, provider, account=account, pause=stop, few=FEW * (seed % 2))
+    world = World(tmp_path, remote, account=account, pause=stop, few=FEW * (seed % 2))
     rounds = Mailboxes(world, random.Random(seed), stop)
     for _ in range(ROUNDS):
         rounds.run()
@@ -366,11 +366,9 @@ def test_each_message_comes_once(tmp_path: Path, stop: Stop, seed: int, mirror: 
 @pytest.mark.parametrize("labels", [False, True], ids=["plain", "labels"])
 @pytest.mark.parametrize("seed", range(6))
 def test_each_label_has_its_copy(tmp_path: Path, stop: Stop, seed: int, labels: bool, mirror: bool) -> None:
-    provider = FakeProvider(
-        boxes(**dict.fromkeys((*LABELS, ALL), "")), {ALL: "\\all"}, passed_over=PASSED_OVER
-    )
+    remote = FakeRemote(boxes(**dict.fromkeys((*LABELS, ALL), "")), {ALL: "\\all"}, passed_over=PASSED_OVER)
     account = replace(ACCOUNT, labelled=True, labels=labels, mirror=mirror)
-    world = World(tmp_path, provider, account=account, pause=stop, few=FEW * (seed % 2))
+    world = World(tmp_path, remote, account=account, pause=stop, few=FEW * (seed % 2))
     rounds = Labels(world, random.Random(seed), stop)
     for _ in range(ROUNDS):
         rounds.run()

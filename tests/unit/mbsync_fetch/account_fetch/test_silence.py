@@ -37,15 +37,15 @@ from ansible_collections.ilnmors.mail.tests.unit.mbsync_fetch.fakes.imap_server 
 from ansible_collections.ilnmors.mail.tests.unit.mbsync_fetch.fakes.world import (
     ACCOUNT,
     ALL,
-    FakeProvider,
+    FakeRemote,
     World,
     boxes,
 )
-from mbsync_fetch.account_fetch import run
+from mbsync_fetch.account_fetch import attempt
 from mbsync_fetch.imap.sequence_set import in_set
-from mbsync_fetch.mailbox_fetch.fetch import Fetch
+from mbsync_fetch.mailbox_fetch.fetch import MailboxFetch
 from mbsync_fetch.record.ledger import Ledger
-from mbsync_fetch.remote import client as real
+from mbsync_fetch.remote import account as real
 from mbsync_fetch.remote.connection import Connection
 
 __all__ = ["fixture_stop"]
@@ -84,17 +84,17 @@ class Unwell:
         self.rates["end"] /= 10
         self.damaged = {
             (name, uid)
-            for name, box in sorted(self.world.provider.boxes.items())
+            for name, box in sorted(self.world.remote.boxes.items())
             for uid in box.messages
             if self.chance.random() < 0.05
         }
         for kind in ("passed_over", "refused"):
-            setattr(self.world.provider, kind, {uid for uid in range(60) if self.chance.random() < 0.1})
+            setattr(self.world.remote, kind, {uid for uid in range(60) if self.chance.random() < 0.1})
 
     def get_well(self) -> None:
         """Spoil nothing."""
         self.rates, self.damaged = {}, set()
-        self.world.provider.passed_over = self.world.provider.refused = set()
+        self.world.remote.passed_over = self.world.remote.refused = set()
 
     def happens(self, what: str) -> bool:
         return self.chance.random() < self.rates.get(what, 0)
@@ -168,10 +168,10 @@ class Silent(Rounds):
         lost = {text for text in before - self.inside() if text not in self.over}
         assert not lost, "\n".join([*self.history, f"lost: {lost}"])
         with Ledger(self.world.directory / "ledger.sqlite") as ledger:
-            for record in ledger.folders():
-                box = self.world.provider.boxes[record.raw]
+            for record in ledger.mailboxes():
+                box = self.world.remote.boxes[record.raw]
                 if record.uidvalidity == box.uidvalidity:
-                    passed = {uid for uid in box.messages if uid < record.next_uid} - ledger.taken(
+                    passed = {uid for uid in box.messages if uid < record.next_uid} - ledger.recorded(
                         record.alias
                     ).keys()
                     assert not passed, "\n".join([*self.history, f"passed by in {record.raw}: {passed}"])
@@ -197,31 +197,31 @@ class Attempts(World):
 
     def fetch(self, *, quick: bool = False) -> Any:
         account = self.account
-        self.kept = run.attempt(account, "right horse", self.directory, self.kept, quick=quick)
+        self.kept = attempt.attempt(account, "right horse", self.directory, self.kept, quick=quick)
         said = [self.kept.reason, *(report.problem for report in self.kept.folders)]
         assert not [text for text in said if "a fault of the program" in text]
 
 
 @pytest.fixture(name="world")
 def fixture_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attempts:
-    world = Attempts(tmp_path, FakeProvider({}))
+    world = Attempts(tmp_path, FakeRemote({}))
 
     @contextlib.contextmanager
-    def house(_door: str, _knocked: object) -> Iterator[Any]:
-        yield world.house
+    def local(_door: str, _knocked: object) -> Iterator[Any]:
+        yield world.local
 
-    class Pulled(Fetch):
+    class Pulled(MailboxFetch):
         def __post_init__(self) -> None:
             super().__post_init__()
             self.pulling.mbsync = world.mbsync  # type: ignore[method-assign, assignment]
 
-    monkeypatch.setattr(run, "House", house)
-    monkeypatch.setattr(run, "Fetch", Pulled)
-    monkeypatch.setattr(run, "Provider", real.Provider)
+    monkeypatch.setattr(attempt, "LocalMailbox", local)
+    monkeypatch.setattr(attempt, "MailboxFetch", Pulled)
+    monkeypatch.setattr(attempt, "RemoteAccount", real.RemoteAccount)
     monkeypatch.setattr(
         Connection,
         "_connect",
-        lambda _self: FakeImap(world.provider.boxes, world.provider.special, spoil=world.spoil).connect(),
+        lambda _self: FakeImap(world.remote.boxes, world.remote.special, spoil=world.spoil).connect(),
     )
     return world
 
@@ -229,8 +229,8 @@ def fixture_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attempts:
 @pytest.mark.parametrize("mirror", [False, True], ids=["keep", "mirror"])
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_each_message_comes_once(world: Attempts, stop: Stop, seed: int, mirror: bool) -> None:
-    world.provider.boxes = boxes(**dict.fromkeys((*FETCHED, NOT_FETCHED), ""))
-    world.provider.special = {NOT_FETCHED: "\\Junk"}
+    world.remote.boxes = boxes(**dict.fromkeys((*FETCHED, NOT_FETCHED), ""))
+    world.remote.special = {NOT_FETCHED: "\\Junk"}
     world.account, world.pause = replace(ACCOUNT, mirror=mirror), stop
     rounds = SilentMailboxes(world, random.Random(seed), stop)
     for _ in range(ROUNDS):
@@ -241,8 +241,8 @@ def test_each_message_comes_once(world: Attempts, stop: Stop, seed: int, mirror:
 @pytest.mark.parametrize("labels", [False, True], ids=["plain", "labels"])
 @pytest.mark.parametrize("seed", range(SEEDS // 2))
 def test_each_label_has_its_copy(world: Attempts, stop: Stop, seed: int, labels: bool, mirror: bool) -> None:
-    world.provider.boxes = boxes(**dict.fromkeys((*LABELS, ALL), ""))
-    world.provider.special = {ALL: "\\All"}
+    world.remote.boxes = boxes(**dict.fromkeys((*LABELS, ALL), ""))
+    world.remote.special = {ALL: "\\All"}
     world.account = replace(ACCOUNT, labelled=True, labels=labels, mirror=mirror)
     world.pause = stop
     rounds = SilentLabels(world, random.Random(seed), stop)

@@ -92,7 +92,7 @@ class FakeImap:
     def _serve(self, sock: socket.socket) -> None:
         with sock, sock.makefile("rb") as file, contextlib.suppress(CutError, OSError):
             sock.sendall(self.greeting)
-            session = _Session(self)
+            context = _Session(self)
             while line := file.readline():
                 while literal := _LITERAL.search(line):
                     if not literal[2]:
@@ -104,11 +104,11 @@ class FakeImap:
                 if name.upper() == b"AUTHENTICATE":
                     sock.sendall(b"+ \r\n")
                     arguments += b" " + file.readline().rstrip(b"\r\n")
-                self._answer(sock, session, tag, name.decode().upper(), arguments.decode("utf-8", "replace"))
+                self._answer(sock, context, tag, name.decode().upper(), arguments.decode("utf-8", "replace"))
 
-    def _answer(self, sock: socket.socket, session: _Session, tag: bytes, name: str, arguments: str) -> None:
+    def _answer(self, sock: socket.socket, context: _Session, tag: bytes, name: str, arguments: str) -> None:
         self.asked.append((name, arguments))
-        replies = [*session.answer(name, arguments)]
+        replies = [*context.answer(name, arguments)]
         if not replies[-1].text.startswith((b"OK", b"NO", b"BAD")):
             replies.append(Reply(b"OK done"))
         sent = self.spoil(name, arguments, replies)

@@ -15,19 +15,21 @@ from ansible_collections.ilnmors.mail.tests.unit.mbsync_fetch.fakes.imap_server 
     text_of,
 )
 from mbsync_fetch.account.settings import Account
-from mbsync_fetch.account_fetch.fetch import Run
+from mbsync_fetch.account_fetch.fetch import AccountFetch
 from mbsync_fetch.imap.fingerprint import fingerprint
 from mbsync_fetch.imap.names import Mailbox
-from mbsync_fetch.local.client import Filtered, FolderStatus, HouseRefusedError
+from mbsync_fetch.local.mailbox import FolderStatus
+from mbsync_fetch.local.scripts import Filtered
+from mbsync_fetch.local.session import LocalRefusedError
 from mbsync_fetch.mailbox_fetch import fetch
-from mbsync_fetch.mbsync.append_batcher import NearDoor
+from mbsync_fetch.mbsync.append_batcher import AppendBatcher
 from mbsync_fetch.mbsync.command_filter import Refusal
-from mbsync_fetch.mbsync.remote_filter import FarDoor, Shown, shown_flags
+from mbsync_fetch.mbsync.remote_filter import RemoteFilter, Shown, shown_flags
 from mbsync_fetch.mbsync.run import Outcome
 from mbsync_fetch.mbsync.sync_state import SyncState, interrupted
-from mbsync_fetch.record.context import Session
+from mbsync_fetch.record.context import Context
 from mbsync_fetch.record.ledger import Ledger
-from mbsync_fetch.remote.client import Content, Listing, MailboxError, MailboxStatus, Message, Presence
+from mbsync_fetch.remote.account import Content, Listing, MailboxError, MailboxStatus, Message, Presence
 from mbsync_fetch.remote.survey import Survey
 from mbsync_fetch.statement.statement import Statement
 from mbsync_fetch.status.report import Refused
@@ -79,7 +81,7 @@ class Box:
 
 
 @dataclass
-class FakeProvider:
+class FakeRemote:
     """The provider's side; refuses the UIDs in `refused`, and cuts the connection at those in `cut`."""
 
     boxes: dict[str, Box]
@@ -137,7 +139,7 @@ class FakeProvider:
 
 
 @dataclass
-class FakeHouse:
+class FakeLocal:
     """The owner's mailbox. refused: texts that it does not take. offered: how often one was stored alone."""
 
     boxes: dict[str, Box] = field(default_factory=dict)
@@ -182,7 +184,7 @@ class FakeHouse:
         self.offered += 1
         text = text_of(message)
         if text in self.refused:
-            raise HouseRefusedError(f"{folder}: APPEND: not that")
+            raise LocalRefusedError(f"{folder}: APPEND: not that")
         return self.boxes[folder].add(text, *flags)
 
     def add_flags(self, folder: str, uids: Collection[int], flags: Iterable[str]) -> None:
@@ -211,51 +213,51 @@ class World:
     """
 
     directory: Path
-    provider: FakeProvider
-    house: FakeHouse = field(default_factory=FakeHouse)
+    remote: FakeRemote
+    local: FakeLocal = field(default_factory=FakeLocal)
     account: Account = ACCOUNT
     refused: dict[str, tuple[Refused, ...]] = field(default_factory=dict)
     budget: int | None = None
     few: int = 0
     pulled: list[str] = field(default_factory=list)
-    last: fetch.Fetch | None = None
+    last: fetch.MailboxFetch | None = None
     kept: Status = field(default_factory=Status)
     pause: Callable[[], object] = lambda: None
 
     def mbsync(self, record: Any, wanted: Mapping[int, Message], _total: int) -> Outcome:
         """Do as mbsync does between its doors."""
         path = self.directory / "sync" / record.alias
-        far, near = self.provider.boxes[record.raw], self.house.boxes[record.house]
+        remote, local = self.remote.boxes[record.raw], self.local.boxes[record.folder]
         state = SyncState.read(path) or SyncState()
         assert not interrupted(path)
-        doors: Any = (
-            FarDoor(server=None, timeout=1, shown=Shown(wanted, far.uidvalidity)),  # type: ignore[arg-type]
-            NearDoor(server=None, timeout=1, mailbox=b""),  # type: ignore[arg-type]
+        filters: Any = (
+            RemoteFilter(server=None, timeout=1, shown=Shown(wanted, remote.uidvalidity)),  # type: ignore[arg-type]
+            AppendBatcher(server=None, timeout=1, mailbox=b""),  # type: ignore[arg-type]
         )
-        state.far_validity, state.near_validity = far.uidvalidity, near.uidvalidity
+        state.remote_validity, state.local_validity = remote.uidvalidity, local.uidvalidity
         state.write(path)
-        journal = ["5", f"| {far.uidvalidity} {near.uidvalidity}"]
+        journal = ["5", f"| {remote.uidvalidity} {local.uidvalidity}"]
         try:
             for uid in sorted(wanted):
                 assert uid > state.max_pulled
                 assert uid not in state.pairs
-                if uid in self.provider.cut:
-                    doors[0]._owed[b"1"] = ("UID FETCH", uid)
-                    doors[0].error = OSError("cut")
+                if uid in self.remote.cut:
+                    filters[0]._owed[b"1"] = ("UID FETCH", uid)
+                    filters[0].error = OSError("cut")
                     break
-                if uid in self.provider.passed_over:
+                if uid in self.remote.passed_over:
                     continue
-                if uid in self.provider.refused:
-                    doors[0].refusals.append(Refusal("UID FETCH", uid, "NO cannot"))
+                if uid in self.remote.refused:
+                    filters[0].refusals.append(Refusal("UID FETCH", uid, "NO cannot"))
                     continue
-                if far.messages[uid] in self.house.refused:
-                    doors[1].refusals.append(Refusal("APPEND", 0, "NO not that"))
+                if remote.messages[uid] in self.local.refused:
+                    filters[1].refusals.append(Refusal("APPEND", 0, "NO not that"))
                     continue
                 journal += [f"+ {uid} 0", f"# {uid} 0 mark{uid}"]
                 self.pause()
                 shown = shown_flags(wanted[uid]).lower().split()
-                state.pairs[uid] = near.add(far.messages[uid], *shown)
-                self.pulled.append(far.messages[uid])
+                state.pairs[uid] = local.add(remote.messages[uid], *shown)
+                self.pulled.append(remote.messages[uid])
                 self.pause()
                 journal.append(f"> {uid} 0 {state.pairs[uid]}")
             else:
@@ -265,19 +267,19 @@ class World:
             path.with_name(f"{path.name}.journal").write_text("".join(f"{line}\n" for line in journal))
             path.with_name(f"{path.name}.new").touch()
             raise
-        return Outcome(doors[0].error is None, "", *doors)
+        return Outcome(filters[0].error is None, "", *filters)
 
-    def fetch(self, *, quick: bool = False) -> Run:
+    def fetch(self, *, quick: bool = False) -> AccountFetch:
         self.pulled.clear()
         with Ledger(self.directory / "ledger.sqlite") as ledger:
-            provider: Any = self.provider
-            house: Any = self.house
-            session = Session(self.account, provider, house, ledger, self.directory)
-            one: Any = fetch.Fetch(session, self.budget, self.refused)
+            remote: Any = self.remote
+            local: Any = self.local
+            context = Context(self.account, remote, local, ledger, self.directory)
+            one: Any = fetch.MailboxFetch(context, self.budget, self.refused)
             one.pulling.mbsync = self.mbsync
             one.pulling.few = self.few
             self.last = one
-            now = Run(one, {report.name: report for report in self.kept.folders})
+            now = AccountFetch(one, {report.name: report for report in self.kept.folders})
             quick = quick and now.inbox()
             if not quick:
                 now.all()
@@ -287,10 +289,10 @@ class World:
     def statement(self) -> dict[str, Any]:
         """State where everything is, as after the last fetch."""
         with Ledger(self.directory / "ledger.sqlite") as ledger:
-            provider: Any = self.provider
-            house: Any = self.house
-            session = Session(self.account, provider, house, ledger, self.directory)
-            return Statement(session, {report.name: report.refused for report in self.kept.folders}).make()
+            remote: Any = self.remote
+            local: Any = self.local
+            context = Context(self.account, remote, local, ledger, self.directory)
+            return Statement(context, {report.name: report.refused for report in self.kept.folders}).make()
 
     def books(self, name: str = "INBOX") -> dict[str, int]:
         """Return where the messages of a mailbox are, as the last fetch says: how many are at which places."""
@@ -300,7 +302,7 @@ class World:
         return counts | ({"unplaced": len(books.unplaced)} if books.unplaced else {})
 
     def inside(self) -> dict[str, list[str]]:
-        return {name: sorted(box.messages.values()) for name, box in self.house.boxes.items() if box.messages}
+        return {name: sorted(box.messages.values()) for name, box in self.local.boxes.items() if box.messages}
 
 
 def boxes(**content: str) -> dict[str, Box]:

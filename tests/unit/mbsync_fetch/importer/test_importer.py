@@ -19,24 +19,24 @@ import pytest
 from ansible_collections.ilnmors.mail.tests.unit.mbsync_fetch.fakes.world import (
     ACCOUNT,
     GMAIL,
-    FakeHouse,
-    FakeProvider,
+    FakeLocal,
+    FakeRemote,
     World,
     boxes,
     fp,
 )
-from mbsync_fetch.account_fetch import run
-from mbsync_fetch.importer import __main__ as adopt
+from mbsync_fetch.account_fetch import service
+from mbsync_fetch.importer import __main__ as take_over
 from mbsync_fetch.importer import maildirs as old_files
-from mbsync_fetch.importer.maildirs import AdoptError
-from mbsync_fetch.local.client import HouseError
+from mbsync_fetch.importer.maildirs import ImporterError
+from mbsync_fetch.local.session import LocalError
 from mbsync_fetch.mbsync.sync_state import SyncStateError
 
 ARRIVED = 1_700_000_000
 
 
 @dataclass
-class AppendingHouse(FakeHouse):
+class AppendingHouse(FakeLocal):
     """The owner's mailbox, which takes so many messages; dates: what was said of when they arrived."""
 
     room: int = 1000
@@ -44,7 +44,7 @@ class AppendingHouse(FakeHouse):
 
     def append(self, folder: str, message: bytes, flags: Iterable[str] = (), date: str | None = None) -> int:
         if self.room == 0:
-            raise HouseError(f"{folder}: APPEND: [OVERQUOTA] full")
+            raise LocalError(f"{folder}: APPEND: [OVERQUOTA] full")
         self.room -= 1
         self.dates.append(date)
         return self.boxes[folder].add(message.decode().split()[1], *flags)
@@ -59,15 +59,15 @@ class OldWorld(World):
 
     said: list[str] = field(default_factory=list)
 
-    def adopt(self, mailbox: str = "", maildir: Path | None = None, state: Path | None = None) -> None:
+    def take_over(self, mailbox: str = "", maildir: Path | None = None, state: Path | None = None) -> None:
         arguments = Namespace(mailbox=mailbox, maildir=maildir, state=state)
         self.said = []
-        for line in adopt.adopt(self.account, "secret", self.directory, arguments):
+        for line in take_over.take_over(self.account, "secret", self.directory, arguments):
             self.said.append(line)
 
     @property
     def shop(self) -> AppendingHouse:
-        return cast("AppendingHouse", self.house)
+        return cast("AppendingHouse", self.local)
 
 
 def message(maildir: Path, text: str, letters: str = "S", directory: str = "cur") -> Path:
@@ -101,11 +101,11 @@ def snapshot(path: Path) -> dict[str, tuple[bytes, float]]:
 
 
 def make_world(
-    directory: Path, monkeypatch: pytest.MonkeyPatch, provider: FakeProvider, **account: Any
+    directory: Path, monkeypatch: pytest.MonkeyPatch, remote: FakeRemote, **account: Any
 ) -> OldWorld:
-    world = OldWorld(directory, provider, AppendingHouse(), replace(ACCOUNT, **account))
+    world = OldWorld(directory, remote, AppendingHouse(), replace(ACCOUNT, **account))
 
-    class Session:
+    class Context:
         def __init__(self, side: object) -> None:
             self.side = side
 
@@ -116,22 +116,22 @@ def make_world(
             pass
 
     monkeypatch.setattr(old_files, "fingerprint", lambda header, _date: fp(header.split()[1].decode()))
-    monkeypatch.setattr(adopt, "Provider", lambda _account, _secret: Session(world.provider))
-    monkeypatch.setattr(adopt, "House", lambda _door: Session(world.house))
+    monkeypatch.setattr(take_over, "RemoteAccount", lambda _account, _secret: Context(world.remote))
+    monkeypatch.setattr(take_over, "LocalMailbox", lambda _door: Context(world.local))
     return world
 
 
 @pytest.fixture(name="world")
 def fixture_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OldWorld:
     (tmp_path / "account").mkdir()
-    return make_world(tmp_path / "account", monkeypatch, FakeProvider(boxes(INBOX="a b c", Work="d e")))
+    return make_world(tmp_path / "account", monkeypatch, FakeRemote(boxes(INBOX="a b c", Work="d e")))
 
 
 @pytest.fixture(name="gmail")
 def fixture_gmail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OldWorld:
     (tmp_path / "account").mkdir()
     mailboxes = boxes(**{"INBOX": "a b", "[Gmail]/Sent Mail": "s", "[Gmail]/All Mail": "a b c d s"})
-    return make_world(tmp_path / "account", monkeypatch, FakeProvider(mailboxes, GMAIL), labelled=True)
+    return make_world(tmp_path / "account", monkeypatch, FakeRemote(mailboxes, GMAIL), labelled=True)
 
 
 # --- Maildirs
@@ -143,7 +143,7 @@ def test_a_maildir_is_not_fetched_again(world: OldWorld, tmp_path: Path) -> None
     message(old, "new", directory="new")
     message(old, "empty").write_bytes(b"")
     before = snapshot(tmp_path / "old")
-    world.adopt("INBOX", old)
+    world.take_over("INBOX", old)
     assert world.said == [
         "INBOX: 4 of 4 old messages were stored in Google/INBOX",
         "INBOX: 1 of 3 messages are still to be fetched",
@@ -151,7 +151,7 @@ def test_a_maildir_is_not_fetched_again(world: OldWorld, tmp_path: Path) -> None
     world.fetch()
     assert world.pulled == ["c", "d", "e"]
     assert world.inside() == {"Google/INBOX": ["a", "b", "c", "gone", "new"], "Google/Work": ["d", "e"]}
-    inbox = world.house.boxes["Google/INBOX"]
+    inbox = world.local.boxes["Google/INBOX"]
     assert [inbox.flags[uid] for uid in range(1, 5)] == [
         {"\\Seen"},
         {"\\Seen"},
@@ -165,25 +165,25 @@ def test_a_maildir_is_not_fetched_again(world: OldWorld, tmp_path: Path) -> None
 def test_it_is_adopted_once(world: OldWorld, tmp_path: Path) -> None:
     old = maildir(tmp_path / "old", "a a b gone")
     for _ in range(2):
-        world.adopt("INBOX", old)
+        world.take_over("INBOX", old)
         assert world.inside() == {"Google/INBOX": ["a", "a", "b", "gone"]}
     assert world.said == [
         "INBOX: 0 of 4 old messages were stored in Google/INBOX",
         "INBOX: 1 of 3 messages are still to be fetched",
     ]
     world.fetch()
-    world.adopt("INBOX", old)
+    world.take_over("INBOX", old)
     assert world.inside()["Google/INBOX"] == ["a", "a", "b", "c", "gone"]
-    world.provider.boxes["INBOX"].add("f")
+    world.remote.boxes["INBOX"].add("f")
     world.fetch()
     assert world.pulled == ["f"]
 
 
 def test_equal_messages_are_counted(world: OldWorld, tmp_path: Path) -> None:
-    world.provider.boxes |= boxes(INBOX="a a a")
+    world.remote.boxes |= boxes(INBOX="a a a")
     old = maildir(tmp_path / "old", "a")
     for _ in range(2):
-        world.adopt("INBOX", old)
+        world.take_over("INBOX", old)
         assert world.said[-1] == "INBOX: 2 of 3 messages are still to be fetched"
     world.fetch()
     assert world.inside()["Google/INBOX"] == ["a", "a", "a"]
@@ -194,10 +194,10 @@ def test_it_goes_on_where_it_was_cut_off(world: OldWorld, tmp_path: Path, room: 
     old = maildir(tmp_path / "old", "a b gone x")
     world.shop.room = room
     if room < 4:
-        with pytest.raises(HouseError):
-            world.adopt("INBOX", old)
+        with pytest.raises(LocalError):
+            world.take_over("INBOX", old)
     world.shop.room = 100
-    world.adopt("INBOX", old)
+    world.take_over("INBOX", old)
     world.fetch()
     assert world.inside()["Google/INBOX"] == ["a", "b", "c", "gone", "x"]
     assert world.pulled == ["c", "d", "e"]
@@ -208,7 +208,7 @@ def test_what_was_fetched_before_it_was_adopted_is_not_doubled(world: OldWorld, 
     world.fetch()
     assert world.inside() == {"Google/INBOX": ["a", "b"]}
     world.budget = None
-    world.adopt("INBOX", maildir(tmp_path / "old", "b c gone"))
+    world.take_over("INBOX", maildir(tmp_path / "old", "b c gone"))
     world.fetch()
     assert world.inside() == {"Google/INBOX": ["a", "b", "c", "gone"], "Google/Work": ["d", "e"]}
     assert world.pulled == ["d", "e"]
@@ -216,9 +216,9 @@ def test_what_was_fetched_before_it_was_adopted_is_not_doubled(world: OldWorld, 
 
 def test_what_was_deleted_in_the_house_since_is_not_adopted_again(world: OldWorld, tmp_path: Path) -> None:
     old = maildir(tmp_path / "old", "a b")
-    world.adopt("INBOX", old)
-    del world.house.boxes["Google/INBOX"].messages[1]
-    world.adopt("INBOX", old)
+    world.take_over("INBOX", old)
+    del world.local.boxes["Google/INBOX"].messages[1]
+    world.take_over("INBOX", old)
     world.fetch()
     assert world.inside()["Google/INBOX"] == ["b", "c"]
 
@@ -226,10 +226,10 @@ def test_what_was_deleted_in_the_house_since_is_not_adopted_again(world: OldWorl
 def test_the_state_may_come_before_the_maildir(world: OldWorld, tmp_path: Path) -> None:
     (tmp_path / "state").write_text(MODERN.format(validity=1))
     world.account = replace(world.account, mirror=True)
-    world.adopt("INBOX", state=tmp_path / "state")
-    world.adopt("INBOX", maildir(tmp_path / "old", "a"))
+    world.take_over("INBOX", state=tmp_path / "state")
+    world.take_over("INBOX", maildir(tmp_path / "old", "a"))
     assert world.inside() == {"Google/INBOX": ["a"]}
-    del world.provider.boxes["INBOX"].messages[1]
+    del world.remote.boxes["INBOX"].messages[1]
     world.fetch()
     assert world.inside()["Google/INBOX"] == ["c"]
 
@@ -237,7 +237,7 @@ def test_the_state_may_come_before_the_maildir(world: OldWorld, tmp_path: Path) 
 def test_what_is_marked_as_deleted_does_not_come_back(world: OldWorld, tmp_path: Path) -> None:
     old = maildir(tmp_path / "old", "a")
     message(old, "b", "ST")
-    world.adopt("INBOX", old)
+    world.take_over("INBOX", old)
     world.fetch()
     assert world.inside()["Google/INBOX"] == ["a", "c"]
 
@@ -245,8 +245,8 @@ def test_what_is_marked_as_deleted_does_not_come_back(world: OldWorld, tmp_path:
 def test_what_is_deleted_at_the_provider_later_is_mirrored(world: OldWorld, tmp_path: Path) -> None:
     """The copy that was adopted is known as the provider's message."""
     world.account = replace(world.account, mirror=True)
-    world.adopt("INBOX", maildir(tmp_path / "old", "a b gone"))
-    del world.provider.boxes["INBOX"].messages[1]
+    world.take_over("INBOX", maildir(tmp_path / "old", "a b gone"))
+    del world.remote.boxes["INBOX"].messages[1]
     world.fetch()
     assert world.inside()["Google/INBOX"] == ["b", "c", "gone"]
 
@@ -261,11 +261,11 @@ def test_what_is_deleted_at_the_provider_later_is_mirrored(world: OldWorld, tmp_
     ],
 )
 def test_a_tree_is_adopted(world: OldWorld, tmp_path: Path, inbox: str, work: str, photos: str) -> None:
-    world.provider.boxes |= boxes(**{"&rADIcQ-/&wKzJxA-": "k l"})
+    world.remote.boxes |= boxes(**{"&rADIcQ-/&wKzJxA-": "k l"})
     old = tmp_path / "old"
     for directory, texts in {inbox: "a", work: "d", photos: "k", "Other": "o"}.items():
         maildir(old / directory, texts)
-    world.adopt(maildir=old)
+    world.take_over(maildir=old)
     assert world.said[-1] == "Other: its Maildir was left alone, because no mailbox of this name is fetched"
     world.fetch()
     assert world.pulled == ["b", "c", "e", "l"]
@@ -279,7 +279,7 @@ def test_a_tree_is_adopted(world: OldWorld, tmp_path: Path, inbox: str, work: st
 def test_what_was_moved_since_is_moved(world: OldWorld, tmp_path: Path) -> None:
     maildir(tmp_path / "old" / "INBOX", "a d gone")
     maildir(tmp_path / "old" / "Work", "e")
-    world.adopt(maildir=tmp_path / "old")
+    world.take_over(maildir=tmp_path / "old")
     assert "Work: 1 messages have moved here from Google/INBOX" in world.said
     world.fetch()
     assert world.pulled == ["b", "c"]
@@ -292,10 +292,10 @@ def test_all_mail_has_what_is_in_no_other_folder(gmail: OldWorld, tmp_path: Path
     maildir(old / "INBOX", "a c")
     maildir(old / "[Gmail]" / "All Mail", "a c d s gone")
     maildir(old / "[Gmail]" / "Sent Mail", "s")
-    gmail.adopt(maildir=old)
+    gmail.take_over(maildir=old)
     inside = {"Google/INBOX": ["a"], "Google/Sent": ["s"], "Google/Archive": ["c", "d", "gone"]}
     assert gmail.inside() == inside
-    gmail.adopt(maildir=old)
+    gmail.take_over(maildir=old)
     gmail.fetch()
     assert gmail.pulled == ["b"]
     assert gmail.inside() == inside | {"Google/INBOX": ["a", "b"]}
@@ -303,14 +303,14 @@ def test_all_mail_has_what_is_in_no_other_folder(gmail: OldWorld, tmp_path: Path
 
 def test_gmail_has_one_copy_of_each_message_and_no_drafts(gmail: OldWorld, tmp_path: Path) -> None:
     old = tmp_path / "old"
-    gmail.provider.boxes["INBOX"].add("s")
-    gmail.provider.boxes["[Gmail]/All Mail"].add("draft", "\\draft")
+    gmail.remote.boxes["INBOX"].add("s")
+    gmail.remote.boxes["[Gmail]/All Mail"].add("draft", "\\draft")
     maildir(old / "INBOX", "a s")
     maildir(old / "[Gmail]" / "Sent Mail", "s t")
     message(maildir(old / "[Gmail]" / "All Mail", "a s t"), "draft", "D")
     inside = {"Google/INBOX": ["a", "s"], "Google/Sent": ["t"]}
     for _ in range(2):
-        gmail.adopt(maildir=old)
+        gmail.take_over(maildir=old)
         assert gmail.inside() == inside
     gmail.fetch()
     assert gmail.inside() == {
@@ -321,7 +321,7 @@ def test_gmail_has_one_copy_of_each_message_and_no_drafts(gmail: OldWorld, tmp_p
 
 
 def test_what_was_archived_since_is_not_doubled(gmail: OldWorld, tmp_path: Path) -> None:
-    gmail.adopt("INBOX", maildir(tmp_path / "old", "a c"))
+    gmail.take_over("INBOX", maildir(tmp_path / "old", "a c"))
     assert "[Gmail]/All Mail: 4 of 5 messages are still to be fetched" in gmail.said
     gmail.fetch()
     assert gmail.pulled == ["b", "s", "d"]
@@ -331,18 +331,18 @@ def test_what_was_archived_since_is_not_doubled(gmail: OldWorld, tmp_path: Path)
 def test_compressed_messages_are_read(world: OldWorld, tmp_path: Path) -> None:
     path = message(tmp_path / "old", "a")
     path.write_bytes(gzip.compress(path.read_bytes()))
-    world.adopt("INBOX", tmp_path / "old")
+    world.take_over("INBOX", tmp_path / "old")
     assert world.inside() == {"Google/INBOX": ["a"]}
     path.write_bytes(b"(\xb5/\xfd\0\0a")
-    with pytest.raises(AdoptError, match="is no message; if it is compressed, decompress it first"):
-        world.adopt("INBOX", tmp_path / "old")
+    with pytest.raises(ImporterError, match="is no message; if it is compressed, decompress it first"):
+        world.take_over("INBOX", tmp_path / "old")
 
 
 def test_keywords_are_kept(world: OldWorld, tmp_path: Path) -> None:
     message(tmp_path / "old", "a", "Sac")
     (tmp_path / "old" / "dovecot-keywords").write_text("0 $Junk\n1 other\n26 none\n")
-    world.adopt("INBOX", tmp_path / "old")
-    assert world.house.boxes["Google/INBOX"].flags[1] == {"\\Seen", "$Junk"}
+    world.take_over("INBOX", tmp_path / "old")
+    assert world.local.boxes["Google/INBOX"].flags[1] == {"\\Seen", "$Junk"}
 
 
 # --- states
@@ -361,7 +361,7 @@ FORMS = {
 def test_what_a_state_has_as_fetched_is_not_fetched(world: OldWorld, tmp_path: Path, form: str) -> None:
     state = tmp_path / "state"
     state.write_text(form.format(validity=1))
-    world.adopt("inbox", state=state)
+    world.take_over("inbox", state=state)
     assert world.said == ["INBOX: 1 of 3 messages are still to be fetched"]
     world.fetch()
     assert world.pulled == ["c", "d", "e"]
@@ -375,7 +375,7 @@ def test_what_an_interrupted_run_had_fetched_counts(world: OldWorld, tmp_path: P
         ".journal": "5\n+ 3 0\n# 3 0 abcdefghijkl\n> 3 0 10\n",
     }.items():
         (tmp_path / f"state{suffix}").write_text(content)
-    world.adopt("INBOX", state=state)
+    world.take_over("INBOX", state=state)
     assert world.said == ["INBOX: 0 of 3 messages are still to be fetched"]
 
 
@@ -383,7 +383,7 @@ def test_what_an_interrupted_run_had_fetched_counts(world: OldWorld, tmp_path: P
 def test_a_state_from_before_a_renumbering_says_nothing(world: OldWorld, tmp_path: Path, form: str) -> None:
     state = tmp_path / "state"
     state.write_text(form.format(validity=77))
-    world.adopt("INBOX", state=state)
+    world.take_over("INBOX", state=state)
     assert world.said[0] == (
         f"INBOX: the provider has numbered it anew since {state} was written (UIDVALIDITY 77, now 1): what was deleted "
         "since it was fetched comes back"
@@ -396,7 +396,7 @@ def test_what_was_deleted_in_a_maildir_does_not_come_back(world: OldWorld, tmp_p
     """Beside the Maildir lies its state; what is in it and not in the Maildir was deleted there."""
     old = maildir(tmp_path / "old", "a")
     (old / ".mbsyncstate").write_text(MODERN.format(validity=1))
-    world.adopt(maildir=tmp_path / "old")
+    world.take_over(maildir=tmp_path / "old")
     world.fetch()
     assert world.inside()["Google/INBOX"] == ["a", "c"]
 
@@ -442,21 +442,21 @@ def test_what_cannot_be_adopted_is_named(
     (tmp_path / "broken").write_text("FarUidValidity 1\n")
     (tmp_path / "older").write_text("1\n")
     paths = [tmp_path / name if name else None for name in (directory, state)]
-    with pytest.raises((AdoptError, SyncStateError)) as error:
-        world.adopt(mailbox, *paths)
+    with pytest.raises((ImporterError, SyncStateError)) as error:
+        world.take_over(mailbox, *paths)
     assert str(error.value) == problem.format(tmp=tmp_path)
-    assert world.house.boxes == {} or not world.inside()
+    assert world.local.boxes == {} or not world.inside()
 
 
 def test_a_mailbox_that_was_renumbered_is_fetched_first(world: OldWorld, tmp_path: Path) -> None:
     world.fetch()
-    world.provider.boxes["INBOX"].uidvalidity = 77
+    world.remote.boxes["INBOX"].uidvalidity = 77
     with pytest.raises(
-        AdoptError, match="INBOX: its last fetch was cut off, or it has been numbered anew since"
+        ImporterError, match="INBOX: its last fetch was cut off, or it has been numbered anew since"
     ):
-        world.adopt("INBOX", maildir(tmp_path / "old", "a"))
+        world.take_over("INBOX", maildir(tmp_path / "old", "a"))
     world.fetch()
-    world.adopt("INBOX", tmp_path / "old")
+    world.take_over("INBOX", tmp_path / "old")
     assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
 
 
@@ -469,9 +469,9 @@ def test_nothing_is_fetched_meanwhile(
     (tmp_path / "news").touch()
     for name in ("STATE", "RUNTIME", "CREDENTIALS"):
         monkeypatch.setenv(f"{name}_DIRECTORY", str(tmp_path))
-    monkeypatch.setattr(run, "ACCOUNTS", tmp_path)
-    monkeypatch.setattr(run, "attempt", lambda *_arguments, **_options: pytest.fail("it is fetched"))
-    assert run.main("gmail") == 0
+    monkeypatch.setattr(service, "ACCOUNTS", tmp_path)
+    monkeypatch.setattr(service, "attempt", lambda *_arguments, **_options: pytest.fail("it is fetched"))
+    assert service.main("gmail") == 0
     assert capsys.readouterr().out == f"nothing is fetched while {tmp_path}/gmail.hold exists\n"
     assert not (tmp_path / "news").exists()
 
@@ -517,9 +517,9 @@ def test_what_adopting_lacks_is_said(
     program.write_text(f"#!/bin/sh\necho '{text}'\nexit {int(unit is None)}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(adopt, "ACCOUNTS", accounts)
+    monkeypatch.setattr(take_over, "ACCOUNTS", accounts)
     if user:
-        monkeypatch.setattr(adopt, "become", lambda _name: pytest.fail("it goes on"))
+        monkeypatch.setattr(take_over, "become", lambda _name: pytest.fail("it goes on"))
     monkeypatch.setattr(sys, "argv", ["adopt", "gmail", "--maildir", str(tmp_path)])
-    assert adopt.main() == 1
+    assert take_over.main() == 1
     assert said in capsys.readouterr().err

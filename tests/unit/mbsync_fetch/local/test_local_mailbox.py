@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from mbsync_fetch.local.client import Filtered, FolderStatus, House, HouseError
+from mbsync_fetch.local.mailbox import FolderStatus, LocalMailbox
+from mbsync_fetch.local.scripts import Filtered
+from mbsync_fetch.local.session import LocalError
 
 STATUS = "* STATUS x (UIDVALIDITY 7 UIDNEXT 5 MESSAGES 3)\r\n{tag} OK done\r\n"
 
@@ -81,15 +83,15 @@ def dovecot(tmp_path: Path) -> Iterator[Dovecot]:
 
 
 @pytest.fixture
-def house(dovecot: Dovecot, tmp_path: Path) -> Iterator[House]:
+def local(dovecot: Dovecot, tmp_path: Path) -> Iterator[LocalMailbox]:
     assert dovecot
-    with House(str(tmp_path / "door")) as session:
+    with LocalMailbox(str(tmp_path / "door")) as session:
         yield session
 
 
-def test_a_folders_state_is_asked_by_its_encoded_name(dovecot: Dovecot, house: House) -> None:
+def test_a_folders_state_is_asked_by_its_encoded_name(dovecot: Dovecot, local: LocalMailbox) -> None:
     dovecot.answers = {"STATUS": STATUS}
-    assert house.status('Google/"청구서" & \\') == FolderStatus(uidvalidity=7, uidnext=5, messages=3)
+    assert local.status('Google/"청구서" & \\') == FolderStatus(uidvalidity=7, uidnext=5, messages=3)
     assert dovecot.asked == [
         r'STATUS "Google/\"&zK2tbMEc-\" &- \\" (UIDVALIDITY UIDNEXT MESSAGES)',
     ]
@@ -98,28 +100,28 @@ def test_a_folders_state_is_asked_by_its_encoded_name(dovecot: Dovecot, house: H
 @pytest.mark.parametrize(
     "said", ["[NONEXISTENT] Mailbox doesn't exist: New", "Mailbox doesn't exist: New (0.001 secs)."]
 )
-def test_a_folder_is_made_once(dovecot: Dovecot, house: House, said: str) -> None:
+def test_a_folder_is_made_once(dovecot: Dovecot, local: LocalMailbox, said: str) -> None:
     dovecot.answers = {"STATUS": [f"{{tag}} NO {said}\r\n", STATUS, STATUS]}
-    assert house.ensure("New") == house.ensure("New")
+    assert local.ensure("New") == local.ensure("New")
     assert [command.split()[0] for command in dovecot.asked] == [
         *("STATUS", "CREATE", "SUBSCRIBE", "STATUS"),
         "STATUS",
     ]
 
 
-def test_a_refusal_is_told_as_it_is(dovecot: Dovecot, house: House) -> None:
+def test_a_refusal_is_told_as_it_is(dovecot: Dovecot, local: LocalMailbox) -> None:
     dovecot.answers = {
         "STATUS": "{tag} NO [SERVERBUG] Internal error\r\n",
         "CREATE": "{tag} NO [NOPERM] no\r\n",
     }
-    with pytest.raises(HouseError, match=r"^New: STATUS: \[SERVERBUG\] Internal error$"):
-        house.status("New")
+    with pytest.raises(LocalError, match=r"^New: STATUS: \[SERVERBUG\] Internal error$"):
+        local.status("New")
 
 
-def test_a_renamed_folder_is_not_open_meanwhile(dovecot: Dovecot, house: House) -> None:
-    house.add_flags("Old", [1], [r"\Seen"])
-    house.rename("Old", "New")
-    house.add_flags("New", [1], [r"\Seen"])
+def test_a_renamed_folder_is_not_open_meanwhile(dovecot: Dovecot, local: LocalMailbox) -> None:
+    local.add_flags("Old", [1], [r"\Seen"])
+    local.rename("Old", "New")
+    local.add_flags("New", [1], [r"\Seen"])
     assert dovecot.asked == [
         *('SELECT "Old"', r"UID STORE 1 +FLAGS.SILENT (\Seen)"),
         *("UNSELECT", 'RENAME "Old" "New"', 'SUBSCRIBE "New"', 'UNSUBSCRIBE "Old"'),
@@ -127,24 +129,24 @@ def test_a_renamed_folder_is_not_open_meanwhile(dovecot: Dovecot, house: House) 
     ]
 
 
-def test_a_message_is_stored_with_its_date_and_flags(dovecot: Dovecot, house: House) -> None:
+def test_a_message_is_stored_with_its_date_and_flags(dovecot: Dovecot, local: LocalMailbox) -> None:
     dovecot.answers = {"APPEND": "{tag} OK [APPENDUID 7 42] done\r\n"}
-    uid = house.append("INBOX", b"Subject: x\r\n\r\nx\r\n", [r"\Seen"], "01-Jan-2001 10:00:00 +0900")
+    uid = local.append("INBOX", b"Subject: x\r\n\r\nx\r\n", [r"\Seen"], "01-Jan-2001 10:00:00 +0900")
     assert uid == 42
     assert dovecot.asked == [r'APPEND "INBOX" (\Seen) "01-Jan-2001 10:00:00 +0900" {17}']
     assert dovecot.literals == [b"Subject: x\r\n\r\nx\r\n"]
 
 
-def test_moved_messages_are_followed(dovecot: Dovecot, house: House) -> None:
+def test_moved_messages_are_followed(dovecot: Dovecot, local: LocalMailbox) -> None:
     dovecot.answers = {
         "UID MOVE": "* OK [COPYUID 7 1:2,5 11:13] Moved UIDs.\r\n* 1 EXPUNGE\r\n{tag} OK done\r\n"
     }
-    assert house.move("INBOX", [1, 2, 3, 5], "Filed") == {1: 11, 2: 12, 5: 13}
+    assert local.move("INBOX", [1, 2, 3, 5], "Filed") == {1: 11, 2: 12, 5: 13}
     assert dovecot.asked[-1] == 'UID MOVE 1:3,5 "Filed"'
 
 
-def test_only_the_named_messages_are_expunged(dovecot: Dovecot, house: House) -> None:
-    house.remove("INBOX", [3, 1, 2])
+def test_only_the_named_messages_are_expunged(dovecot: Dovecot, local: LocalMailbox) -> None:
+    local.remove("INBOX", [3, 1, 2])
     assert dovecot.asked == ['SELECT "INBOX"', r"UID STORE 1:3 +FLAGS.SILENT (\Deleted)", "UID EXPUNGE 1:3"]
 
 
@@ -156,62 +158,64 @@ def test_only_the_named_messages_are_expunged(dovecot: Dovecot, house: House) ->
         ('* QUOTA "User quota" ()', None),
     ],
 )
-def test_what_is_left_of_the_quota(dovecot: Dovecot, house: House, said: str, left: int | None) -> None:
+def test_what_is_left_of_the_quota(
+    dovecot: Dovecot, local: LocalMailbox, said: str, left: int | None
+) -> None:
     dovecot.answers = {"GETQUOTAROOT": f'* QUOTAROOT INBOX "User quota"\r\n{said}\r\n{{tag}} OK done\r\n'}
-    assert house.quota_left() == left
+    assert local.quota_left() == left
 
 
 def test_a_house_without_quotas_is_not_asked(dovecot: Dovecot, tmp_path: Path) -> None:
     dovecot.greeting = "* PREAUTH [CAPABILITY IMAP4rev1] ready"
-    with House(str(tmp_path / "door")) as house:
-        assert house.quota_left() is None
+    with LocalMailbox(str(tmp_path / "door")) as local:
+        assert local.quota_left() is None
     assert dovecot.asked == []
 
 
-def test_uids_are_listed_without_changing_what_is_recent(dovecot: Dovecot, house: House) -> None:
+def test_uids_are_listed_without_changing_what_is_recent(dovecot: Dovecot, local: LocalMailbox) -> None:
     dovecot.answers = {
         "UID SEARCH": [
             '* ESEARCH (TAG "x") UID ALL 2:4,9\r\n{tag} OK done\r\n',
             '* ESEARCH (TAG "x") UID\r\n{tag} OK done\r\n',
         ]
     }
-    assert house.uids("Google/INBOX") == [2, 3, 4, 9]
-    assert house.uids("Google/INBOX") == []
-    house.remove("Google/INBOX", [2])
+    assert local.uids("Google/INBOX") == [2, 3, 4, 9]
+    assert local.uids("Google/INBOX") == []
+    local.remove("Google/INBOX", [2])
     assert dovecot.asked[:2] == ['EXAMINE "Google/INBOX"', "UID SEARCH RETURN (ALL) ALL"]
     assert 'SELECT "Google/INBOX"' in dovecot.asked
 
 
-def test_message_ids_are_read(dovecot: Dovecot, house: House) -> None:
+def test_message_ids_are_read(dovecot: Dovecot, local: LocalMailbox) -> None:
     field = "Message-ID:\r\n <a@x.test> \r\n\r\n"
     dovecot.answers = {
         "UID FETCH": f"* 1 FETCH (UID 7 BODY[HEADER.FIELDS (MESSAGE-ID)] {{{len(field)}}}\r\n{field})\r\n"
         "* 2 FETCH (UID 8 BODY[HEADER.FIELDS (MESSAGE-ID)] {2}\r\n\r\n)\r\n{tag} OK done\r\n"
     }
-    assert house.message_ids("INBOX", [7, 8, 9]) == {7: b"<a@x.test>", 8: b""}
-    assert house.message_ids("INBOX", []) == {}
+    assert local.message_ids("INBOX", [7, 8, 9]) == {7: b"<a@x.test>", 8: b""}
+    assert local.message_ids("INBOX", []) == {}
 
 
-def test_folders_are_listed(dovecot: Dovecot, house: House) -> None:
+def test_folders_are_listed(dovecot: Dovecot, local: LocalMailbox) -> None:
     dovecot.answers = {
         "LIST": '* LIST (\\HasChildren) "/" Google\r\n* LIST (\\Noselect) "/" Lists\r\n'
         '* LIST (\\HasNoChildren) "/" {12}\r\nGoogle/a "b"\r\n'
         '* LIST () "/" "&zK2tbMEc-"\r\n{tag} OK done\r\n'
     }
-    assert house.folders() == ["Google", 'Google/a "b"', "청구서"]
+    assert local.folders() == ["Google", 'Google/a "b"', "청구서"]
 
 
 def search(*found: str) -> list[str]:
     return [f"* SEARCH {uids}\r\n{{tag}} OK done\r\n" for uids in found]
 
 
-def test_what_scripts_file_away_leaves_the_folder(dovecot: Dovecot, house: House) -> None:
+def test_what_scripts_file_away_leaves_the_folder(dovecot: Dovecot, local: LocalMailbox) -> None:
     # Message 2 was marked by somebody else, 3 is filed by the scripts.
     dovecot.answers = {
         "UID SEARCH": search("2", "2 3"),
         "UID FILTER SIEVE DELIVERY": "* 3 FILTERED (TAG x) UID 3 OK\r\n{tag} OK done\r\n",
     }
-    assert house.sieve("INBOX", [1, 2, 3]) == Filtered(frozenset({3}), ())
+    assert local.sieve("INBOX", [1, 2, 3]) == Filtered(frozenset({3}), ())
     assert dovecot.asked == [
         'SELECT "INBOX"',
         "UID SEARCH UID 1:3 DELETED",
@@ -222,9 +226,9 @@ def test_what_scripts_file_away_leaves_the_folder(dovecot: Dovecot, house: House
     ]
 
 
-def test_no_session_takes_many_messages_through_the_scripts(dovecot: Dovecot, house: House) -> None:
+def test_no_session_takes_many_messages_through_the_scripts(dovecot: Dovecot, local: LocalMailbox) -> None:
     uids = range(4_000_000_000, 4_000_000_400, 2)
-    assert not house.sieve("INBOX", uids).gone
+    assert not local.sieve("INBOX", uids).gone
     assert dovecot.sessions == 1 + 4
     # Five commands with each set, in a buffer of 8 KiB.
     longest = max(map(len, dovecot.asked))
@@ -247,10 +251,10 @@ def test_no_session_takes_many_messages_through_the_scripts(dovecot: Dovecot, ho
     ],
 )
 def test_messages_stay_where_a_script_fails(
-    dovecot: Dovecot, house: House, answer: str, complaints: list[str]
+    dovecot: Dovecot, local: LocalMailbox, answer: str, complaints: list[str]
 ) -> None:
     dovecot.answers = {"UID SEARCH": search("", ""), "UID FILTER SIEVE DELIVERY": answer}
-    assert house.sieve("INBOX", [1, 2]) == Filtered(frozenset(), tuple(complaints))
+    assert local.sieve("INBOX", [1, 2]) == Filtered(frozenset(), tuple(complaints))
     assert not any(command.startswith("UID EXPUNGE") for command in dovecot.asked)
 
 
@@ -271,11 +275,11 @@ def test_a_door_that_is_shut_says_why(
 ) -> None:
     door = tmp_path / "door"
     fault(dovecot, door)
-    with pytest.raises(HouseError, match=said), House(str(door)):
+    with pytest.raises(LocalError, match=said), LocalMailbox(str(door)):
         pass
 
 
-def test_a_session_that_breaks_is_no_answer(dovecot: Dovecot, house: House) -> None:
+def test_a_session_that_breaks_is_no_answer(dovecot: Dovecot, local: LocalMailbox) -> None:
     dovecot.answers = {"STATUS": "* BYE shutting down\r\n"}
-    with pytest.raises(HouseError, match="shutting down"):
-        house.status("INBOX")
+    with pytest.raises(LocalError, match="shutting down"):
+        local.status("INBOX")

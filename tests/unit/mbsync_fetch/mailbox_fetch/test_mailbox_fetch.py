@@ -17,8 +17,8 @@ from ansible_collections.ilnmors.mail.tests.unit.mbsync_fetch.fakes.world import
     GMAIL,
     SENT,
     Box,
-    FakeHouse,
-    FakeProvider,
+    FakeLocal,
+    FakeRemote,
     World,
     boxes,
 )
@@ -34,14 +34,14 @@ from mbsync_fetch.status.report import Refused
 
 @pytest.fixture(name="world")
 def fixture_world(tmp_path: Path) -> World:
-    return World(tmp_path, FakeProvider(boxes(INBOX="a b c", Work="d")))
+    return World(tmp_path, FakeRemote(boxes(INBOX="a b c", Work="d")))
 
 
 @pytest.fixture(name="gmail")
 def fixture_gmail(tmp_path: Path) -> World:
     mailboxes = boxes(**{"INBOX": "a b", "Receipts": "b c", SENT: "s", ALL: "a b c d s"})
     account = replace(ACCOUNT, labelled=True)
-    return World(tmp_path, FakeProvider(mailboxes, GMAIL), account=account)
+    return World(tmp_path, FakeRemote(mailboxes, GMAIL), account=account)
 
 
 def test_everything_comes_once(world: World) -> None:
@@ -49,37 +49,37 @@ def test_everything_comes_once(world: World) -> None:
     assert world.inside() == {"Google/INBOX": ["a", "b", "c"], "Google/Work": ["d"]}
     world.fetch()
     assert world.pulled == []
-    world.provider.boxes["INBOX"].add("e")
+    world.remote.boxes["INBOX"].add("e")
     world.fetch(quick=True)
     assert world.pulled == ["e"]
 
 
 def test_what_the_house_deleted_does_not_come_back(world: World) -> None:
     world.fetch()
-    world.house.boxes["Google/INBOX"].messages.clear()
-    world.provider.boxes["INBOX"].add("e")
+    world.local.boxes["Google/INBOX"].messages.clear()
+    world.remote.boxes["INBOX"].add("e")
     world.fetch()
     assert world.inside()["Google/INBOX"] == ["e"]
 
 
 def test_what_the_provider_deleted_stays_in_the_house(world: World) -> None:
     world.fetch()
-    world.provider.boxes["INBOX"].messages.clear()
+    world.remote.boxes["INBOX"].messages.clear()
     world.fetch()
     assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
 
 
 def test_a_renumbered_mailbox_is_recognised(world: World) -> None:
     world.fetch()
-    del world.house.boxes["Google/INBOX"].messages[2]
-    world.provider.boxes["INBOX"] = Box(uidvalidity=77)
+    del world.local.boxes["Google/INBOX"].messages[2]
+    world.remote.boxes["INBOX"] = Box(uidvalidity=77)
     for text in ["c", "e", "a", "b"]:
-        world.provider.boxes["INBOX"].add(text)
+        world.remote.boxes["INBOX"].add(text)
     world.fetch()
     assert world.pulled == ["e"]
     assert world.inside()["Google/INBOX"] == ["a", "c", "e"]
     assert world.last is not None
-    assert world.last.session.notes == [
+    assert world.last.context.notes == [
         "INBOX was renumbered by the provider (UIDVALIDITY 1, now 77): 3 of 4 messages are known, and were not fetched "
         "again"
     ]
@@ -90,15 +90,15 @@ def test_what_was_moved_out_of_a_renumbered_mailbox_moves_in_the_house(
     world: World, source: str, target: str
 ) -> None:
     """Whichever of them is fetched first."""
-    world.provider.boxes["Archive"] = Box()
+    world.remote.boxes["Archive"] = Box()
     for text in ("moved", "kept"):
-        world.provider.boxes[source].add(text)
+        world.remote.boxes[source].add(text)
     world.fetch()
-    kept = [text for text in world.provider.boxes[source].messages.values() if text != "moved"]
-    world.provider.boxes[source] = Box(uidvalidity=77)
+    kept = [text for text in world.remote.boxes[source].messages.values() if text != "moved"]
+    world.remote.boxes[source] = Box(uidvalidity=77)
     for text in reversed(kept):
-        world.provider.boxes[source].add(text)
-    world.provider.boxes[target].add("moved")
+        world.remote.boxes[source].add(text)
+    world.remote.boxes[target].add("moved")
     world.fetch()
     world.fetch()
     assert world.pulled == []
@@ -110,9 +110,9 @@ def test_a_renumbering_that_was_stopped_is_gone_on_with(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.fetch()
-    world.provider.boxes["INBOX"] = Box(uidvalidity=77)
+    world.remote.boxes["INBOX"] = Box(uidvalidity=77)
     for text in ["b", "c", "a"]:
-        world.provider.boxes["INBOX"].add(text)
+        world.remote.boxes["INBOX"].add(text)
     with monkeypatch.context() as stopped:
         stopped.setattr(Ledger, "replace", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -124,10 +124,10 @@ def test_a_renumbering_that_was_stopped_is_gone_on_with(
 
 
 def renumber(world: World, name: str, texts: str) -> None:
-    former = world.provider.boxes[name]
-    world.provider.boxes[name] = Box(uidvalidity=former.uidvalidity + 100)
+    former = world.remote.boxes[name]
+    world.remote.boxes[name] = Box(uidvalidity=former.uidvalidity + 100)
     for text in texts.split():
-        world.provider.boxes[name].add(text)
+        world.remote.boxes[name].add(text)
 
 
 def stop_fetch(world: World, monkeypatch: pytest.MonkeyPatch, kind: type, name: str, *, done: bool) -> None:
@@ -154,7 +154,7 @@ def test_a_stopped_renumbering_that_another_follows_pairs_no_other_messages(
     stop_fetch(world, monkeypatch, Ledger, "replace", done=False)
     renumber(world, "INBOX", "b c a")
     world.fetch()
-    del world.provider.boxes["INBOX"].messages[2]
+    del world.remote.boxes["INBOX"].messages[2]
     world.fetch()
     assert {"a", "b"} <= set(world.inside()["Google/INBOX"])
     assert world.pulled == []
@@ -165,7 +165,7 @@ def test_what_came_before_a_renumbering_and_was_not_recorded_comes_once(world: W
     """steps: how far mbsync gets with two messages: 1 and 3 are those at which it has yet to note that one came."""
     world.fetch()
     for text in ("e", "f"):
-        world.provider.boxes["INBOX"].add(text)
+        world.remote.boxes["INBOX"].add(text)
     world.pause = Mock(side_effect=[*[None] * steps, KeyboardInterrupt])
     with pytest.raises(KeyboardInterrupt):
         world.fetch()
@@ -177,51 +177,51 @@ def test_what_came_before_a_renumbering_and_was_not_recorded_comes_once(world: W
 
 def test_equal_messages_all_come(world: World) -> None:
     for _ in range(2):
-        world.provider.boxes["INBOX"].add("same")
+        world.remote.boxes["INBOX"].add("same")
     world.fetch()
-    world.provider.boxes["INBOX"].add("same")
+    world.remote.boxes["INBOX"].add("same")
     world.fetch()
     assert world.inside()["Google/INBOX"].count("same") == 3
 
 
 def test_a_folder_removed_in_the_house_is_made_again_for_new_mail_alone(world: World) -> None:
     world.fetch()
-    del world.house.boxes["Google/INBOX"]
-    world.provider.boxes["INBOX"].add("e")
+    del world.local.boxes["Google/INBOX"]
+    world.remote.boxes["INBOX"].add("e")
     world.fetch()
     assert world.inside()["Google/INBOX"] == ["e"]
 
 
 def test_a_refused_message_holds_up_no_other(world: World) -> None:
-    world.provider.refused = {2}
+    world.remote.refused = {2}
     report = world.fetch().fetch.reports[0]
     assert world.inside()["Google/INBOX"] == ["a", "c"]
     assert (report.missing, report.refused) == (1, (Refused(2, "NO cannot"),))
-    world.provider.refused.clear()
+    world.remote.refused.clear()
     report = world.fetch().fetch.reports[0]
     assert world.pulled == ["b"]
     assert (report.missing, report.refused) == (0, ())
 
 
 def test_a_message_that_ends_the_connection_is_asked_for_last(world: World) -> None:
-    world.provider.cut = {2}
+    world.remote.cut = {2}
     with pytest.raises(FailedError, match="INBOX: cut"):
         world.fetch()
     # The other mailboxes do not wait for it.
     assert world.inside() == {"Google/INBOX": ["a"], "Google/Work": ["d"]}
     world.fetch()
     assert world.inside() == {"Google/INBOX": ["a", "c"], "Google/Work": ["d"]}
-    world.provider.cut.clear()
+    world.remote.cut.clear()
     world.fetch()
     assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
 
 
 def test_what_mbsync_passes_over_comes_all_the_same(world: World) -> None:
-    world.provider.passed_over = {2}
+    world.remote.passed_over = {2}
     report = world.fetch().fetch.reports[0]
     assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
     assert (report.missing, report.refused) == (0, ())
-    world.provider.passed_over.clear()
+    world.remote.passed_over.clear()
     world.fetch()
     assert world.pulled == []
 
@@ -229,8 +229,8 @@ def test_what_mbsync_passes_over_comes_all_the_same(world: World) -> None:
 def test_what_was_stored_as_a_fetch_was_stopped_comes_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.provider.passed_over = {2}
-    stop_fetch(world, monkeypatch, FakeHouse, "append", done=True)
+    world.remote.passed_over = {2}
+    stop_fetch(world, monkeypatch, FakeLocal, "append", done=True)
     world.fetch()
     assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
     world.fetch()
@@ -242,7 +242,7 @@ def test_a_message_that_the_house_refuses_holds_up_no_other_and_is_offered_seldo
 ) -> None:
     now = 1e9
     monkeypatch.setattr(time, "time", lambda: now)
-    world.house.refused = {"b"}
+    world.local.refused = {"b"}
     report = world.fetch().fetch.reports[0]
     assert world.inside()["Google/INBOX"] == ["a", "c"]
     assert report.missing == 1
@@ -250,13 +250,13 @@ def test_a_message_that_the_house_refuses_holds_up_no_other_and_is_offered_seldo
     offered = []
     for _ in range(24):
         now += 3600
-        before = world.house.offered
+        before = world.local.offered
         report = world.fetch().fetch.reports[0]
-        offered.append(world.house.offered - before)
+        offered.append(world.local.offered - before)
     # After the first hour, then after two more, then after some five, and then once a day.
     assert [hour for hour, count in enumerate(offered, 1) if count] == [1, 2, 4, 9]
     assert report.refused[0].tries == 5
-    world.house.refused.clear()
+    world.local.refused.clear()
     now += 86400
     report = world.fetch().fetch.reports[0]
     assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
@@ -265,8 +265,8 @@ def test_a_message_that_the_house_refuses_holds_up_no_other_and_is_offered_seldo
 
 def test_where_the_house_takes_nothing_it_is_the_house_that_fails(world: World) -> None:
     for text in "defgh":
-        world.provider.boxes["INBOX"].add(text)
-    world.house.refused = set("abcdefgh")
+        world.remote.boxes["INBOX"].add(text)
+    world.local.refused = set("abcdefgh")
     with pytest.raises(FailedError, match="not that") as caught:
         world.fetch()
     assert caught.value.kind == "house unavailable"
@@ -275,9 +275,9 @@ def test_where_the_house_takes_nothing_it_is_the_house_that_fails(world: World) 
 
 def test_keywords_cross(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     keywords = {"a": ("$Label1", "Work"), "b": ("$Forwarded",), "c": ("no(atom", "x" * 51)}
-    survey = FakeProvider.survey
+    survey = FakeRemote.survey
 
-    def with_keywords(self: FakeProvider, uids: Any) -> Survey:
+    def with_keywords(self: FakeRemote, uids: Any) -> Survey:
         found = survey(self, uids)
         texts = self.boxes[self.open].messages
         messages = {
@@ -286,9 +286,9 @@ def test_keywords_cross(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         }
         return replace(found, messages=messages)
 
-    monkeypatch.setattr(FakeProvider, "survey", with_keywords)
+    monkeypatch.setattr(FakeRemote, "survey", with_keywords)
     world.fetch()
-    assert world.house.boxes["Google/INBOX"].flags == {
+    assert world.local.boxes["Google/INBOX"].flags == {
         1: {"$Label1", "Work"},
         2: {"$Forwarded"},
         3: frozenset(),
@@ -300,10 +300,10 @@ def test_more_than_a_command_can_name_come_in_several_runs(
 ) -> None:
     monkeypatch.setattr(sequence_set, "LINE", 20)
     for uid in (2, 4, 6, 8):
-        world.provider.boxes["INBOX"].add(f"m{uid}")
-        world.provider.boxes["INBOX"].messages.pop(uid, None)
+        world.remote.boxes["INBOX"].add(f"m{uid}")
+        world.remote.boxes["INBOX"].messages.pop(uid, None)
     world.fetch()
-    assert sorted(world.inside()["Google/INBOX"]) == sorted(world.provider.boxes["INBOX"].messages.values())
+    assert sorted(world.inside()["Google/INBOX"]) == sorted(world.remote.boxes["INBOX"].messages.values())
 
 
 def test_the_daily_limit_is_kept(world: World) -> None:
@@ -315,14 +315,14 @@ def test_the_daily_limit_is_kept(world: World) -> None:
 
 
 def test_a_full_house_is_asked_for_nothing(world: World) -> None:
-    world.house.left = 250
-    del world.provider.boxes["Work"]
+    world.local.left = 250
+    del world.remote.boxes["Work"]
     assert world.fetch().shortage() == ("house full", "the owner's quota has no room for the rest")
     assert world.inside() == {"Google/INBOX": ["a", "b"]}
-    world.house.left = 50
+    world.local.left = 50
     assert world.fetch().shortage() is not None
     assert world.pulled == []
-    world.house.left = None
+    world.local.left = None
     assert world.fetch().shortage() is None
     assert world.inside() == {"Google/INBOX": ["a", "b", "c"]}
 
@@ -335,7 +335,7 @@ def test_gmail_has_one_copy_of_each_message(gmail: World) -> None:
 
 
 def test_mail_to_oneself_is_one_copy_at_gmail(gmail: World) -> None:
-    gmail.provider.boxes[SENT].add("a")
+    gmail.remote.boxes[SENT].add("a")
     gmail.fetch()
     assert gmail.inside()["Google/INBOX"] == ["a", "b"]
     assert gmail.inside()["Google/Sent"] == ["s"]
@@ -354,10 +354,10 @@ def test_labels_are_folders_if_asked_for(gmail: World) -> None:
 
 def test_archived_mail_stays_where_it_landed_and_comes_back_to_the_inbox(gmail: World) -> None:
     gmail.fetch()
-    gmail.provider.boxes["INBOX"].messages.clear()
+    gmail.remote.boxes["INBOX"].messages.clear()
     gmail.fetch()
     assert gmail.inside()["Google/INBOX"] == ["a", "b"]
-    gmail.provider.boxes["INBOX"].add("d")
+    gmail.remote.boxes["INBOX"].add("d")
     gmail.fetch(quick=True)
     assert gmail.pulled == []
     assert gmail.inside()["Google/INBOX"] == ["a", "b", "d"]
@@ -365,10 +365,10 @@ def test_archived_mail_stays_where_it_landed_and_comes_back_to_the_inbox(gmail: 
 
 
 def test_a_draft_that_was_sent_comes(gmail: World) -> None:
-    gmail.provider.boxes[ALL].add("draft", "\\draft")
+    gmail.remote.boxes[ALL].add("draft", "\\draft")
     gmail.fetch()
     for name in (SENT, ALL):
-        gmail.provider.boxes[name].add("draft")
+        gmail.remote.boxes[name].add("draft")
     gmail.fetch()
     assert gmail.inside()["Google/Sent"] == ["draft", "s"]
 
@@ -376,11 +376,11 @@ def test_a_draft_that_was_sent_comes(gmail: World) -> None:
 def test_archived_mail_that_gets_two_labels_is_under_both(gmail: World) -> None:
     gmail.account = replace(gmail.account, labels=True)
     for name in ("Work", "Family"):
-        gmail.provider.boxes[name] = Box()
-    gmail.provider.boxes[ALL].add("archived")
+        gmail.remote.boxes[name] = Box()
+    gmail.remote.boxes[ALL].add("archived")
     gmail.fetch()
     for name in ("Work", "Family"):
-        gmail.provider.boxes[name].add("archived")
+        gmail.remote.boxes[name].add("archived")
     gmail.fetch()
     assert gmail.inside()["Google/Work"] == gmail.inside()["Google/Family"] == ["archived"]
 
@@ -391,9 +391,9 @@ def test_a_second_label_is_a_copy_more_also_after_a_stop(
 ) -> None:
     gmail.account = replace(gmail.account, labels=True)
     gmail.fetch()
-    gmail.provider.boxes["INBOX"].add("d")
+    gmail.remote.boxes["INBOX"].add("d")
     stop_fetch(gmail, monkeypatch, SyncState, "write", done=done)
-    gmail.provider.boxes["Receipts"].add("d")
+    gmail.remote.boxes["Receipts"].add("d")
     gmail.fetch()
     assert "d" in gmail.inside()["Google/INBOX"]
     assert gmail.inside()["Google/Receipts"] == ["b", "c", "d"]
@@ -403,10 +403,10 @@ def test_a_second_label_is_a_copy_more_also_after_a_stop(
 def test_a_label_given_later_is_a_copy_more(gmail: World) -> None:
     gmail.account = replace(gmail.account, labels=True)
     gmail.fetch()
-    gmail.provider.boxes["Receipts"].add("a")
+    gmail.remote.boxes["Receipts"].add("a")
     gmail.fetch()
     assert gmail.inside()["Google/Receipts"] == ["a", "b", "c"]
-    gmail.provider.boxes["Receipts"].add("d")
+    gmail.remote.boxes["Receipts"].add("d")
     gmail.fetch()
     assert gmail.inside()["Google/Receipts"] == ["a", "b", "c", "d"]
     assert "Google/Archive" not in gmail.inside()
@@ -418,33 +418,33 @@ def test_what_comes_back_to_the_inbox_passes_the_scripts(
     monkeypatch.setattr(arrivals, "SIEVE_AGE", 10.0**12)
     gmail.account = replace(gmail.account, inbox=True)
     gmail.fetch()
-    gmail.house.filtered.clear()
-    gmail.provider.boxes["INBOX"].add("d")
+    gmail.local.filtered.clear()
+    gmail.remote.boxes["INBOX"].add("d")
     gmail.fetch()
     assert gmail.inside()["INBOX"] == ["a", "b", "d"]
-    assert gmail.house.filtered == [3]
+    assert gmail.local.filtered == [3]
 
 
 def test_mail_deleted_in_the_house_does_not_come_back_from_all_mail(gmail: World) -> None:
-    gmail.provider.boxes[ALL].messages.clear()
+    gmail.remote.boxes[ALL].messages.clear()
     gmail.fetch()
-    gmail.house.boxes["Google/INBOX"].messages.clear()
+    gmail.local.boxes["Google/INBOX"].messages.clear()
     for text in ("a", "b", "s"):
-        gmail.provider.boxes[ALL].add(text)
+        gmail.remote.boxes[ALL].add(text)
     gmail.fetch()
     assert gmail.pulled == []
 
 
 def test_drafts_do_not_come_with_all_mail(gmail: World) -> None:
-    gmail.provider.boxes[ALL].add("draft", "\\draft")
+    gmail.remote.boxes[ALL].add("draft", "\\draft")
     gmail.fetch()
     assert "draft" not in gmail.inside()["Google/Archive"]
 
 
 def test_a_message_moved_at_the_provider_moves_in_the_house(world: World) -> None:
     world.fetch()
-    del world.provider.boxes["INBOX"].messages[2]
-    world.provider.boxes["Work"].add("b")
+    del world.remote.boxes["INBOX"].messages[2]
+    world.remote.boxes["Work"].add("b")
     world.fetch()
     assert world.pulled == []
     assert world.inside() == {"Google/INBOX": ["a", "c"], "Google/Work": ["b", "d"]}
@@ -452,14 +452,14 @@ def test_a_message_moved_at_the_provider_moves_in_the_house(world: World) -> Non
 
 @pytest.mark.parametrize("deleted", [False, True])
 def test_a_copy_of_a_message_that_was_moved_comes(world: World, deleted: bool) -> None:
-    world.provider.boxes["Archive"] = Box()
+    world.remote.boxes["Archive"] = Box()
     world.fetch()
     if deleted:
-        world.house.remove("Google/INBOX", [2])
-    del world.provider.boxes["INBOX"].messages[2]
-    world.provider.boxes["Work"].add("b")
+        world.local.remove("Google/INBOX", [2])
+    del world.remote.boxes["INBOX"].messages[2]
+    world.remote.boxes["Work"].add("b")
     world.fetch()
-    world.provider.boxes["Archive"].add("b")
+    world.remote.boxes["Archive"].add("b")
     world.fetch()
     assert world.pulled == ["b"]
     assert world.inside()["Google/Archive"] == ["b"]
@@ -472,25 +472,25 @@ def test_a_copy_of_a_message_that_was_moved_comes_also_after_a_stop(
 ) -> None:
     """Moved to another mailbox, or out of its own and back."""
     world.fetch()
-    del world.provider.boxes["INBOX"].messages[2]
-    world.provider.boxes[target].add("b")
+    del world.remote.boxes["INBOX"].messages[2]
+    world.remote.boxes[target].add("b")
     stop_fetch(world, monkeypatch, SyncState, "write", done=done)
     world.fetch()
     assert world.pulled == []
-    world.provider.boxes["INBOX"].add("b")
+    world.remote.boxes["INBOX"].add("b")
     world.fetch()
     assert world.pulled == ["b"]
 
 
 def test_a_message_that_is_moved_again_moves_again_in_the_house(world: World) -> None:
     """Also out of a mailbox that nothing was ever pulled from."""
-    world.provider.boxes["Archive"] = Box()
+    world.remote.boxes["Archive"] = Box()
     world.fetch()
-    del world.provider.boxes["INBOX"].messages[2]
-    world.provider.boxes["Archive"].add("b")
+    del world.remote.boxes["INBOX"].messages[2]
+    world.remote.boxes["Archive"].add("b")
     world.fetch()
-    world.provider.boxes["Archive"].messages.clear()
-    world.provider.boxes["Work"].add("b")
+    world.remote.boxes["Archive"].messages.clear()
+    world.remote.boxes["Work"].add("b")
     world.fetch()
     assert world.pulled == []
     assert world.inside() == {"Google/INBOX": ["a", "c"], "Google/Work": ["b", "d"]}
@@ -499,8 +499,8 @@ def test_a_message_that_is_moved_again_moves_again_in_the_house(world: World) ->
 def test_a_message_that_comes_back_to_its_mailbox_is_the_same(world: World) -> None:
     world.account = replace(ACCOUNT, mirror=True)
     world.fetch()
-    del world.provider.boxes["INBOX"].messages[2]  # deleted, and taken out of the trash again
-    world.provider.boxes["INBOX"].add("b")
+    del world.remote.boxes["INBOX"].messages[2]  # deleted, and taken out of the trash again
+    world.remote.boxes["INBOX"].add("b")
     world.fetch()
     assert world.pulled == []
     assert world.inside() == {"Google/INBOX": ["a", "b", "c"], "Google/Work": ["d"]}
@@ -508,34 +508,34 @@ def test_a_message_that_comes_back_to_its_mailbox_is_the_same(world: World) -> N
 
 def test_a_message_that_comes_back_stays_deleted_in_the_house(world: World) -> None:
     world.fetch()
-    world.house.remove("Google/INBOX", [2])
-    del world.provider.boxes["INBOX"].messages[2]
-    world.provider.boxes["INBOX"].add("b")
+    world.local.remove("Google/INBOX", [2])
+    del world.remote.boxes["INBOX"].messages[2]
+    world.remote.boxes["INBOX"].add("b")
     world.fetch()
     assert world.inside()["Google/INBOX"] == ["a", "c"]
 
 
 def test_a_message_copied_at_the_provider_is_two(world: World) -> None:
     world.fetch()
-    world.provider.boxes["Work"].add("b")
+    world.remote.boxes["Work"].add("b")
     world.fetch()
     assert world.inside() == {"Google/INBOX": ["a", "b", "c"], "Google/Work": ["b", "d"]}
 
 
 def test_a_renamed_mailbox_is_renamed_in_the_house(world: World) -> None:
     world.fetch()
-    world.provider.boxes["Projects"] = world.provider.boxes.pop("Work")
+    world.remote.boxes["Projects"] = world.remote.boxes.pop("Work")
     world.fetch()
     assert world.pulled == []
     assert world.inside() == {"Google/INBOX": ["a", "b", "c"], "Google/Projects": ["d"]}
-    world.provider.boxes["Projects"].add("e")
+    world.remote.boxes["Projects"].add("e")
     world.fetch()
     assert world.inside()["Google/Projects"] == ["d", "e"]
 
 
 def test_a_mailbox_that_is_gone_stays_in_the_house(world: World) -> None:
     world.fetch()
-    del world.provider.boxes["Work"]
+    del world.remote.boxes["Work"]
     assert [report.gone for report in world.fetch().fetch.reports] == [False, True]
     assert world.inside()["Google/Work"] == ["d"]
 
@@ -543,7 +543,7 @@ def test_a_mailbox_that_is_gone_stays_in_the_house(world: World) -> None:
 def test_another_folder_in_the_settings_renames_what_there_is(world: World) -> None:
     world.fetch()
     world.account = replace(ACCOUNT, folder="Mail")
-    world.provider.boxes["INBOX"].add("e")
+    world.remote.boxes["INBOX"].add("e")
     world.fetch()
     assert world.inside() == {"Mail/INBOX": ["a", "b", "c", "e"], "Mail/Work": ["d"]}
 
@@ -551,14 +551,14 @@ def test_another_folder_in_the_settings_renames_what_there_is(world: World) -> N
 def test_an_inbox_of_its_own_becomes_the_owners(world: World) -> None:
     world.fetch()
     world.account = replace(ACCOUNT, inbox=True)
-    world.provider.boxes["INBOX"].add("e")
+    world.remote.boxes["INBOX"].add("e")
     world.fetch()
     assert world.inside() == {"Google/INBOX": ["a", "b", "c"], "INBOX": ["e"], "Google/Work": ["d"]}
 
 
 def test_what_lies_in_the_house_before_is_not_fetched_again(world: World) -> None:
-    world.house.ensure("Google/INBOX")
-    world.house.boxes["Google/INBOX"].add("b")
+    world.local.ensure("Google/INBOX")
+    world.local.boxes["Google/INBOX"].add("b")
     world.fetch()
     assert world.pulled == ["a", "c", "d"]
     assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
@@ -567,11 +567,11 @@ def test_what_lies_in_the_house_before_is_not_fetched_again(world: World) -> Non
 def test_mirroring_deletes_only_what_was_deleted_there(world: World) -> None:
     world.account = replace(ACCOUNT, mirror=True)
     world.fetch()
-    world.house.ensure("Kept")
-    world.house.move("Google/INBOX", [3], "Kept")
-    world.house.boxes["Google/INBOX"].add("of the owner")
+    world.local.ensure("Kept")
+    world.local.move("Google/INBOX", [3], "Kept")
+    world.local.boxes["Google/INBOX"].add("of the owner")
     for uid in (1, 3):
-        del world.provider.boxes["INBOX"].messages[uid]
+        del world.remote.boxes["INBOX"].messages[uid]
     world.fetch()
     assert world.inside() == {"Google/INBOX": ["b", "of the owner"], "Google/Work": ["d"], "Kept": ["c"]}
 
@@ -579,8 +579,8 @@ def test_mirroring_deletes_only_what_was_deleted_there(world: World) -> None:
 def test_mirroring_follows_a_move_instead_of_deleting(world: World) -> None:
     world.account = replace(ACCOUNT, mirror=True)
     world.fetch()
-    del world.provider.boxes["INBOX"].messages[1]
-    world.provider.boxes["Work"].add("a")
+    del world.remote.boxes["INBOX"].messages[1]
+    world.remote.boxes["Work"].add("a")
     world.fetch()
     assert world.inside() == {"Google/INBOX": ["b", "c"], "Google/Work": ["a", "d"]}
 
@@ -588,10 +588,10 @@ def test_mirroring_follows_a_move_instead_of_deleting(world: World) -> None:
 def test_mirroring_follows_a_move_where_inbox_alone_has_news(world: World) -> None:
     world.account = replace(ACCOUNT, mirror=True)
     world.fetch()
-    world.house.ensure("Kept")
-    world.house.move("Google/INBOX", [2], "Kept")
+    world.local.ensure("Kept")
+    world.local.move("Google/INBOX", [2], "Kept")
     for uid in (1, 2):
-        world.provider.boxes["Work"].add(world.provider.boxes["INBOX"].messages.pop(uid))
+        world.remote.boxes["Work"].add(world.remote.boxes["INBOX"].messages.pop(uid))
     world.fetch(quick=True)
     world.fetch()
     assert world.pulled == []
@@ -601,22 +601,22 @@ def test_mirroring_follows_a_move_where_inbox_alone_has_news(world: World) -> No
 def test_what_another_mailbox_has_still_makes_no_fetch_of_inbox_a_whole_one(gmail: World) -> None:
     gmail.account = replace(gmail.account, mirror=True)
     gmail.fetch()
-    gmail.provider.boxes["INBOX"].messages.pop(1)  # archived
+    gmail.remote.boxes["INBOX"].messages.pop(1)  # archived
     assert len(gmail.fetch(quick=True).fetch.reports) == 1
-    gmail.provider.boxes["INBOX"].messages.clear()
-    gmail.provider.boxes[ALL].messages.clear()
-    gmail.provider.boxes["Receipts"].messages.clear()
+    gmail.remote.boxes["INBOX"].messages.clear()
+    gmail.remote.boxes[ALL].messages.clear()
+    gmail.remote.boxes["Receipts"].messages.clear()
     gmail.fetch(quick=True)
     assert gmail.inside() == {"Google/Sent": ["s"]}
 
 
 def test_mirroring_follows_a_move_during_a_fetch(world: World) -> None:
     world.account = replace(ACCOUNT, mirror=True)
-    world.provider.boxes["Archive"] = Box()
+    world.remote.boxes["Archive"] = Box()
     world.fetch()
-    work, archive = world.provider.boxes["Work"], world.provider.boxes["Archive"]
+    work, archive = world.remote.boxes["Work"], world.remote.boxes["Archive"]
     # The last one that is looked at.
-    world.provider.boxes["Work"].add("e")
+    world.remote.boxes["Work"].add("e")
     world.pause = lambda: 1 in work.messages and archive.add(work.messages.pop(1))
     world.fetch()
     world.fetch()
@@ -631,9 +631,9 @@ def test_mirroring_follows_a_move_during_a_fetch(world: World) -> None:
 def test_mirroring_leaves_a_folder_alone_that_its_owner_made_anew(world: World) -> None:
     world.account = replace(ACCOUNT, mirror=True)
     world.fetch()
-    world.house.boxes["Google/INBOX"] = Box(uidvalidity=999)
-    world.house.boxes["Google/INBOX"].add("of the owner")
-    del world.provider.boxes["INBOX"].messages[1]
+    world.local.boxes["Google/INBOX"] = Box(uidvalidity=999)
+    world.local.boxes["Google/INBOX"].add("of the owner")
+    del world.remote.boxes["INBOX"].messages[1]
     world.fetch()
     assert world.inside() == {"Google/INBOX": ["of the owner"], "Google/Work": ["d"]}
 
@@ -643,13 +643,13 @@ def test_mirroring_waits_where_a_mailbox_was_renumbered_meanwhile(world: World) 
     world.fetch()
     with Ledger(world.directory / "ledger.sqlite") as ledger:
         assert world.last is not None
-        world.last.session.ledger = ledger
-        box = world.provider.boxes["INBOX"]
+        world.last.context.ledger = ledger
+        box = world.remote.boxes["INBOX"]
         box.uidvalidity, box.messages = 7, {uid + 2: text for uid, text in box.messages.items()}
-        mirror = Mirror(world.last.session)
-        for record in ledger.folders():
+        mirror = Mirror(world.last.context)
+        for record in ledger.mailboxes():
             mirror.look(record)
-        for record in ledger.folders():
+        for record in ledger.mailboxes():
             mirror.follow(record)
     assert world.inside()["Google/INBOX"] == ["a", "b", "c"]
 
@@ -657,19 +657,19 @@ def test_mirroring_waits_where_a_mailbox_was_renumbered_meanwhile(world: World) 
 def test_mirroring_does_not_empty_a_folder(world: World) -> None:
     world.account = replace(ACCOUNT, mirror=True)
     for number in range(20):
-        world.provider.boxes["INBOX"].add(f"m{number}")
+        world.remote.boxes["INBOX"].add(f"m{number}")
     world.fetch()
-    world.provider.boxes["INBOX"].messages.clear()
+    world.remote.boxes["INBOX"].messages.clear()
     world.fetch()
     assert len(world.inside()["Google/INBOX"]) == 23
     assert world.last is not None
-    assert "23 of 23 messages have gone at once" in world.last.session.notes[0]
+    assert "23 of 23 messages have gone at once" in world.last.context.notes[0]
 
 
 def test_deleted_marks_do_not_cross(world: World) -> None:
-    world.provider.boxes["INBOX"].add("e", "\\deleted", "\\seen")
+    world.remote.boxes["INBOX"].add("e", "\\deleted", "\\seen")
     world.fetch()
-    assert world.house.boxes["Google/INBOX"].flags[4] == {"\\seen"}
+    assert world.local.boxes["Google/INBOX"].flags[4] == {"\\seen"}
 
 
 def test_inbox_mail_passes_the_scripts_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -678,4 +678,4 @@ def test_inbox_mail_passes_the_scripts_once(world: World, monkeypatch: pytest.Mo
     world.fetch()
     world.fetch()
     assert world.inside() == {"INBOX": ["a", "b", "c"], "Google/Work": ["d"]}
-    assert world.house.filtered == [1, 2, 3]
+    assert world.local.filtered == [1, 2, 3]

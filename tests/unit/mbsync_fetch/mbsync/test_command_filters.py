@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from mbsync_fetch.imap.sequence_set import in_lines, in_set, uid_set
 from mbsync_fetch.imap.stream import Stream
-from mbsync_fetch.mbsync.append_batcher import NearDoor, without_tuid
-from mbsync_fetch.mbsync.command_filter import Door
-from mbsync_fetch.mbsync.remote_filter import FarDoor, Shown
+from mbsync_fetch.mbsync.append_batcher import AppendBatcher, without_tuid
+from mbsync_fetch.mbsync.command_filter import CommandFilter
+from mbsync_fetch.mbsync.remote_filter import RemoteFilter, Shown
 from mbsync_fetch.remote.survey import Message
 
 DEADLINE = 5.0
@@ -26,7 +26,7 @@ DEADLINE = 5.0
 class Ends:
     """Both ends of a door in use: mbsync's and the server's."""
 
-    door: Any
+    filter_: Any
     mbsync: socket.socket
     server: socket.socket
 
@@ -69,21 +69,21 @@ SHOWN = Shown(
 
 
 @contextmanager
-def opened(*, far: bool = True, shown: Shown = SHOWN, timeout: float = DEADLINE) -> Iterator[Ends]:
+def opened(*, remote: bool = True, shown: Shown = SHOWN, timeout: float = DEADLINE) -> Iterator[Ends]:
     """Serve a door, past its greeting."""
     (client, mbsync), (inside, server) = socket.socketpair(), socket.socketpair()
-    door: Door = (
-        FarDoor(server=Stream(inside), timeout=timeout, shown=shown)
-        if far
-        else NearDoor(server=Stream(inside), timeout=timeout, mailbox=b'"&vPTAtA-/a"')
+    filter_: CommandFilter = (
+        RemoteFilter(server=Stream(inside), timeout=timeout, shown=shown)
+        if remote
+        else AppendBatcher(server=Stream(inside), timeout=timeout, mailbox=b'"&vPTAtA-/a"')
     )
-    thread = threading.Thread(target=door.serve, args=(client,))
+    thread = threading.Thread(target=filter_.serve, args=(client,))
     for end in (mbsync, server):
         end.settimeout(DEADLINE)
     thread.start()
     with mbsync, server, inside, client:
         assert mbsync.recv(100) == b"* PREAUTH ready\r\n"
-        yield Ends(door, mbsync, server)
+        yield Ends(filter_, mbsync, server)
         mbsync.close()
         thread.join(DEADLINE)
         assert not thread.is_alive()
@@ -136,7 +136,7 @@ def test_no_other_command_reaches_the_provider(command: str) -> None:
         ends.send(f"1 {command}\r\n".encode())
         assert b" BAD not allowed here\r\n" in ends.at_mbsync()
         nothing_at_server(ends)
-    assert [refusal.command for refusal in ends.door.refusals] == ["door"]
+    assert [refusal.command for refusal in ends.filter_.refusals] == ["filter"]
 
 
 def nothing_at_server(ends: Ends) -> None:
@@ -220,8 +220,8 @@ def test_a_goodbye_ends_the_run() -> None:
         ends.at_server()
         ends.server.sendall(b"* BYE Server is going down\r\n")
         assert ends.at_mbsync() == b""
-    assert str(ends.door.error) == "it says goodbye: Server is going down"
-    assert ends.door.unanswered == [("UID FETCH", 7)]
+    assert str(ends.filter_.error) == "it says goodbye: Server is going down"
+    assert ends.filter_.unanswered == [("UID FETCH", 7)]
 
 
 TUID = b"X-TUID: abcdefghijkl\r\n"
@@ -246,7 +246,7 @@ def test_what_mbsync_adds_is_taken_off(stored: bytes, left: bytes) -> None:
 
 
 def test_a_message_is_stored_without_what_mbsync_adds() -> None:
-    with opened(far=False) as ends:
+    with opened(remote=False) as ends:
         message = b"Subject: x\r\n" + TUID + b"\r\nText\r\n"
         ends.send(b'1 APPEND "f0001" (\\Seen) {%d+}\r\n%s\r\n' % (len(message), message))
         assert ends.at_server_until(b"Text\r\n\r\n") == (
@@ -258,7 +258,7 @@ def test_a_message_is_stored_without_what_mbsync_adds() -> None:
 def test_a_message_passes_to_the_house_as_it_is(size: int) -> None:
     message = b"Subject: x\r\n\r\n5 EXPUNGE\r\n{3+}\r\n\r\n"
     sent = b'2 APPEND "f0001" (\\Seen) "23-Nov-2026 10:00:00 +0000" {%d+}\r\n%s\r\n' % (len(message), message)
-    with opened(far=False) as ends:
+    with opened(remote=False) as ends:
         for start in range(0, len(sent), size):
             ends.send(sent[start : start + size])
         assert ends.at_server_until(b"\r\n\r\n\r\n") == sent.replace(b'"f0001"', b'"&vPTAtA-/a"')
@@ -266,11 +266,11 @@ def test_a_message_passes_to_the_house_as_it_is(size: int) -> None:
         assert ends.at_mbsync_until(b"stored\r\n") == b"* 1 EXISTS\r\n2 OK [APPENDUID 1 9] stored\r\n"
         ends.send(b"3 CHECK\r\n")
         assert ends.at_server() == b"3 CHECK\r\n"
-    assert ends.door.stored == 1
+    assert ends.filter_.stored == 1
 
 
 def test_a_large_message_is_asked_for() -> None:
-    with opened(far=False) as ends:
+    with opened(remote=False) as ends:
         ends.send(b'1 APPEND "f0001" (\\Seen) {1}\r\n')
         assert ends.at_mbsync() == b"+ go on\r\n"
         ends.send(b"a\r\n")
@@ -278,7 +278,7 @@ def test_a_large_message_is_asked_for() -> None:
 
 
 def test_what_comes_while_the_house_is_at_work_goes_on_as_one_command() -> None:
-    with opened(far=False) as ends:
+    with opened(remote=False) as ends:
         ends.send(b'1 APPEND "f0001" {1+}\r\na\r\n')
         ends.at_server_until(b"a\r\n")
         ends.send(b'2 APPEND "f0001" (\\Seen) {1+}\r\nb\r\n3 APPEND "f0001" {1+}\r\nc\r\n')
@@ -290,7 +290,7 @@ def test_what_comes_while_the_house_is_at_work_goes_on_as_one_command() -> None:
             ends.at_mbsync_until(b"6] stored\r\n")
             == b"2 OK [APPENDUID 7 5] stored\r\n3 OK [APPENDUID 7 6] stored\r\n"
         )
-    assert ends.door.stored == 3
+    assert ends.filter_.stored == 3
 
 
 def test_a_message_that_the_house_refuses_does_not_keep_those_beside_it_out() -> None:
@@ -298,7 +298,7 @@ def test_a_message_that_the_house_refuses_does_not_keep_those_beside_it_out() ->
     first, *others = [
         b'%d APPEND "f0001" {1+}\r\n%s\r\n' % (tag, message) for tag, message in enumerate(messages, 1)
     ]
-    with opened(far=False) as ends:
+    with opened(remote=False) as ends:
         ends.send(first)
         ends.at_server_until(b"a\r\n")
         # At once, or the door might see the house's answer between them.
@@ -318,8 +318,8 @@ def test_a_message_that_the_house_refuses_does_not_keep_those_beside_it_out() ->
             )
             ends.server.sendall(b"%d %s\r\n" % (tag, answers[message]))
         assert ends.at_mbsync_until(b"4 OK [APPENDUID 7 6] stored\r\n").count(b"OK") == 3
-    assert ends.door.stored == 3
-    assert [refusal.text for refusal in ends.door.refusals] == ["NO [OVERQUOTA] full"]
+    assert ends.filter_.stored == 3
+    assert [refusal.text for refusal in ends.filter_.refusals] == ["NO [OVERQUOTA] full"]
 
 
 @pytest.mark.parametrize("size", [1, 10, 4096])
@@ -336,22 +336,24 @@ def test_a_refused_message_is_told_from_what_a_message_says(size: int) -> None:
         while len(received) < len(said):
             received += ends.at_mbsync()
         assert received == said
-    assert [(refusal.uid, refusal.text) for refusal in ends.door.refusals] == [(8, "NO [SERVERBUG] cannot")]
-    assert ends.door.unanswered == [("UID FETCH", 9)]
+    assert [(refusal.uid, refusal.text) for refusal in ends.filter_.refusals] == [
+        (8, "NO [SERVERBUG] cannot")
+    ]
+    assert ends.filter_.unanswered == [("UID FETCH", 9)]
 
 
 def test_the_server_may_not_owe_an_answer_for_ever() -> None:
     with opened(timeout=0.1) as ends:
         ends.send(b"1 UID FETCH 7 (BODY.PEEK[])\r\n")
         assert ends.at_mbsync() == b""
-    assert str(ends.door.error) == "no answer for 0 s"
+    assert str(ends.filter_.error) == "no answer for 0 s"
 
 
 def test_a_connection_that_ends_is_told() -> None:
     with opened() as ends:
         ends.server.close()
         assert ends.at_mbsync() == b""
-    assert str(ends.door.error) == "the connection was closed"
+    assert str(ends.filter_.error) == "the connection was closed"
 
 
 def test_what_mbsync_asks_of_the_server_itself_is_answered_here() -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from mbsync_fetch.imap.names import Mailbox, parse_list
 from mbsync_fetch.imap.stream import Stream
-from mbsync_fetch.mbsync.remote_filter import FarDoor, Shown
-from mbsync_fetch.remote import client as provider
+from mbsync_fetch.mbsync.remote_filter import RemoteFilter, Shown
+from mbsync_fetch.remote import account as remote
 from mbsync_fetch.remote import connection, listing
 from mbsync_fetch.remote.survey import Message
 from mbsync_fetch.watch import connection as watch
@@ -82,7 +82,7 @@ def passed(said: bytes) -> bytes:
         mbsync.sendall(said)
         mbsync.shutdown(socket.SHUT_WR)
         shown = Shown({1: Message(1, frozenset(), 1, 0.0, b"")}, 1)
-        FarDoor(server=Stream(servers), timeout=5, shown=shown).serve(client)
+        RemoteFilter(server=Stream(servers), timeout=5, shown=shown).serve(client)
         servers.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: ours.recv(65536), b""))
 
@@ -144,8 +144,8 @@ def test_what_follows_a_command_is_looked_at_as_well() -> None:
 @pytest.mark.parametrize("name", [b'"x\r\nb DELETE y"', b"x\x00"])
 def test_a_name_that_no_command_can_hold_is_not_asked_for(name: bytes) -> None:
     found = parse_list(b'(\\HasNoChildren) "/" {%d}\r\n%s' % (len(name), name))
-    assert found is None or provider.askable(found.raw) is False
-    assert provider.askable(Mailbox("&wqTTMA-/a b", "/", frozenset()).raw)
+    assert found is None or remote.askable(found.raw) is False
+    assert remote.askable(Mailbox("&wqTTMA-/a b", "/", frozenset()).raw)
 
 
 # --- what the fetch itself says
@@ -166,7 +166,7 @@ def test_the_fetch_only_reads() -> None:
     """Whatever is sent to the provider begins with a literal text in one of these modules."""
     found = {
         command
-        for module in (provider, listing, connection)
+        for module in (remote, listing, connection)
         for of in ("self", "self._connection")
         for call in calls(Path(str(module.__file__)), of)
         if isinstance(call.func, ast.Attribute) and call.func.attr in ("_ask", "command")
@@ -177,8 +177,8 @@ def test_the_fetch_only_reads() -> None:
         *('LIST "" ', "STATUS ", "EXAMINE ", "UID SEARCH UID ", "UID SEARCH RETURN (ALL) UID "),
         *("UID FETCH ", "FETCH "),
     }
-    fetches = re.findall(r'UID FETCH [^"]*|"FETCH [^"]*', Path(provider.__file__).read_text())
-    assert not any(re.search(r"BODY\[|RFC822(?!\.SIZE)", text) for text in (*fetches, provider.SURVEYED))
+    fetches = re.findall(r'UID FETCH [^"]*|"FETCH [^"]*', Path(remote.__file__).read_text())
+    assert not any(re.search(r"BODY\[|RFC822(?!\.SIZE)", text) for text in (*fetches, remote.SURVEYED))
 
 
 def commands(call: ast.Call) -> set[str]:

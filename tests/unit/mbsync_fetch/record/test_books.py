@@ -16,18 +16,18 @@ from ansible_collections.ilnmors.mail.tests.unit.mbsync_fetch.fakes.world import
     GMAIL,
     SENT,
     Box,
-    FakeProvider,
+    FakeRemote,
     World,
     boxes,
     fp,
 )
 from mbsync_fetch.account_fetch.fetch import FailedError
-from mbsync_fetch.local.client import Filtered
+from mbsync_fetch.local.scripts import Filtered
 from mbsync_fetch.mailbox_fetch import arrivals
 from mbsync_fetch.mbsync.sync_state import SyncState
 from mbsync_fetch.record.books import PLACES, Books, Held, Place, count, elsewhere, places_of
 from mbsync_fetch.record.ledger import Ledger, Reason
-from mbsync_fetch.remote.client import Listing
+from mbsync_fetch.remote.account import Listing
 
 # --- from what is known
 
@@ -106,32 +106,32 @@ def test_books_are_balanced_if_each_message_has_a_place() -> None:
 
 @pytest.fixture(name="world")
 def fixture_world(tmp_path: Path) -> World:
-    return World(tmp_path, FakeProvider(boxes(INBOX="a b c", Work="d")))
+    return World(tmp_path, FakeRemote(boxes(INBOX="a b c", Work="d")))
 
 
 @pytest.fixture(name="gmail")
 def fixture_gmail(tmp_path: Path) -> World:
     mailboxes = boxes(**{"INBOX": "a b", "Receipts": "b c", SENT: "s", ALL: "a b c d s"})
     mailboxes[ALL].add("draft", "\\draft")
-    return World(tmp_path, FakeProvider(mailboxes, GMAIL), account=replace(ACCOUNT, labelled=True))
+    return World(tmp_path, FakeRemote(mailboxes, GMAIL), account=replace(ACCOUNT, labelled=True))
 
 
 def test_what_is_deleted_here_is_accounted_for(world: World) -> None:
     world.fetch()
     assert (world.books(), world.books("Work")) == ({"here": 3}, {"here": 1})
-    world.house.remove("Google/INBOX", [2])
-    world.house.ensure("Kept")
-    world.house.move("Google/INBOX", [3], "Kept")
+    world.local.remove("Google/INBOX", [2])
+    world.local.ensure("Kept")
+    world.local.move("Google/INBOX", [3], "Kept")
     world.fetch()
     assert world.books() == {"here": 1, "deleted": 2}
-    del world.house.boxes["Google/INBOX"]
+    del world.local.boxes["Google/INBOX"]
     world.fetch()
     assert world.books() == {"deleted": 3}
 
 
 def test_what_the_provider_deleted_is_no_part_of_its_books(world: World) -> None:
     world.fetch()
-    world.provider.boxes["INBOX"].messages.pop(2)
+    world.remote.boxes["INBOX"].messages.pop(2)
     world.fetch()
     assert world.books() == {"here": 2}
 
@@ -139,7 +139,7 @@ def test_what_the_provider_deleted_is_no_part_of_its_books(world: World) -> None
 def test_all_mail_is_accounted_for(gmail: World) -> None:
     gmail.fetch()
     assert gmail.books(ALL) == {"elsewhere": 3, "here": 2, "draft": 1}
-    gmail.house.remove("Google/INBOX", [1])
+    gmail.local.remove("Google/INBOX", [1])
     gmail.fetch()
     assert gmail.books("INBOX") == {"here": 1, "deleted": 1}
     assert gmail.books(ALL) == {"elsewhere": 2, "here": 2, "draft": 1, "deleted": 1}
@@ -147,8 +147,8 @@ def test_all_mail_is_accounted_for(gmail: World) -> None:
 
 def test_archived_mail_is_where_it_landed(gmail: World) -> None:
     gmail.fetch()
-    gmail.provider.boxes["INBOX"].messages.clear()
-    gmail.provider.boxes["INBOX"].add("d")
+    gmail.remote.boxes["INBOX"].messages.clear()
+    gmail.remote.boxes["INBOX"].add("d")
     gmail.fetch()
     assert gmail.inside()["Google/INBOX"] == ["a", "b", "d"]
     assert gmail.books("INBOX") == {"here": 1}
@@ -160,20 +160,20 @@ def test_what_scripts_file_is_accounted_for(world: World, monkeypatch: pytest.Mo
     world.account = replace(ACCOUNT, inbox=True)
 
     def sieve(folder: str, uids: list[int]) -> Filtered:
-        gone = {uid for uid in uids if world.house.boxes[folder].messages[uid] != "b"}
-        world.house.remove(folder, gone)
+        gone = {uid for uid in uids if world.local.boxes[folder].messages[uid] != "b"}
+        world.local.remove(folder, gone)
         return Filtered(frozenset(gone), ())
 
-    monkeypatch.setattr(world.house, "sieve", sieve)
+    monkeypatch.setattr(world.local, "sieve", sieve)
     world.fetch()
     assert world.books() == {"here": 1, "filed": 2}
 
 
 def test_what_is_refused_is_accounted_for(world: World) -> None:
-    world.provider.refused = {2}
+    world.remote.refused = {2}
     world.fetch()
     assert world.books() == {"here": 2, "refused": 1}
-    world.provider.refused.clear()
+    world.remote.refused.clear()
     world.fetch()
     assert world.books() == {"here": 3}
 
@@ -185,16 +185,16 @@ def test_what_has_to_wait_is_to_come(world: World) -> None:
 
 
 def test_what_comes_meanwhile_is_to_come(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = FakeProvider.opened
+    opened = FakeRemote.opened
 
-    def meanwhile(provider: FakeProvider, raw: str) -> object:
+    def meanwhile(remote: FakeRemote, raw: str) -> object:
         if raw == "Work":
             monkeypatch.undo()
-            world.provider.boxes["INBOX"].add("e")
-            world.provider.boxes["INBOX"].messages.pop(1)
-        return opened(provider, raw)
+            world.remote.boxes["INBOX"].add("e")
+            world.remote.boxes["INBOX"].messages.pop(1)
+        return opened(remote, raw)
 
-    monkeypatch.setattr(FakeProvider, "opened", meanwhile)
+    monkeypatch.setattr(FakeRemote, "opened", meanwhile)
     world.fetch()
     assert world.books() == {"here": 2, "to_come": 1}
     assert world.pulled == ["a", "b", "c", "d"]
@@ -204,7 +204,7 @@ def test_what_comes_meanwhile_is_to_come(world: World, monkeypatch: pytest.Monke
 
 def test_what_was_passed_over_is_fetched_again_at_once(world: World) -> None:
     world.fetch()
-    world.provider.boxes["INBOX"].add("e")
+    world.remote.boxes["INBOX"].add("e")
     with Ledger(world.directory / "ledger.sqlite") as ledger:
         ledger.forget("f0001", [2])
         ledger.update("f0001", next_uid=5)
@@ -212,7 +212,7 @@ def test_what_was_passed_over_is_fetched_again_at_once(world: World) -> None:
     assert state
     state.pairs.pop(2)
     state.write(world.directory / "sync" / "f0001")
-    world.house.boxes["Google/INBOX"].messages.pop(2)
+    world.local.boxes["Google/INBOX"].messages.pop(2)
     world.fetch()
     assert sorted(world.pulled) == ["b", "e"]
     assert world.books() == {"here": 4}
@@ -220,9 +220,9 @@ def test_what_was_passed_over_is_fetched_again_at_once(world: World) -> None:
 
 def test_what_nothing_is_said_of_is_to_come(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.fetch()
-    survey = FakeProvider.survey
-    monkeypatch.setattr(FakeProvider, "survey", lambda self, uids: survey(self, set(uids) - {4}))
-    world.provider.boxes["INBOX"].add("e")
+    survey = FakeRemote.survey
+    monkeypatch.setattr(FakeRemote, "survey", lambda self, uids: survey(self, set(uids) - {4}))
+    world.remote.boxes["INBOX"].add("e")
     world.fetch()
     assert world.books() == {"here": 3, "to_come": 1}
     assert world.kept.folders[0].missing == 1
@@ -238,7 +238,7 @@ def test_a_pair_that_two_have_is_fetched_again(world: World) -> None:
     assert state
     state.pairs[2] = state.pairs[1]
     state.write(path)
-    world.provider.boxes["INBOX"].add("e")
+    world.remote.boxes["INBOX"].add("e")
     world.fetch()
     assert sorted(world.pulled) == ["b", "e"]
     assert world.books() == {"here": 4}
@@ -246,10 +246,10 @@ def test_a_pair_that_two_have_is_fetched_again(world: World) -> None:
 
 def test_a_list_that_is_not_whole_is_no_account(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.fetch()
-    world.provider.boxes["INBOX"].add("e")
-    uids = FakeProvider.uids
+    world.remote.boxes["INBOX"].add("e")
+    uids = FakeRemote.uids
     monkeypatch.setattr(
-        FakeProvider,
+        FakeRemote,
         "uids",
         lambda self, first=1: Listing((4,), whole=False, lacking=3) if first == 1 else uids(self, first),
     )
@@ -261,23 +261,23 @@ def test_a_list_that_is_not_whole_is_no_account(world: World, monkeypatch: pytes
 def test_a_record_without_reasons_is_worked_out(gmail: World) -> None:
     gmail.account = replace(gmail.account, labels=True)
     gmail.fetch()
-    gmail.house.remove("Google/INBOX", [1])
+    gmail.local.remove("Google/INBOX", [1])
     with Ledger(gmail.directory / "ledger.sqlite") as ledger:
-        for record in ledger.folders():
-            ledger.explain(record.alias, dict.fromkeys(ledger.taken(record.alias), ""))
+        for record in ledger.mailboxes():
+            ledger.explain(record.alias, dict.fromkeys(ledger.recorded(record.alias), ""))
     gmail.fetch()
     assert gmail.books("INBOX") == {"here": 1, "deleted": 1}
     assert gmail.books(ALL) == {"elsewhere": 3, "here": 1, "draft": 1, "deleted": 1}
     assert gmail.pulled == []
     with Ledger(gmail.directory / "ledger.sqlite") as ledger:
-        aliases = {record.raw: record.alias for record in ledger.folders()}
+        aliases = {record.raw: record.alias for record in ledger.mailboxes()}
         assert set(ledger.reasons(aliases[ALL]).values()) == {"copy", "arrived", "draft"}
 
 
 def test_lost_state_is_found_again_in_the_folder(world: World) -> None:
     world.fetch()
     (world.directory / "sync" / "f0001").unlink()
-    world.house.remove("Google/INBOX", [2])
+    world.local.remove("Google/INBOX", [2])
     world.fetch()
     assert world.books() == {"here": 2, "deleted": 1}
     assert world.pulled == []
@@ -285,7 +285,7 @@ def test_lost_state_is_found_again_in_the_folder(world: World) -> None:
 
 def test_a_damaged_record_that_begins_anew_balances(gmail: World) -> None:
     gmail.fetch()
-    gmail.house.remove("Google/INBOX", [1])
+    gmail.local.remove("Google/INBOX", [1])
     (gmail.directory / "ledger.sqlite").write_bytes(b"no database")
     gmail.fetch()
     books = [report.books for report in gmail.kept.folders]
@@ -295,14 +295,14 @@ def test_a_damaged_record_that_begins_anew_balances(gmail: World) -> None:
 def test_what_is_unchanged_is_not_looked_at_again(gmail: World, monkeypatch: pytest.MonkeyPatch) -> None:
     gmail.fetch()
     before = [report.books for report in gmail.kept.folders]
-    gmail.house.listed = 0
+    gmail.local.listed = 0
     with monkeypatch.context() as quiet:
-        quiet.setattr(FakeProvider, "examine", None)
+        quiet.setattr(FakeRemote, "examine", None)
         gmail.fetch()
-    assert gmail.house.listed == 0
+    assert gmail.local.listed == 0
     assert [report.books for report in gmail.kept.folders] == before
     # A change anywhere concerns all mail, and nothing else but where it was.
-    gmail.house.remove("Google/Sent", [1])
+    gmail.local.remove("Google/Sent", [1])
     gmail.fetch()
     assert gmail.books(SENT) == {"deleted": 1}
     assert gmail.books(ALL) == {"elsewhere": 2, "here": 2, "draft": 1, "deleted": 1}
@@ -310,7 +310,7 @@ def test_what_is_unchanged_is_not_looked_at_again(gmail: World, monkeypatch: pyt
 
 def test_a_fetch_of_inbox_alone_leaves_the_books_as_they_are(world: World) -> None:
     world.fetch()
-    world.provider.boxes["INBOX"].add("e")
+    world.remote.boxes["INBOX"].add("e")
     world.fetch(quick=True)
     assert (world.kept.folders[0].provider, world.books()) == (4, {"here": 3})
     world.fetch()
@@ -318,9 +318,9 @@ def test_a_fetch_of_inbox_alone_leaves_the_books_as_they_are(world: World) -> No
 
 
 def test_a_mailbox_that_is_gone_has_no_books(world: World) -> None:
-    world.provider.boxes["Old"] = Box()
+    world.remote.boxes["Old"] = Box()
     world.fetch()
-    del world.provider.boxes["Old"]
+    del world.remote.boxes["Old"]
     world.fetch()
     (report,) = [report for report in world.kept.folders if report.gone]
     assert report.books is None

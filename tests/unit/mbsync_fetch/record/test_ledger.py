@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from mbsync_fetch.imap.fingerprint import fingerprint
-from mbsync_fetch.record.ledger import FolderRecord, Ledger
+from mbsync_fetch.record.ledger import Ledger, MailboxRecord
 
 A, B, C = (bytes([value]) * 16 for value in range(3))
 HEADER = (
@@ -73,51 +73,51 @@ def test_without_a_message_id_the_arrival_counts(header: bytes) -> None:
 
 def test_mailboxes_are_recorded(ledger: Ledger) -> None:
     inbox = ledger.assign("INBOX", "Google/INBOX")
-    assert inbox == FolderRecord("f0001", "INBOX", "Google/INBOX", 0, gone=False)
+    assert inbox == MailboxRecord("f0001", "INBOX", "Google/INBOX", 0, gone=False)
     assert ledger.assign("INBOX", "Google/Other") == inbox
     ledger.assign("&1Q7Tfg-", "Google/편지")
-    ledger.update("f0002", raw="Mail", house="Google/Mail", uidvalidity=7, gone=True)
-    mail = FolderRecord("f0002", "Mail", "Google/Mail", 7, gone=True)
-    assert ledger.folders() == [inbox, mail]
+    ledger.update("f0002", raw="Mail", folder="Google/Mail", uidvalidity=7, gone=True)
+    mail = MailboxRecord("f0002", "Mail", "Google/Mail", 7, gone=True)
+    assert ledger.mailboxes() == [inbox, mail]
     ledger.update("f0001", raw="Mail")
-    assert [record.raw for record in ledger.folders()] == ["Mail", "Mail"]
+    assert [record.raw for record in ledger.mailboxes()] == ["Mail", "Mail"]
     assert ledger.assign("Mail", "X").alias == "f0001"
     ledger.update("f0001", gone=True, raw="Old")
-    assert ledger.assign("Mail", "X") == FolderRecord("f0002", "Mail", "Google/Mail", 7, gone=False)
-    assert [record.gone for record in ledger.folders()] == [True, False]
+    assert ledger.assign("Mail", "X") == MailboxRecord("f0002", "Mail", "Google/Mail", 7, gone=False)
+    assert [record.gone for record in ledger.mailboxes()] == [True, False]
 
 
 def test_two_mailboxes_never_have_one_name(ledger: Ledger) -> None:
     ledger.assign("A", "a")
     ledger.assign("B", "b")
     with pytest.raises(sqlite3.IntegrityError):
-        ledger.update("f0002", raw="A", house="c")
-    assert ledger.folders()[1] == FolderRecord("f0002", "B", "b")
+        ledger.update("f0002", raw="A", folder="c")
+    assert ledger.mailboxes()[1] == MailboxRecord("f0002", "B", "b")
 
 
 def test_messages_are_recorded(ledger: Ledger) -> None:
-    ledger.take("f0001", {1: A, 2: B}, {1: "arrived", 2: "arrived"})
-    ledger.take("f0001", {2: C, 3: A}, {2: "moved", 3: "copy"})
-    ledger.take("f0002", {1: A}, {1: "arrived"})
-    assert ledger.taken("f0001") == {1: A, 2: C, 3: A}
-    assert ledger.places([A, B, C]) == {A: [("f0001", 1), ("f0001", 3), ("f0002", 1)], C: [("f0001", 2)]}
+    ledger.record("f0001", {1: A, 2: B}, {1: "arrived", 2: "arrived"})
+    ledger.record("f0001", {2: C, 3: A}, {2: "moved", 3: "copy"})
+    ledger.record("f0002", {1: A}, {1: "arrived"})
+    assert ledger.recorded("f0001") == {1: A, 2: C, 3: A}
+    assert ledger.locations([A, B, C]) == {A: [("f0001", 1), ("f0001", 3), ("f0002", 1)], C: [("f0001", 2)]}
     ledger.forget("f0001", [1, 9])
-    assert ledger.taken("f0001") == {2: C, 3: A}
+    assert ledger.recorded("f0001") == {2: C, 3: A}
     assert ledger.reasons("f0001") == {2: "moved", 3: "copy"}
     ledger.replace("f0001", {8: B, -1: C}, {8: "draft", -1: "moved"})
-    ledger.leave("f0001", {-1: 7, -2: 9})
-    assert ledger.left("f0001") == {-1: 7}
-    ledger.forget_left("f0001")
-    assert ledger.left("f0001") == {}
-    assert ledger.taken("f0001") == {8: B}
+    ledger.record_local_uids("f0001", {-1: 7, -2: 9})
+    assert ledger.local_uids("f0001") == {-1: 7}
+    ledger.forget_local_uids("f0001")
+    assert ledger.local_uids("f0001") == {}
+    assert ledger.recorded("f0001") == {8: B}
     ledger.explain("f0001", {8: "filed", 9: "filed"})
     assert ledger.reasons("f0001") == {-1: "moved", 8: "filed"}
-    assert ledger.taken("f0002") == {1: A}
-    assert ledger.places([]) == {}
+    assert ledger.recorded("f0002") == {1: A}
+    assert ledger.locations([]) == {}
 
 
 def test_a_transaction_is_undone_at_an_error(ledger: Ledger) -> None:
-    ledger.take("f0001", {1: A}, {1: "arrived"})
+    ledger.record("f0001", {1: A}, {1: "arrived"})
 
     def fail() -> None:
         with ledger.transaction():
@@ -126,17 +126,17 @@ def test_a_transaction_is_undone_at_an_error(ledger: Ledger) -> None:
 
     with pytest.raises(ValueError):
         fail()
-    assert ledger.taken("f0001") == {1: A}
+    assert ledger.recorded("f0001") == {1: A}
 
 
 def test_the_record_lasts(tmp_path: Path) -> None:
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         ledger.assign("INBOX", "INBOX")
-        ledger.take("f0001", {1: A}, {1: "arrived"})
+        ledger.record("f0001", {1: A}, {1: "arrived"})
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         assert not ledger.damaged
-        assert len(ledger.folders()) == 1
-        assert ledger.taken("f0001") == {1: A}
+        assert len(ledger.mailboxes()) == 1
+        assert ledger.recorded("f0001") == {1: A}
     assert [path.name for path in tmp_path.iterdir()] == ["ledger.sqlite"]
 
 
@@ -162,10 +162,12 @@ def test_a_record_without_reasons_gets_them(tmp_path: Path) -> None:
     for _ in range(2):
         with Ledger(tmp_path / "ledger.sqlite") as ledger:
             assert not ledger.damaged
-            assert ledger.folders() == [FolderRecord("f0001", "INBOX", "Google/INBOX", 7, False, "inbox", 3)]
-            assert ledger.taken("f0001")[1] == A
+            assert ledger.mailboxes() == [
+                MailboxRecord("f0001", "INBOX", "Google/INBOX", 7, False, "inbox", 3)
+            ]
+            assert ledger.recorded("f0001")[1] == A
             assert ledger.reasons("f0001")[1] == ""
-            ledger.take("f0001", {2: B}, {2: "arrived"})
+            ledger.record("f0001", {2: B}, {2: "arrived"})
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         assert ledger.reasons("f0001") == {1: "", 2: "arrived"}
 
@@ -192,16 +194,16 @@ def test_the_mailboxes_are_saved_from_a_damaged_record(tmp_path: Path) -> None:
         ledger.assign("INBOX", "INBOX")
         ledger.assign("Old", "Google/Old")
         ledger.update("f0002", uidvalidity=3, gone=True)
-        folders = ledger.folders()
+        folders = ledger.mailboxes()
         many = {uid: uid.to_bytes(16, "big") for uid in range(10_000)}
-        ledger.take("f0001", many, dict.fromkeys(many, "arrived"))
+        ledger.record("f0001", many, dict.fromkeys(many, "arrived"))
     content = path.read_bytes()
     half = len(content) // 2
     path.write_bytes(content[:half] + bytes(half))
     with Ledger(path) as ledger:
         assert ledger.damaged
-        assert ledger.folders() == folders
-        assert ledger.taken("f0001") == {}
+        assert ledger.mailboxes() == folders
+        assert ledger.recorded("f0001") == {}
 
 
 def test_a_record_in_a_missing_directory_is_not_damaged(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from mbsync_fetch.record.matching import recognise, renamed
+from mbsync_fetch.record.matching import match_fingerprints, renamed
 
 A, B, C, D = (bytes([value]) * 16 for value in range(4))
 
@@ -28,7 +28,7 @@ A, B, C, D = (bytes([value]) * 16 for value in range(4))
 def test_messages_are_recognised(
     old: Mapping[int, bytes], new: Mapping[int, bytes], expected: dict[int, int]
 ) -> None:
-    assert recognise(old, new) == expected
+    assert match_fingerprints(old, new) == expected
 
 
 FOUR = {1: A, 2: B, 3: C, 7: D}

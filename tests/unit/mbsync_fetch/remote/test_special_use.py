@@ -10,8 +10,8 @@ import pytest
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.provider_profiles import PROFILES
 from ansible_collections.ilnmors.mail.tests.unit.mbsync_fetch.fakes.world import ACCOUNT
 from mbsync_fetch.imap.names import Mailbox, encode, parse_list
-from mbsync_fetch.remote.special_use import with_uses
-from mbsync_fetch.selection.selection import plan
+from mbsync_fetch.remote.special_use import with_special_uses
+from mbsync_fetch.selection.selection import select
 
 # https://github.com/nextcloud/mail/issues/3401
 ICLOUD = r"""
@@ -128,8 +128,10 @@ def listed(text: str) -> list[Mailbox]:
     ],
 )
 def test_what_is_spam_or_sent_is_known_by_its_name(profile: str, text: str, folders: dict[str, str]) -> None:
-    mailboxes = with_uses(listed(text), {str(use): names for use, names in PROFILES[profile].uses.items()})
-    found = plan(replace(ACCOUNT, folder="P"), mailboxes, {}).folders
-    assert {folder.raw: folder.house for folder in found} == {
+    mailboxes = with_special_uses(
+        listed(text), {str(use): names for use, names in PROFILES[profile].uses.items()}
+    )
+    found = select(replace(ACCOUNT, folder="P"), mailboxes, {}).mailboxes
+    assert {selected.raw: selected.folder for selected in found} == {
         encode(raw): house for raw, house in folders.items()
     }

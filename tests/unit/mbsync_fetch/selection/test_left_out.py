@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from ansible_collections.ilnmors.mail.tests.unit.mbsync_fetch.fakes.world import (
     ACCOUNT,
-    FakeProvider,
+    FakeRemote,
     World,
     boxes,
 )
 from mbsync_fetch.imap.names import Mailbox
-from mbsync_fetch.remote.client import MailboxError, MailboxStatus
+from mbsync_fetch.remote.account import MailboxError, MailboxStatus
 from mbsync_fetch.selection.left_out import left_out
-from mbsync_fetch.selection.selection import plan
+from mbsync_fetch.selection.selection import select
 from mbsync_fetch.status.report import NotFetched
 
 NAMES = {
@@ -71,26 +71,24 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, tuple[str, str]]]] = {
 def test_each_mailbox_is_fetched_or_left_out_by_a_rule(case: str) -> None:
     settings, expected = CASES[case]
     account = replace(ACCOUNT, **settings)
-    fetched = {folder.raw for folder in plan(account, LISTED, {}).folders}
+    fetched = {folder.raw for folder in select(account, LISTED, {}).mailboxes}
     found = left_out(account, LISTED, fetched)
     assert {one.name: (one.rule, one.detail) for one in found} == expected
     assert sorted(itertools.chain(fetched, expected)) == sorted(NAMES)
 
 
 def test_a_fetch_says_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(
-        tmp_path, FakeProvider(boxes(INBOX="a", Junk="b", Closed="c", Grüße="d"), {"Junk": "\\junk"})
-    )
-    status = FakeProvider.status
+    world = World(tmp_path, FakeRemote(boxes(INBOX="a", Junk="b", Closed="c", Grüße="d"), {"Junk": "\\junk"}))
+    status = FakeRemote.status
 
-    def closed(self: FakeProvider, raw: str) -> MailboxStatus:
+    def closed(self: FakeRemote, raw: str) -> MailboxStatus:
         if raw == "Closed":
             raise MailboxError("[NOPERM] no")
         if raw == "Grüße":
             raise MailboxError("[CANNOT] no command can hold its name")
         return status(self, raw)
 
-    monkeypatch.setattr(FakeProvider, "status", closed)
+    monkeypatch.setattr(FakeRemote, "status", closed)
     world.fetch()
     assert world.kept.not_fetched == (
         NotFetched("Junk", "spam"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mbsync_fetch.account.settings import Account
 from mbsync_fetch.imap.names import Mailbox, encode, parse_list
-from mbsync_fetch.selection.selection import plan
+from mbsync_fetch.selection.selection import select
 
 
 def account(**values: Any) -> Account:
@@ -222,11 +222,11 @@ NAVER_SKIPS = ("Drafts", "Deleted Messages", "Junk")
 def test_what_a_provider_lists_lands_where_it_should(
     mailboxes: Sequence[Mailbox], settings: dict[str, Any], landing: dict[str, str]
 ) -> None:
-    made = plan(account(**settings), mailboxes, {})
-    assert {folder.raw: folder.house for folder in made.folders} == {
-        encode(raw): house for raw, house in landing.items()
+    made = select(account(**settings), mailboxes, {})
+    assert {selected.raw: selected.folder for selected in made.mailboxes} == {
+        encode(raw): local for raw, local in landing.items()
     }
-    assert [folder.raw for folder in made.folders] == [encode(raw) for raw in landing]
+    assert [selected.raw for selected in made.mailboxes] == [encode(raw) for raw in landing]
     assert made.unmatched == []
 
 
@@ -284,16 +284,16 @@ def test_what_a_provider_lists_lands_where_it_should(
 def test_the_owner_chooses(
     mailboxes: Sequence[Mailbox], settings: dict[str, Any], chosen: list[str], unmatched: list[str]
 ) -> None:
-    made = plan(account(**settings), mailboxes, {})
-    assert [folder.raw for folder in made.folders] == [encode(raw) for raw in chosen]
+    made = select(account(**settings), mailboxes, {})
+    assert [selected.raw for selected in made.mailboxes] == [encode(raw) for raw in chosen]
     assert made.unmatched == unmatched
 
 
 def test_a_mailbox_has_the_role_of_its_special_use() -> None:
-    everything = plan(
+    everything = select(
         account(mailboxes=("INBOX", "Trash", "Junk", "Drafts", "Sent", "[Gmail]/A*")), GMAIL, {}
     )
-    assert {folder.house: folder.role for folder in everything.folders} == {
+    assert {selected.folder: selected.role for selected in everything.mailboxes} == {
         "P/INBOX": "inbox",
         "P/Drafts": "drafts",
         "P/Junk": "junk",
@@ -304,7 +304,7 @@ def test_a_mailbox_has_the_role_of_its_special_use() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "delimiter", "house"),
+    ("raw", "delimiter", "folder"),
     [
         ("a.b", "/", "P/a_b"),
         ("a/b", ".", "P/a_b"),
@@ -328,10 +328,10 @@ def test_a_mailbox_has_the_role_of_its_special_use() -> None:
         ("inbox.Sub.Sub", ".", "P/INBOX/Sub/Sub"),
     ],
 )
-def test_a_name_is_made_harmless(raw: str, delimiter: str | None, house: str) -> None:
+def test_a_name_is_made_harmless(raw: str, delimiter: str | None, folder: str) -> None:
     mailboxes = [Mailbox(raw, delimiter, frozenset()), Mailbox("other", delimiter, frozenset())]
-    made = plan(account(), mailboxes, {})
-    assert {folder.raw: folder.house for folder in made.folders}[raw] == house
+    made = select(account(), mailboxes, {})
+    assert {selected.raw: selected.folder for selected in made.mailboxes}[raw] == folder
 
 
 @pytest.mark.parametrize(
@@ -348,11 +348,11 @@ def test_a_name_is_made_harmless(raw: str, delimiter: str | None, house: str) ->
 def test_a_long_name_is_cut_to_what_a_directory_name_holds(raw: str) -> None:
     """A folder is one directory: "." and its name in modified UTF-7, of 255 bytes (NAME_MAX)."""
     mailboxes = [Mailbox(raw + end, "/", frozenset()) for end in ("", "y", "z")]
-    houses = [folder.house for folder in plan(account(), mailboxes, {}).folders]
-    assert len(set(houses)) == 3
-    for house in houses:
-        assert 200 < len(encode(house)) <= 254
-        assert all(level == level.strip() and level for level in house.split("/"))
+    folders = [selected.folder for selected in select(account(), mailboxes, {}).mailboxes]
+    assert len(set(folders)) == 3
+    for local in folders:
+        assert 200 < len(encode(local)) <= 254
+        assert all(level == level.strip() and level for level in local.split("/"))
 
 
 def test_no_two_mailboxes_land_in_one_folder() -> None:
@@ -388,8 +388,8 @@ def test_no_two_mailboxes_land_in_one_folder() -> None:
         "work": "P/work (2)",
     }
     for order in (mailboxes, mailboxes[::-1]):
-        made = plan(account(), order, {})
-        assert {folder.raw: folder.house for folder in made.folders} == landing
+        made = select(account(), order, {})
+        assert {selected.raw: selected.folder for selected in made.mailboxes} == landing
 
 
 def test_a_folder_keeps_its_name() -> None:
@@ -401,8 +401,8 @@ def test_a_folder_keeps_its_name() -> None:
         Mailbox("gone", "/", frozenset()),
     ]
     assigned = {"INBOX": "INBOX", "Sent": "Old/Post", "Gone": "P/Gone"}
-    made = plan(account(), mailboxes, assigned)
-    assert {folder.raw: folder.house for folder in made.folders} == {
+    made = select(account(), mailboxes, assigned)
+    assert {selected.raw: selected.folder for selected in made.mailboxes} == {
         "INBOX": "INBOX",
         "Sent": "Old/Post",
         "Sent/2019": "Old/Post/2019",
@@ -413,16 +413,16 @@ def test_a_folder_keeps_its_name() -> None:
 def test_a_special_use_by_another_name_keeps_its_folder() -> None:
     """As when the owner changes Gmail's language: the names change, and nothing else."""
     labelled = account(labelled=True)
-    assigned = {folder.raw: folder.house for folder in plan(labelled, GMAIL, {}).folders}
-    made = plan(labelled, GMAIL_KOREAN, assigned)
-    assert [folder.house for folder in made.folders] == ["P/INBOX", "P/Sent", "P/Archive"]
-    assigned |= {folder.raw: folder.house for folder in made.folders}
-    back = plan(labelled, GMAIL, assigned)
-    assert [folder.house for folder in back.folders] == ["P/INBOX", "P/Sent", "P/Archive"]
+    assigned = {selected.raw: selected.folder for selected in select(labelled, GMAIL, {}).mailboxes}
+    made = select(labelled, GMAIL_KOREAN, assigned)
+    assert [selected.folder for selected in made.mailboxes] == ["P/INBOX", "P/Sent", "P/Archive"]
+    assigned |= {selected.raw: selected.folder for selected in made.mailboxes}
+    back = select(labelled, GMAIL, assigned)
+    assert [selected.folder for selected in back.mailboxes] == ["P/INBOX", "P/Sent", "P/Archive"]
 
 
 def test_the_folders_of_a_plan_are_their_own_assignment() -> None:
     for mailboxes in (GMAIL, GMAIL_KOREAN, NAVER, OUTLOOK, CYRUS, YAHOO, ICLOUD):
-        first = plan(account(), mailboxes, {})
-        assigned = {folder.raw: folder.house for folder in first.folders}
-        assert plan(account(folder="New"), mailboxes[::-1], assigned) == first
+        first = select(account(), mailboxes, {})
+        assigned = {selected.raw: selected.folder for selected in first.mailboxes}
+        assert select(account(folder="New"), mailboxes[::-1], assigned) == first

@@ -16,11 +16,11 @@ from ansible_collections.ilnmors.mail.tests.unit.mbsync_fetch.fakes.world import
     ALL,
     GMAIL,
     SENT,
-    FakeProvider,
+    FakeRemote,
     World,
     boxes,
 )
-from mbsync_fetch.remote.client import MailboxError, MailboxStatus
+from mbsync_fetch.remote.account import MailboxError, MailboxStatus
 from mbsync_fetch.statement.digests import of_message_ids, of_uids
 
 
@@ -36,9 +36,7 @@ def test_digests_are_of_lines() -> None:
 
 @pytest.fixture(name="world")
 def fixture_world(tmp_path: Path) -> World:
-    return World(
-        tmp_path, FakeProvider(boxes(INBOX="a b c", Work="d", Junk="spam1 spam2"), {"Junk": "\\junk"})
-    )
+    return World(tmp_path, FakeRemote(boxes(INBOX="a b c", Work="d", Junk="spam1 spam2"), {"Junk": "\\junk"}))
 
 
 def mailbox(statement: dict[str, Any], name: str) -> dict[str, Any]:
@@ -67,9 +65,9 @@ def test_a_complete_account_is_stated(world: World) -> None:
 
 def test_what_was_moved_is_found_and_what_was_deleted_is_not(world: World) -> None:
     world.fetch()
-    world.house.ensure("Kept")
-    world.house.move("Google/INBOX", [3], "Kept")
-    world.house.remove("Google/INBOX", [1])
+    world.local.ensure("Kept")
+    world.local.move("Google/INBOX", [3], "Kept")
+    world.local.remove("Google/INBOX", [1])
     statement = world.statement()
     assert statement["complete"]
     assert places(statement, "INBOX") == {"here": 1, "moved": 1, "deleted": 1}
@@ -80,20 +78,20 @@ def test_what_was_moved_is_found_and_what_was_deleted_is_not(world: World) -> No
 
 
 def test_one_message_in_the_house_stands_for_one_that_was_moved(world: World) -> None:
-    world.provider.boxes["INBOX"].add("b")
+    world.remote.boxes["INBOX"].add("b")
     world.fetch()
-    world.house.ensure("Kept")
-    world.house.move("Google/INBOX", [2], "Kept")
-    world.house.remove("Google/INBOX", [4])
+    world.local.ensure("Kept")
+    world.local.move("Google/INBOX", [2], "Kept")
+    world.local.remove("Google/INBOX", [4])
     assert places(world.statement(), "INBOX") == {"here": 2, "moved": 1, "deleted": 1}
 
 
 def test_all_mail_is_stated_with_where_its_copies_lie(tmp_path: Path) -> None:
     content = boxes(**{"INBOX": "a b", SENT: "s", ALL: "a b d s"})
-    gmail = World(tmp_path, FakeProvider(content, GMAIL), account=replace(ACCOUNT, labelled=True))
+    gmail = World(tmp_path, FakeRemote(content, GMAIL), account=replace(ACCOUNT, labelled=True))
     gmail.fetch()
-    gmail.house.ensure("Kept")
-    gmail.house.move("Google/INBOX", [2], "Kept")
+    gmail.local.ensure("Kept")
+    gmail.local.move("Google/INBOX", [2], "Kept")
     statement = gmail.statement()
     assert places(statement, ALL) == {"elsewhere": 2, "here": 1, "deleted": 1}
     digests = mailbox(statement, ALL)["digests"]
@@ -103,7 +101,7 @@ def test_all_mail_is_stated_with_where_its_copies_lie(tmp_path: Path) -> None:
 
 def test_another_message_in_the_place_of_one_is_no_proof(world: World) -> None:
     world.fetch()
-    world.house.boxes["Google/INBOX"].messages[2] = "x"
+    world.local.boxes["Google/INBOX"].messages[2] = "x"
     statement = world.statement()
     assert not statement["complete"]
     inbox = mailbox(statement, "INBOX")
@@ -114,8 +112,8 @@ def test_another_message_in_the_place_of_one_is_no_proof(world: World) -> None:
 
 def test_what_is_to_come_is_not_complete(world: World) -> None:
     world.fetch()
-    world.provider.boxes["INBOX"].add("e")
-    world.provider.boxes["New"] = boxes(New="n")["New"]
+    world.remote.boxes["INBOX"].add("e")
+    world.remote.boxes["New"] = boxes(New="n")["New"]
     statement = world.statement()
     assert not statement["complete"]
     assert places(statement, "INBOX") == {"here": 3, "to_come": 1}
@@ -124,7 +122,7 @@ def test_what_is_to_come_is_not_complete(world: World) -> None:
 
 
 def test_what_is_refused_is_named(world: World) -> None:
-    world.provider.refused = {2}
+    world.remote.refused = {2}
     world.fetch()
     statement = world.statement()
     assert not statement["complete"]
@@ -137,9 +135,9 @@ def test_what_the_provider_does_not_tell_of_is_no_proof(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.fetch()
-    message_ids = FakeProvider.message_ids
+    message_ids = FakeRemote.message_ids
     monkeypatch.setattr(
-        FakeProvider,
+        FakeRemote,
         "message_ids",
         lambda self, uids: message_ids(self, [uid for uid in uids if uid != 2]),
     )
@@ -152,14 +150,14 @@ def test_a_mailbox_that_the_provider_closes_is_not_complete(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.fetch()
-    examine = FakeProvider.examine
+    examine = FakeRemote.examine
 
-    def closed(self: FakeProvider, raw: str) -> MailboxStatus:
+    def closed(self: FakeRemote, raw: str) -> MailboxStatus:
         if raw == "Work":
             raise MailboxError("[NOPERM] no")
         return examine(self, raw)
 
-    monkeypatch.setattr(FakeProvider, "examine", closed)
+    monkeypatch.setattr(FakeRemote, "examine", closed)
     statement = world.statement()
     assert not statement["complete"]
     assert {"name": "Work", "rule": "refused", "detail": "[NOPERM] no", "messages": None} in statement[
@@ -169,7 +167,7 @@ def test_a_mailbox_that_the_provider_closes_is_not_complete(
 
 def test_a_statement_changes_nothing(world: World) -> None:
     world.fetch()
-    world.provider.boxes["INBOX"].add("e")
+    world.remote.boxes["INBOX"].add("e")
     before = (
         world.inside(),
         [path.read_bytes() for path in sorted(world.directory.rglob("*")) if path.is_file()],

@@ -13,7 +13,7 @@ import pytest
 from mbsync_fetch.account.failures import Kind
 from mbsync_fetch.account.files import write_file
 from mbsync_fetch.status.report import Refused, Report
-from mbsync_fetch.status.status import NOTES, Note, Status, knows, recognisable
+from mbsync_fetch.status.status import NOTES, Note, Status, credential_digest, is_digest_of
 
 NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
 MINUTE, HOUR = 60, 3600
@@ -251,10 +251,10 @@ def test_a_file_is_replaced_with_its_mode(tmp_path: Path) -> None:
 
 
 def test_a_credential_is_known_again_but_not_told() -> None:
-    kept = recognisable(SECRET)
+    kept = credential_digest(SECRET)
     assert SECRET not in kept
-    assert kept != recognisable(SECRET)
-    assert knows(kept, SECRET)
-    assert not knows(kept, "another")
-    assert not knows("", SECRET)
-    assert not knows("not hex", SECRET)
+    assert kept != credential_digest(SECRET)
+    assert is_digest_of(kept, SECRET)
+    assert not is_digest_of(kept, "another")
+    assert not is_digest_of("", SECRET)
+    assert not is_digest_of("not hex", SECRET)

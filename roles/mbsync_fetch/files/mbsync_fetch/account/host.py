@@ -14,7 +14,7 @@ import os
 import socket
 import sys
 
-# pathlib would take half of the time that the house door needs to open.
+# pathlib would take half of the time that a connection to the local mailbox needs.
 # ruff: noqa: PTH103, PTH108, PTH120, PTH123
 
 MACHINE_ID = "/etc/machine-id"

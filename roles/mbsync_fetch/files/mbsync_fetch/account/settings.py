@@ -30,7 +30,7 @@ class Account:
     daily_megabytes: what the provider lets an account read in a day, if it says so.
     timeout: how long the provider may stay silent when an answer is due, in seconds.
     local_socket: path of the socket that leads to the owner's mailbox.
-    uses: names of its mailboxes by their use (uses.py), where its server does not say that.
+    uses: names of its mailboxes by their use (remote/special_use.py), where its server does not say that.
     """
 
     name: str

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Starts a fetch: mbsync-fetch@NAME.service runs this.
 
-Where there is news it knocks at the house's door before anything else: a session is made behind it while Python still
+Where there is news it connects to the local mailbox before anything else: Dovecot makes a session while Python still
 loads what a fetch needs, and while the provider is connected to.
 """
 
@@ -11,22 +11,22 @@ import socket
 import sys
 
 
-def knock(name: str) -> socket.socket | None:
-    """Connect to the house's door where there is news; None where there is none, or nobody hears."""
+def connect_early(name: str) -> socket.socket | None:
+    """Connect to the local mailbox where there is news; None where there is none, or nobody listens."""
     if not os.path.exists(f"{os.environ['RUNTIME_DIRECTORY']}/news"):  # noqa: PTH110 pathlib takes long to load
         return None
-    knocked = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        knocked.connect(f"/run/mbsync-fetch-house/{name}")
+        connected.connect(f"/run/mbsync-fetch-house/{name}")
     except OSError:
-        knocked.close()
+        connected.close()
         return None
-    return knocked
+    return connected
 
 
 if __name__ == "__main__":
-    early = knock(sys.argv[1])
+    early = connect_early(sys.argv[1])
 
-    from .run import main
+    from .service import main
 
     sys.exit(main(sys.argv[1], early))

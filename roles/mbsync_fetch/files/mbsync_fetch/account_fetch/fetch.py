@@ -11,13 +11,13 @@ from dataclasses import replace
 
 from ..account.failures import Kind, unforeseen
 from ..imap.names import decode
-from ..local.client import HouseError, HouseRefusedError
-from ..mailbox_fetch.fetch import Fetch
-from ..mailbox_fetch.pulling import HouseFullError
+from ..local.session import LocalError, LocalRefusedError
+from ..mailbox_fetch.fetch import MailboxFetch
+from ..mailbox_fetch.pulling import LocalFullError
 from ..mbsync.sync_state import SyncStateError
 from ..record.context import say
-from ..record.ledger import FolderRecord
-from ..remote.client import MailboxError, MailboxStatus, ProviderError, askable
+from ..record.ledger import MailboxRecord
+from ..remote.account import MailboxError, MailboxStatus, RemoteError, askable
 from ..status.report import NotFetched, Report
 from ..status.status import Status
 
@@ -31,15 +31,15 @@ class FailedError(Exception):
         self.partly = partly
 
 
-class Run:
+class AccountFetch:
     """A fetch of all mailboxes of an account, or of its INBOX.
 
     before: what was reported of the mailboxes last, by their names.
     """
 
-    def __init__(self, fetch: Fetch, before: Mapping[str, Report] | None = None) -> None:
+    def __init__(self, fetch: MailboxFetch, before: Mapping[str, Report] | None = None) -> None:
         self.fetch = fetch
-        self.session = fetch.session
+        self.context = fetch.context
         self.before: Mapping[str, Report] = before or {}
         self.unmatched: list[str] = []
         self.not_fetched: list[NotFetched] = []
@@ -48,21 +48,21 @@ class Run:
     def inbox(self) -> bool:
         """Fetch INBOX; False if it takes a fetch of all mailboxes first."""
         records = [
-            record for record in self.session.ledger.folders() if record.role == "inbox" and not record.gone
+            record for record in self.context.ledger.mailboxes() if record.role == "inbox" and not record.gone
         ]
         if not records:
             return False
-        far = self.session.provider.examine(records[0].raw)
-        if far.uidvalidity != records[0].uidvalidity:
+        remote = self.context.remote.examine(records[0].raw)
+        if remote.uidvalidity != records[0].uidvalidity:
             return False
-        if self.session.account.mirror:
+        if self.context.account.mirror:
             from .mirror import Mirror
 
-            mirror = Mirror(self.session)
+            mirror = Mirror(self.context)
             mirror.look(records[0])
             if mirror.gone:
                 return False  # it may have moved to another mailbox
-        self.fetch.mailbox(records[0], far, again=False)
+        self.fetch.mailbox(records[0], remote, again=False)
         return True
 
     def all(self) -> None:
@@ -72,13 +72,13 @@ class Run:
         from .layout import Layout
         from .mirror import Mirror
 
-        layout = Layout(self.session)
+        layout = Layout(self.context)
         records = layout.update()
         self.unmatched, self.not_fetched = layout.unmatched, layout.not_fetched
         for name, error in layout.failed.items():
             self._failed[name] = (error.kind, str(error))
-        mirror, seen = Mirror(self.session), dict[str, MailboxStatus]()
-        if self.session.account.mirror:
+        mirror, seen = Mirror(self.context), dict[str, MailboxStatus]()
+        if self.context.account.mirror:
             for record in records:
                 self._try(record, mirror.look)
         for record in records:
@@ -86,7 +86,7 @@ class Run:
         # What has left one mailbox may be what has yet to come from another.
         if not self._failed and not self.fetch.unseen:
             for alias in mirror.gone:
-                record = self.session.ledger.folder(alias)
+                record = self.context.ledger.mailbox(alias)
                 self._try(record, lambda record: mirror.follow(record, self.fetch.waiting))
         books = {name: report.books for name, report in self.before.items()}
         for error in Bookkeeper(self.fetch, books).balance(seen):
@@ -97,32 +97,32 @@ class Run:
             more = f"; {len(self._failed) - 1} more failed" if len(self._failed) > 1 else ""
             raise FailedError(kind, f"{reason}{more}", partly=bool(seen))
 
-    def _fetch(self, record: FolderRecord) -> MailboxStatus:
-        far = self.session.provider.status(record.raw)
+    def _fetch(self, record: MailboxRecord) -> MailboxStatus:
+        remote = self.context.remote.status(record.raw)
         # As it is now: it may have been gone on with after it was numbered anew.
-        self.fetch.mailbox(self.session.ledger.folder(record.alias), far)
-        return far
+        self.fetch.mailbox(self.context.ledger.mailbox(record.alias), remote)
+        return remote
 
-    def _try(self, record: FolderRecord, action: Callable[[FolderRecord], object]) -> None:
+    def _try(self, record: MailboxRecord, action: Callable[[MailboxRecord], object]) -> None:
         """Do something for a mailbox; what fails at it alone is kept, and what concerns them all goes on."""
         if decode(record.raw) in self._failed:
             return
         try:
             action(record)
-        except (HouseFullError, OSError, sqlite3.Error):
+        except (LocalFullError, OSError, sqlite3.Error):
             raise
-        except ProviderError as error:
+        except RemoteError as error:
             self._refused(record, error)
-        except HouseError as error:
+        except LocalError as error:
             self._fail(record, "house unavailable", str(error))
-            if not isinstance(error, HouseRefusedError):
-                self.session.house.open()
+            if not isinstance(error, LocalRefusedError):
+                self.context.local.open()
         except SyncStateError as error:
             self._fail(record, "error", str(error))
         except Exception as error:
             self._fail(record, "error", unforeseen(error))
 
-    def _refused(self, record: FolderRecord, error: ProviderError) -> None:
+    def _refused(self, record: MailboxRecord, error: RemoteError) -> None:
         if isinstance(error, MailboxError) and error.kind == "error" and error.fate == "closed":
             self._close(record, str(error))
             return
@@ -130,18 +130,18 @@ class Run:
             raise error
         self._fail(record, error.kind, str(error))
         # Perhaps it is this mailbox that ends the connection.
-        if error.kind == "unreachable" and not self.session.provider.reconnect():
+        if error.kind == "unreachable" and not self.context.remote.reconnect():
             raise error
 
-    def _fail(self, record: FolderRecord, kind: Kind, reason: str) -> None:
+    def _fail(self, record: MailboxRecord, kind: Kind, reason: str) -> None:
         name = decode(record.raw)
         say(f"{name}: {reason}")
         self._failed[name] = (kind, reason if reason.startswith(name) else f"{name}: {reason}")
         now = next((report for report in self.fetch.reports if report.name == name), None)
-        report = now or self.before.get(name) or Report(name, record.house, 0, 0)
+        report = now or self.before.get(name) or Report(name, record.folder, 0, 0)
         self.fetch.report(replace(report, problem=reason))
 
-    def _close(self, record: FolderRecord, reason: str) -> None:
+    def _close(self, record: MailboxRecord, reason: str) -> None:
         """Keep that the provider does not let a mailbox be read."""
         name = decode(record.raw)
         say(f"{name}: {reason}")
@@ -160,7 +160,7 @@ class Run:
     def kept(self, status: Status) -> Status:
         """Return the status with what this run has seen, whether it succeeded or not."""
         now = time.time()
-        status = status.counted(now, self.session.provider.received).reported(self.fetch.reports)
-        for text in self.session.notes:
+        status = status.counted(now, self.context.remote.received).reported(self.fetch.reports)
+        for text in self.context.notes:
             status = status.noted(now, text)
         return status

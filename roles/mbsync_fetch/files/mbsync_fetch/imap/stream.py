@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A connection that imaplib and a door read in turn, so that no byte is left behind in a hidden buffer."""
+"""A connection that imaplib and a command filter read in turn, so that no byte is left behind in a hidden buffer."""
 
 from __future__ import annotations
 

@@ -17,38 +17,40 @@ from pathlib import Path
 from ..account.files import ACCOUNTS, locked
 from ..account.settings import Account
 from ..account.user import as_root, become, secret_of
-from ..local.client import House, HouseError
+from ..local.mailbox import LocalMailbox
+from ..local.session import LocalError
 from ..mbsync.sync_state import SyncStateError
 from ..record.ledger import Ledger
-from ..remote.client import Provider, ProviderError, askable
-from ..selection.selection import Names, plan
-from .importer import Adoption
-from .maildirs import AdoptError
+from ..remote.account import RemoteAccount, RemoteError, askable
+from ..selection.names import MailboxNames
+from ..selection.selection import select
+from .importer import Importer
+from .maildirs import ImporterError
 from .sources import Source, sources
 
 
-def adopt(account: Account, secret: str, directory: Path, arguments: argparse.Namespace) -> Iterator[str]:
+def take_over(account: Account, secret: str, directory: Path, arguments: argparse.Namespace) -> Iterator[str]:
     """Take over what the arguments name; say what was done."""
     with (
         Ledger(directory / "ledger.sqlite") as ledger,
-        Provider(account, secret) as provider,
-        House(account.local_socket) as house,
+        RemoteAccount(account, secret) as remote,
+        LocalMailbox(account.local_socket) as local,
     ):
-        mailboxes = provider.mailboxes()
-        assigned = {record.raw: record.house for record in ledger.folders()}
-        folders = [folder for folder in plan(account, mailboxes, assigned).folders if askable(folder.raw)]
+        mailboxes = remote.mailboxes()
+        assigned = {record.raw: record.folder for record in ledger.mailboxes()}
+        folders = [folder for folder in select(account, mailboxes, assigned).mailboxes if askable(folder.raw)]
         with as_root():
             found, left = sources(
-                folders, Names(mailboxes), arguments.mailbox, arguments.maildir, arguments.state
+                folders, MailboxNames(mailboxes), arguments.mailbox, arguments.maildir, arguments.state
             )
-        adoption = Adoption(account, provider, house, ledger, directory, folders)
+        importer = Importer(account, remote, local, ledger, directory, folders)
         for folder in folders:
             # All mail is looked through in any case: what was archived since would come once more.
             if folder.raw in found or folder.role == "all":
-                adoption.mailbox(folder, found.get(folder.raw, Source()))
-                yield from adoption.said()
-        adoption.follow()
-        yield from adoption.said()
+                importer.mailbox(folder, found.get(folder.raw, Source()))
+                yield from importer.said()
+        importer.follow()
+        yield from importer.said()
         for name in left:
             yield f"{name}: its Maildir was left alone, because no mailbox of this name is fetched"
 
@@ -67,10 +69,10 @@ def main() -> int:
         directory = become(arguments.name)
         with locked(directory) as alone:
             if not alone:
-                raise AdoptError("a fetch of this account is running; stop it first")
-            for line in adopt(account, secret, directory, arguments):
+                raise ImporterError("a fetch of this account is running; stop it first")
+            for line in take_over(account, secret, directory, arguments):
                 print(line, flush=True)
-    except (AdoptError, HouseError, OSError, ProviderError, SyncStateError, sqlite3.Error) as error:
+    except (ImporterError, LocalError, OSError, RemoteError, SyncStateError, sqlite3.Error) as error:
         print(f"{arguments.name}: {error}", file=sys.stderr)
         return 1
     return 0

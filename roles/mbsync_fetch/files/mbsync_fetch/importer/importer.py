@@ -12,75 +12,77 @@ from pathlib import Path
 from ..account.settings import Account
 from ..account.user import as_root
 from ..imap.names import decode
-from ..local.client import House
+from ..local.mailbox import LocalMailbox
 from ..mbsync.sync_state import UNKNOWN, SyncState, interrupted
-from ..record.ledger import FolderRecord, Ledger, Reason
-from ..record.matching import recognise
-from ..remote.client import MailboxStatus, Message, Provider
-from ..selection.selection import Folder
-from .maildirs import AdoptError, Stored, read_state, stored
+from ..record.ledger import Ledger, MailboxRecord, Reason
+from ..record.matching import match_fingerprints
+from ..remote.account import MailboxStatus, Message, RemoteAccount
+from ..selection.selection import Selected
+from .maildirs import ImporterError, Stored, read_state, stored
 from .sources import Source
 
 
 @dataclass
-class Adoption:
+class Importer:
     """Takes mailboxes over into the house, and records what need not be fetched.
 
-    directory: the account's own, as for a fetch. folders: all that are fetched.
+    directory: the account's own, as for a fetch. selected: all mailboxes that are fetched.
     """
 
     account: Account
-    provider: Provider
-    house: House
+    remote: RemoteAccount
+    local: LocalMailbox
     ledger: Ledger
     directory: Path
-    folders: Sequence[Folder]
+    selected: Sequence[Selected]
     _lines: list[str] = field(default_factory=list)
     # What lies in the house and is no longer in the mailbox that it came from, by fingerprint: folder and UID.
     _strays: dict[bytes, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
     # What is still to be fetched.
-    _unknown: list[tuple[FolderRecord, dict[int, bytes]]] = field(default_factory=list)
+    _unknown: list[tuple[MailboxRecord, dict[int, bytes]]] = field(default_factory=list)
 
-    def mailbox(self, folder: Folder, source: Source) -> None:
+    def mailbox(self, selected: Selected, source: Source) -> None:
         """Take one mailbox over."""
-        record = replace(self.ledger.assign(folder.raw, folder.house), role=folder.role)
-        self.ledger.update(record.alias, role=folder.role)
-        far = self.provider.examine(record.raw)
-        state = self._state(record, far)
+        record = replace(self.ledger.assign(selected.raw, selected.folder), role=selected.role)
+        self.ledger.update(record.alias, role=selected.role)
+        remote = self.remote.examine(record.raw)
+        state = self._state(record, remote)
         with as_root():
             old = stored(source.maildir) if source.maildir else []
         old = [message for message in old if not self._left_out(record, message.flags)]
-        known = self.ledger.taken(record.alias)
+        known = self.ledger.recorded(record.alias)
         new = {
             uid: message.fingerprint
             for uid, message in self._seen(record, known).items()
             if not self._left_out(record, message.flags)
         }
-        here = self.house.fingerprints(record.house)
+        here = self.local.fingerprints(record.folder)
         brought = self._append(record, old, here, self._unwanted(record, state, known, new, old))
         paired = set(state.pairs.values())
-        lacking = new | {uid: mark for uid, mark in known.items() if not state.pairs.get(uid)}
-        pairs = recognise({uid: mark for uid, mark in here.items() if uid not in paired}, lacking)
+        lacking = new | {uid: fingerprint for uid, fingerprint in known.items() if not state.pairs.get(uid)}
+        pairs = match_fingerprints(
+            {uid: fingerprint for uid, fingerprint in here.items() if uid not in paired}, lacking
+        )
         for uid in brought - paired - set(pairs.values()):
-            self._strays[here[uid]].append((record.house, uid))
-        unknown = {uid: mark for uid, mark in new.items() if uid not in pairs}
-        done = self._done(record, source, far, unknown, old)
+            self._strays[here[uid]].append((record.folder, uid))
+        unknown = {uid: fingerprint for uid, fingerprint in new.items() if uid not in pairs}
+        done = self._done(record, source, remote, unknown, old)
         self._settle(record, state, lacking, pairs, dict.fromkeys(pairs, "adopted"))
         self._settle(record, state, lacking, dict.fromkeys(done, 0), done)
         pairs |= dict.fromkeys(done, 0)
-        unknown = {uid: mark for uid, mark in unknown.items() if uid not in pairs}
+        unknown = {uid: fingerprint for uid, fingerprint in unknown.items() if uid not in pairs}
         self._unknown.append((record, unknown))
         self._lines.append(
-            f"{decode(record.raw)}: {len(unknown)} of {far.messages} messages are still to be fetched"
+            f"{decode(record.raw)}: {len(unknown)} of {remote.messages} messages are still to be fetched"
         )
 
     def follow(self) -> None:
         """Move what was moved at the provider since it was fetched, and would come once more."""
         for record, unknown in self._unknown:
             for folder, uids in self._arrivals(unknown).items():
-                moved = self.house.move(folder, list(uids.values()), record.house)
+                moved = self.local.move(folder, list(uids.values()), record.folder)
                 pairs = {uid: moved[there] for uid, there in uids.items() if there in moved}
-                state = self._state(record, self.provider.examine(record.raw))
+                state = self._state(record, self.remote.examine(record.raw))
                 self._settle(record, state, unknown, pairs, dict.fromkeys(pairs, "moved"))
                 self._lines.append(
                     f"{decode(record.raw)}: {len(pairs)} messages have moved here from {folder}"
@@ -91,13 +93,13 @@ class Adoption:
         lines, self._lines = self._lines, []
         return lines
 
-    def _seen(self, record: FolderRecord, known: Collection[int]) -> Mapping[int, Message]:
+    def _seen(self, record: MailboxRecord, known: Collection[int]) -> Mapping[int, Message]:
         """Look at the messages of the mailbox, which is open, but for those that are known; none may be missing."""
-        listing = self.provider.uids()
-        survey = self.provider.survey(uid for uid in listing.uids if uid not in known)
+        listing = self.remote.uids()
+        survey = self.remote.survey(uid for uid in listing.uids if uid not in known)
         if not listing.whole or survey.unanswered:
             lacking = listing.lacking + len(survey.unanswered)
-            raise AdoptError(
+            raise ImporterError(
                 f"{decode(record.raw)}: the provider says nothing of {lacking or 'some'} messages; run this again"
             )
         return survey.messages
@@ -105,33 +107,33 @@ class Adoption:
     def _arrivals(self, unknown: Mapping[int, bytes]) -> dict[str, dict[int, int]]:
         """Find where messages lie that are to be fetched: folder -> UID at the provider -> UID there."""
         found: dict[str, dict[int, int]] = defaultdict(dict)
-        for uid, mark in unknown.items():
-            if places := self._strays.get(mark):
+        for uid, fingerprint in unknown.items():
+            if places := self._strays.get(fingerprint):
                 folder, there = places.pop(0)
                 found[folder][uid] = there
         return found
 
-    def _state(self, record: FolderRecord, far: MailboxStatus) -> SyncState:
+    def _state(self, record: MailboxRecord, remote: MailboxStatus) -> SyncState:
         """Return what mbsync knows of a mailbox; it must be up to date."""
         path = self.directory / "sync" / record.alias
-        near = self.house.ensure(record.house)
-        state = SyncState.read(path) or SyncState(far.uidvalidity, near.uidvalidity)
+        local = self.local.ensure(record.folder)
+        state = SyncState.read(path) or SyncState(remote.uidvalidity, local.uidvalidity)
         if (
             interrupted(path)
-            or record.uidvalidity not in (0, far.uidvalidity)
-            or state.near_validity not in (UNKNOWN, near.uidvalidity)
+            or record.uidvalidity not in (0, remote.uidvalidity)
+            or state.local_validity not in (UNKNOWN, local.uidvalidity)
         ):
-            raise AdoptError(
+            raise ImporterError(
                 f"{decode(record.raw)}: its last fetch was cut off, or it has been numbered anew since: "
                 "let it be fetched once before this"
             )
-        return replace(state, far_validity=far.uidvalidity, near_validity=near.uidvalidity)
+        return replace(state, remote_validity=remote.uidvalidity, local_validity=local.uidvalidity)
 
     def _done(
         self,
-        record: FolderRecord,
+        record: MailboxRecord,
         source: Source,
-        far: MailboxStatus,
+        remote: MailboxStatus,
         new: Mapping[int, bytes],
         old: Sequence[Stored],
     ) -> dict[int, Reason]:
@@ -140,58 +142,64 @@ class Adoption:
         They were deleted where they were fetched before; or they are another label's copies.
         """
         deleted = {number: message.fingerprint for number, message in enumerate(old) if message.deleted}
-        gone = set(recognise(deleted, new)) | (self._fetched_before(record, source, far) & new.keys())
+        gone = set(match_fingerprints(deleted, new)) | (
+            self._fetched_before(record, source, remote) & new.keys()
+        )
         done: dict[int, Reason] = dict.fromkeys(gone, "gone")
         if self._holds_copies(record):
-            places = self.ledger.places(set(new.values()))
-            for uid, mark in new.items():
-                if any(alias != record.alias for alias, _ in places.get(mark, ())):
+            places = self.ledger.locations(set(new.values()))
+            for uid, fingerprint in new.items():
+                if any(alias != record.alias for alias, _ in places.get(fingerprint, ())):
                     done[uid] = "copy"
         return done
 
-    def _fetched_before(self, record: FolderRecord, source: Source, far: MailboxStatus) -> set[int]:
+    def _fetched_before(self, record: MailboxRecord, source: Source, remote: MailboxStatus) -> set[int]:
         """Return the UIDs that the old state has as fetched."""
         if source.state is None:
             return set()
         with as_root():
             state = read_state(source.state)
-        if state.far_validity == far.uidvalidity:
+        if state.remote_validity == remote.uidvalidity:
             return set(state.pairs)
         self._lines.append(
             f"{decode(record.raw)}: the provider has numbered it anew since {source.state} was written (UIDVALIDITY "
-            f"{state.far_validity}, now {far.uidvalidity}): what was deleted since it was fetched comes back"
+            f"{state.remote_validity}, now {remote.uidvalidity}): what was deleted since it was fetched comes back"
         )
         return set()
 
     def _unwanted(
         self,
-        record: FolderRecord,
+        record: MailboxRecord,
         state: SyncState,
         known: Mapping[int, bytes],
         new: Mapping[int, bytes],
         old: Sequence[Stored],
     ) -> set[bytes]:
         """Return which messages the house had before: here, or as ones of another mailbox that they have moved to."""
-        places = self.ledger.places({message.fingerprint for message in old})
+        places = self.ledger.locations({message.fingerprint for message in old})
         elsewhere = {
-            mark for mark, found in places.items() if any(alias != record.alias for alias, _ in found)
+            fingerprint
+            for fingerprint, found in places.items()
+            if any(alias != record.alias for alias, _ in found)
         }
-        had = {mark for uid, mark in known.items() if state.pairs.get(uid)}
+        had = {fingerprint for uid, fingerprint in known.items() if state.pairs.get(uid)}
         return had | (elsewhere - set(new.values()) - set(known.values()))
 
     def _append(
-        self, record: FolderRecord, old: Sequence[Stored], here: dict[int, bytes], unwanted: set[bytes]
+        self, record: MailboxRecord, old: Sequence[Stored], here: dict[int, bytes], unwanted: set[bytes]
     ) -> set[int]:
         """Store in the house what it does not have yet of a Maildir; return the UIDs of the Maildir's messages.
 
         here: fingerprints of the folder's messages, to which those are added that come.
         """
         kept = {number: message.fingerprint for number, message in enumerate(old) if not message.deleted}
-        there = recognise(here, kept)
+        there = match_fingerprints(here, kept)
         uids = set(there.values())
         elsewhere = self._elsewhere(record) if old else Counter()
         missing = [
-            old[number] for number, mark in kept.items() if number not in there and mark not in unwanted
+            old[number]
+            for number, fingerprint in kept.items()
+            if number not in there and fingerprint not in unwanted
         ]
         appended = 0
         for message in missing:
@@ -200,40 +208,40 @@ class Adoption:
                 continue
             with as_root():
                 content = message.read()
-            uid = self.house.append(record.house, content, message.flags, message.date)
+            uid = self.local.append(record.folder, content, message.flags, message.date)
             here[uid] = message.fingerprint
             uids.add(uid)
             appended += 1
         if old:
             self._lines.append(
-                f"{decode(record.raw)}: {appended} of {len(old)} old messages were stored in {record.house}"
+                f"{decode(record.raw)}: {appended} of {len(old)} old messages were stored in {record.folder}"
             )
         return uids
 
-    def _elsewhere(self, record: FolderRecord) -> Counter[bytes]:
+    def _elsewhere(self, record: MailboxRecord) -> Counter[bytes]:
         """Count what the account's other folders have, if this one is not to have it once more."""
         if not self._holds_copies(record):
             return Counter()
         return Counter(
-            mark
-            for folder in self.folders
-            if folder.raw != record.raw
-            for mark in self.house.fingerprints(folder.house).values()
+            fingerprint
+            for other in self.selected
+            if other.raw != record.raw
+            for fingerprint in self.local.fingerprints(other.folder).values()
         )
 
-    def _holds_copies(self, record: FolderRecord) -> bool:
+    def _holds_copies(self, record: MailboxRecord) -> bool:
         """Tell whether a mailbox has messages of others, that are to be in the house once."""
         return record.role == "all" or (self.account.labelled and not self.account.labels)
 
-    def _left_out(self, record: FolderRecord, flags: Iterable[str]) -> bool:
+    def _left_out(self, record: MailboxRecord, flags: Iterable[str]) -> bool:
         """Tell whether a message is a draft in all mail, which is not fetched."""
         return record.role == "all" and r"\draft" in map(str.lower, flags)
 
     def _settle(
         self,
-        record: FolderRecord,
+        record: MailboxRecord,
         state: SyncState,
-        marks: Mapping[int, bytes],
+        fingerprints: Mapping[int, bytes],
         pairs: Mapping[int, int],
         reasons: Mapping[int, Reason],
     ) -> None:
@@ -243,5 +251,5 @@ class Adoption:
         state.pairs |= pairs
         state.write(path)
         with self.ledger.transaction():
-            self.ledger.take(record.alias, {uid: marks[uid] for uid in pairs}, reasons)
-            self.ledger.update(record.alias, uidvalidity=state.far_validity)
+            self.ledger.record(record.alias, {uid: fingerprints[uid] for uid in pairs}, reasons)
+            self.ledger.update(record.alias, uidvalidity=state.remote_validity)

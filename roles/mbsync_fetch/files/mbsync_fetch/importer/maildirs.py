@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 from ..imap.fingerprint import fingerprint
 from ..imap.names import decode
 from ..mbsync.sync_state import UNKNOWN, SyncState
-from ..selection.selection import INBOX
+from ..selection.names import INBOX
 
 GZIP = b"\x1f\x8b"
 # What the letters in a file's name mean (https://cr.yp.to/proto/maildir.html); Dovecot's own begin with "a".
@@ -25,7 +25,7 @@ DELETED = "T"
 KEYWORDS = "dovecot-keywords"
 
 
-class AdoptError(Exception):
+class ImporterError(Exception):
     """Something cannot be adopted; the message says what to do."""
 
 
@@ -65,8 +65,8 @@ def stored(maildir: Path) -> list[Stored]:
                     continue  # no server takes it
                 arrived = entry.stat().st_mtime
                 path = Path(entry.path)
-                mark = _fingerprint(path, arrived)
-                found.append(Stored(path, flags, DELETED in letters, arrived, mark))
+                fingerprint = _fingerprint(path, arrived)
+                found.append(Stored(path, flags, DELETED in letters, arrived, fingerprint))
     return sorted(found, key=lambda message: (message.arrived, message.path.name))
 
 
@@ -85,7 +85,7 @@ def tree(root: Path) -> dict[str, Path]:
             ]
             name = "/".join(levels) or INBOX
             if found.setdefault(name, Path(directory)) != Path(directory):
-                raise AdoptError(
+                raise ImporterError(
                     f"{found[name]} and {directory} are both {name}; adopt them one by one, with --mailbox"
                 )
         below[:] = [name for name in below if name not in ("cur", "new", "tmp")]
@@ -95,26 +95,28 @@ def tree(root: Path) -> dict[str, Path]:
 def read_state(path: Path) -> SyncState:
     """Read a state of mbsync's, of any version, with what a run that was cut off had done."""
     if not path.exists():
-        raise AdoptError(f"{path}: there is no such file")
+        raise ImporterError(f"{path}: there is no such file")
     lines = path.read_text("ascii", errors="replace").splitlines()
     ancient = bool(lines) and lines[0][:1].isdigit()
     state = _ancient_state(path, lines) if ancient else SyncState.read(path) or SyncState()
     # Before 1.3 this number stood for a message that was too big.
-    state.pairs = {far: near for far, near in state.pairs.items() if UNKNOWN not in (far, near)}
+    state.pairs = {remote: local for remote, local in state.pairs.items() if UNKNOWN not in (remote, local)}
     return state
 
 
 def _ancient_state(path: Path, lines: Sequence[str]) -> SyncState:
     """Read the form that mbsync wrote before 1.1: "FAR-VALIDITY:MAX NEAR-VALIDITY:MAX:MAX", then the messages."""
     try:
-        far, near = (part.split(":") for part in lines[0].split())
-        state = SyncState(far_validity=int(far[0]), near_validity=int(near[0]), max_pulled=int(far[1]))
+        remote, local = (part.split(":") for part in lines[0].split())
+        state = SyncState(
+            remote_validity=int(remote[0]), local_validity=int(local[0]), max_pulled=int(remote[1])
+        )
         for line in lines[1:]:
             far_uid, near_uid, *flags = line.split()
             if not flags or flags[0][0] not in "^>":
                 state.pairs[int(far_uid)] = int(near_uid)
     except (ValueError, IndexError) as error:
-        raise AdoptError(f"{path} is not a state of mbsync's: {error}") from error
+        raise ImporterError(f"{path} is not a state of mbsync's: {error}") from error
     return state
 
 
@@ -137,7 +139,7 @@ def _fingerprint(path: Path, arrived: float) -> bytes:
                 break
             header += line
     if b"\0" in header:
-        raise AdoptError(f"{path} is no message; if it is compressed, decompress it first")
+        raise ImporterError(f"{path} is no message; if it is compressed, decompress it first")
     return fingerprint(header, _internaldate(arrived))
 
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 
 from ..account.failures import DAY
 from ..imap.names import decode
-from ..local.client import HouseRefusedError
-from ..record.context import Session, say
-from ..record.ledger import FolderRecord, Reason
-from ..remote.client import Message
+from ..local.session import LocalRefusedError
+from ..record.context import Context, say
+from ..record.ledger import MailboxRecord, Reason
+from ..remote.account import Message
 
 # Scripts may answer and forward mail: what is older than this, in seconds, is filed without them.
 SIEVE_AGE = 7 * DAY
@@ -32,41 +32,41 @@ def keepable(keywords: Iterable[str]) -> tuple[str, ...]:
 class Arrivals:
     """The messages that have arrived in a mailbox of an account."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, context: Context) -> None:
+        self.context = context
 
-    def record(self, record: FolderRecord, new: Mapping[int, Message]) -> set[int]:
+    def record(self, record: MailboxRecord, new: Mapping[int, Message]) -> set[int]:
         """Take into the ledger what mbsync has paired, once it has passed the owner's scripts."""
-        state = self.session.state(record.alias)
+        state = self.context.state(record.alias)
         arrived = {uid: state.pairs[uid] for uid in new if state.pairs.get(uid)}
         # Before the scripts, which may file it elsewhere.
         self._keep_keywords(record, new, arrived)
         filed = self.filter(record, new, arrived)
         reasons: dict[int, Reason] = {uid: "filed" if uid in filed else "arrived" for uid in arrived}
-        self.session.ledger.take(record.alias, {uid: new[uid].fingerprint for uid in arrived}, reasons)
+        self.context.ledger.record(record.alias, {uid: new[uid].fingerprint for uid in arrived}, reasons)
         return set(arrived)
 
     def _keep_keywords(
-        self, record: FolderRecord, new: Mapping[int, Message], pairs: Mapping[int, int]
+        self, record: MailboxRecord, new: Mapping[int, Message], pairs: Mapping[int, int]
     ) -> None:
         """Give messages in the house the keywords that they have at the provider: mbsync does not bring them."""
         alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        for uid, near in pairs.items():
+        for uid, local in pairs.items():
             if kept := keepable(new[uid].keywords):
-                alike[kept].append(near)
+                alike[kept].append(local)
         for keywords, uids in alike.items():
             try:
-                self.session.house.add_flags(record.house, uids, keywords)
-            except HouseRefusedError as error:
+                self.context.local.add_flags(record.folder, uids, keywords)
+            except LocalRefusedError as error:
                 say(f"{decode(record.raw)}: keywords {' '.join(keywords)}: {error}")
 
-    def filter(self, record: FolderRecord, new: Mapping[int, Message], pairs: Mapping[int, int]) -> set[int]:
+    def filter(self, record: MailboxRecord, new: Mapping[int, Message], pairs: Mapping[int, int]) -> set[int]:
         """Let what has arrived lately in the inbox pass the scripts; return what they took from there."""
-        if not (self.session.account.inbox and record.role == "inbox"):
+        if not (self.context.account.inbox and record.role == "inbox"):
             return set()
         recent = time.time() - SIEVE_AGE
-        lately = [near for uid, near in pairs.items() if near and new[uid].arrived > recent]
-        filtered = self.session.house.sieve(record.house, lately)
+        lately = [local for uid, local in pairs.items() if local and new[uid].arrived > recent]
+        filtered = self.context.local.sieve(record.folder, lately)
         for complaint in filtered.complaints:
             say(f"{decode(record.raw)}: the owner's scripts: {complaint}")
-        return {uid for uid, near in pairs.items() if near in filtered.gone}
+        return {uid for uid, local in pairs.items() if local in filtered.gone}

@@ -11,59 +11,59 @@ from collections.abc import Collection, Iterable, Mapping
 from ..imap.fingerprint import NOTHING
 from ..imap.names import decode
 from ..mbsync.sync_state import UNKNOWN, SyncState, interrupted
-from ..record.context import Session, say
-from ..record.ledger import LOWEST, FolderRecord, Reason
-from ..record.matching import recognise
-from ..remote.client import MailboxStatus, Message, Presence, ProviderError
+from ..record.context import Context, say
+from ..record.ledger import LOWEST, MailboxRecord, Reason
+from ..record.matching import match_fingerprints
+from ..remote.account import MailboxStatus, Message, Presence, RemoteError
 from ..remote.survey import SILENCE
 from .arrivals import Arrivals
 from .recovery import ALL, Unsettled
 
 
-class Known:
+class Deduplication:
     """Recognises messages. Each method that takes new ones records those that are known, and returns the rest.
 
     postponed: of the mailbox that is fetched, new messages that may be ones that the house has, and why that cannot be
     told now. They are in no rest.
     """
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, context: Context) -> None:
+        self.context = context
         self.postponed: dict[int, str] = {}
-        self._arrivals = Arrivals(session)
+        self._arrivals = Arrivals(context)
 
-    def paired(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
+    def paired(self, record: MailboxRecord, new: dict[int, Message]) -> dict[int, Message]:
         """Record what an earlier fetch brought but was kept from recording; return the rest."""
-        state = self.session.state(record.alias)
+        state = self.context.state(record.alias)
         paired = {uid: message for uid, message in new.items() if uid in state.pairs}
         arrived = self._arrivals.record(record, paired)
         rest = {uid: message for uid, message in new.items() if uid not in arrived}
         return self._take(record, rest, dict.fromkeys(paired.keys() - arrived, "gone"))
 
     def adopted(
-        self, record: FolderRecord, far: MailboxStatus, new: dict[int, Message]
+        self, record: MailboxRecord, remote: MailboxStatus, new: dict[int, Message]
     ) -> dict[int, Message]:
         """Recognise what lies in the house's folder before the first fetch: nothing is fetched twice."""
-        paired = set(self.session.state(record.alias).pairs.values())
-        near = {
-            uid: mark
-            for uid, mark in self.session.house.fingerprints(record.house).items()
+        paired = set(self.context.state(record.alias).pairs.values())
+        local = {
+            uid: fingerprint
+            for uid, fingerprint in self.context.local.fingerprints(record.folder).items()
             if uid not in paired
         }
-        pairs = recognise(near, {uid: message.fingerprint for uid, message in new.items()})
+        pairs = match_fingerprints(local, {uid: message.fingerprint for uid, message in new.items()})
         if not pairs:
             return new
-        self.session.note(
-            f"{decode(record.raw)}: {len(pairs)} of {far.messages} messages are in {record.house} already, "
+        self.context.note(
+            f"{decode(record.raw)}: {len(pairs)} of {remote.messages} messages are in {record.folder} already, "
             "and were not fetched again"
         )
         # What has a pair is recorded by the next fetch if this one is stopped here.
         self._pair(record, pairs)
         return self._take(record, new, dict.fromkeys(pairs, "adopted"))
 
-    def returned(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
+    def returned(self, record: MailboxRecord, new: dict[int, Message]) -> dict[int, Message]:
         """Recognise what has left this mailbox, which is open, and come back, as out of the trash; return the rest."""
-        places = self.session.ledger.places({message.fingerprint for message in new.values()})
+        places = self.context.ledger.locations({message.fingerprint for message in new.values()})
         before = {
             uid: fingerprint
             for fingerprint, found in places.items()
@@ -72,20 +72,20 @@ class Known:
         }
         if not before:
             return new
-        there = self.session.provider.present(before)
+        there = self.context.remote.present(before)
         left = {uid: before[uid] for uid in there.absent}
-        returned = recognise(left, {uid: message.fingerprint for uid, message in new.items()})
+        returned = match_fingerprints(left, {uid: message.fingerprint for uid, message in new.items()})
         unsure = {before[uid] for uid in before.keys() - there.present - there.absent}
         self._postpone(record, {uid for uid in new.keys() - returned if new[uid].fingerprint in unsure})
-        state, reasons = self.session.state(record.alias), self.session.ledger.reasons(record.alias)
-        with self.session.ledger.transaction():
-            self.session.ledger.forget(record.alias, returned.values())
+        state, reasons = self.context.state(record.alias), self.context.ledger.reasons(record.alias)
+        with self.context.ledger.transaction():
+            self.context.ledger.forget(record.alias, returned.values())
             rest = self._take(record, new, {uid: reasons[old] for uid, old in returned.items()})
         rest = {uid: message for uid, message in rest.items() if uid not in self.postponed}
         self._pair(record, {uid: state.pairs.get(old, 0) for uid, old in returned.items()})
         return rest
 
-    def elsewhere(self, record: FolderRecord, new: dict[int, Message]) -> dict[int, Message]:
+    def elsewhere(self, record: MailboxRecord, new: dict[int, Message]) -> dict[int, Message]:
         """Recognise what the house has from another mailbox of the account; return what it has not.
 
         A message that all mail (RFC 6154) brought, or that has left another mailbox, was moved at the provider: it
@@ -98,131 +98,133 @@ class Known:
                 pairs |= self._move(record, alias, uids)
             filed = self._arrivals.filter(record, new, pairs)
             reasons: dict[int, Reason] = {uid: "filed" if uid in filed else "moved" for uid in pairs}
-            with self.session.ledger.transaction():
+            with self.context.ledger.transaction():
                 for alias, uids in moved.items():
-                    if self.session.ledger.folder(alias).role != "all":  # which still has them
-                        self.session.ledger.forget(alias, uids.values())
+                    if self.context.ledger.mailbox(alias).role != "all":  # which still has them
+                        self.context.ledger.forget(alias, uids.values())
                 new = self._take(record, new, reasons)
             new = {uid: message for uid, message in new.items() if uid not in self.postponed}
             self._pair(record, pairs)
         if record.role == "all":
             # What becomes of a draft is another message, though it may look the same.
             drafts = {uid: NOTHING for uid, message in new.items() if r"\draft" in message.flags}
-            self.session.ledger.take(record.alias, drafts, dict.fromkeys(drafts, "draft"))
+            self.context.ledger.record(record.alias, drafts, dict.fromkeys(drafts, "draft"))
             new = {uid: message for uid, message in new.items() if uid not in drafts}
-        if self.session.holds_copies(record):
+        if self.context.holds_copies(record):
             new = self._take(record, new, dict.fromkeys(self._copies(record, new), "copy"))
         return new
 
-    def renumber(self, record: FolderRecord, far: MailboxStatus) -> None:
+    def renumber(self, record: MailboxRecord, remote: MailboxStatus) -> None:
         """Go on after the provider has numbered a mailbox anew (RFC 9051 section 2.3.1.1)."""
         now = self._numbered(record)
-        before = self.session.ledger.taken(record.alias, LOWEST)
-        reasons = self.session.ledger.reasons(record.alias)
-        same = recognise(before, now)
+        before = self.context.ledger.recorded(record.alias, LOWEST)
+        reasons = self.context.ledger.reasons(record.alias)
+        same = match_fingerprints(before, now)
         # What is no longer here may be in another mailbox now: it is kept by a number that no message has.
         unused = itertools.count(min([0, *before]) - 1, -1)
         gone = before.keys() - same.values()
         left = {uid if uid < 0 else next(unused): uid for uid in sorted(gone)}
-        path = self.session.state_path(record.alias)
+        path = self.context.state_path(record.alias)
         state = SyncState.read(path)
         # It has been done already if a fetch was stopped after this.
-        if state is not None and state.far_validity != far.uidvalidity:
-            if state.far_validity not in (UNKNOWN, record.uidvalidity):
+        if state is not None and state.remote_validity != remote.uidvalidity:
+            if state.remote_validity not in (UNKNOWN, record.uidvalidity):
                 state.pairs.clear()  # by numbers between those, that nothing tells of any more
-            known = state.pairs | self.session.ledger.left(record.alias)
-            self.session.ledger.leave(record.alias, {old: known[old] for old in gone & known.keys()})
+            known = state.pairs | self.context.ledger.local_uids(record.alias)
+            self.context.ledger.record_local_uids(
+                record.alias, {old: known[old] for old in gone & known.keys()}
+            )
             if unsettled := Unsettled.read(path):
-                Unsettled.keep(path, Unsettled(unsettled.near, ALL))
+                Unsettled.keep(path, Unsettled(unsettled.local, ALL))
             state.pairs = {uid: known[old] for uid, old in same.items() if old in known}
-            state.far_validity, state.max_pulled = far.uidvalidity, 0
+            state.remote_validity, state.max_pulled = remote.uidvalidity, 0
             state.write(path)
-        there = self.session.ledger.left(record.alias)
-        with self.session.ledger.transaction():
-            self.session.ledger.replace(
+        there = self.context.ledger.local_uids(record.alias)
+        with self.context.ledger.transaction():
+            self.context.ledger.replace(
                 record.alias,
                 {uid: now[uid] for uid in same} | {uid: before[old] for uid, old in left.items()},
                 {uid: reasons[old] for uid, old in (same | left).items()},
             )
-            self.session.ledger.leave(
+            self.context.ledger.record_local_uids(
                 record.alias, {uid: there[old] for uid, old in left.items() if old in there}
             )
-            self.session.ledger.update(record.alias, uidvalidity=far.uidvalidity, next_uid=1)
-        self.session.note(
+            self.context.ledger.update(record.alias, uidvalidity=remote.uidvalidity, next_uid=1)
+        self.context.note(
             f"{decode(record.raw)} was renumbered by the provider (UIDVALIDITY {record.uidvalidity}, now "
-            f"{far.uidvalidity}): {len(same)} of {len(now)} messages are known, and were not fetched again"
+            f"{remote.uidvalidity}): {len(same)} of {len(now)} messages are known, and were not fetched again"
         )
 
-    def check_near(self, record: FolderRecord, uidvalidity: int) -> None:
+    def check_near(self, record: MailboxRecord, uidvalidity: int) -> None:
         """Go on after the owner has removed the folder in the house: what was in it does not come back."""
-        path = self.session.state_path(record.alias)
+        path = self.context.state_path(record.alias)
         state = SyncState.read(path)
-        if state is None or state.near_validity in (UNKNOWN, uidvalidity):
+        if state is None or state.local_validity in (UNKNOWN, uidvalidity):
             return
         state.pairs = dict.fromkeys(state.pairs, 0)
-        state.near_validity = uidvalidity
-        self.session.ledger.forget_left(record.alias)
+        state.local_validity = uidvalidity
+        self.context.ledger.forget_local_uids(record.alias)
         Unsettled.keep(path, None)
         state.write(path)
-        self.session.note(
-            f"{record.house} is not the folder that it was: what was fetched before is not fetched again"
+        self.context.note(
+            f"{record.folder} is not the folder that it was: what was fetched before is not fetched again"
         )
 
     # --- how
 
-    def _postpone(self, record: FolderRecord, uids: Iterable[int], where: str = "") -> None:
+    def _postpone(self, record: MailboxRecord, uids: Iterable[int], where: str = "") -> None:
         """Leave messages for a later fetch."""
         why = f"it may be one that was in {where or decode(record.raw)}, which cannot be seen as a whole now"
         self.postponed |= dict.fromkeys(uids, why)
 
-    def _numbered(self, record: FolderRecord) -> dict[int, bytes]:
+    def _numbered(self, record: MailboxRecord) -> dict[int, bytes]:
         """Return the fingerprints of all messages of a mailbox that has been numbered anew."""
-        self.session.provider.examine(record.raw)
-        listing = self.session.provider.uids()
-        survey = self.session.provider.survey(listing.uids)
+        self.context.remote.examine(record.raw)
+        listing = self.context.remote.uids()
+        survey = self.context.remote.survey(listing.uids)
         if not listing.whole or survey.open or SILENCE in survey.refused.values():
-            raise ProviderError(
+            raise RemoteError(
                 "error", "it was renumbered by the provider, which does not tell of all its messages now"
             )
         return {uid: message.fingerprint for uid, message in survey.messages.items()}
 
     def _take(
-        self, record: FolderRecord, new: Mapping[int, Message], reasons: Mapping[int, Reason]
+        self, record: MailboxRecord, new: Mapping[int, Message], reasons: Mapping[int, Reason]
     ) -> dict[int, Message]:
         """Record messages that need not be pulled, and why; return the rest."""
-        self.session.ledger.take(record.alias, {uid: new[uid].fingerprint for uid in reasons}, reasons)
+        self.context.ledger.record(record.alias, {uid: new[uid].fingerprint for uid in reasons}, reasons)
         return {uid: message for uid, message in new.items() if uid not in reasons}
 
-    def _pair(self, record: FolderRecord, pairs: Mapping[int, int]) -> None:
+    def _pair(self, record: MailboxRecord, pairs: Mapping[int, int]) -> None:
         """Have mbsync remember where in the house messages lie (UID at the provider, in the house or 0)."""
-        path = self.session.state_path(record.alias)
+        path = self.context.state_path(record.alias)
         if interrupted(path) or not any(pairs.values()):
             return
-        state = self.session.state(record.alias)
-        if UNKNOWN in (state.far_validity, state.near_validity):
-            far, near = self.session.provider.opened(record.raw), self.session.house.status(record.house)
-            if near:
-                state.far_validity, state.near_validity = far.uidvalidity, near.uidvalidity
+        state = self.context.state(record.alias)
+        if UNKNOWN in (state.remote_validity, state.local_validity):
+            remote, local = self.context.remote.opened(record.raw), self.context.local.status(record.folder)
+            if local:
+                state.remote_validity, state.local_validity = remote.uidvalidity, local.uidvalidity
         state.pairs |= {uid: number for uid, number in pairs.items() if number}
         path.parent.mkdir(mode=0o700, exist_ok=True)
         state.write(path)
 
-    def _copies(self, record: FolderRecord, new: Mapping[int, Message]) -> list[int]:
+    def _copies(self, record: MailboxRecord, new: Mapping[int, Message]) -> list[int]:
         """Find which new messages are another label's copy."""
-        places = self.session.ledger.places({message.fingerprint for message in new.values()})
+        places = self.context.ledger.locations({message.fingerprint for message in new.values()})
         return [
             uid
             for uid, message in new.items()
             if any(alias != record.alias for alias, _ in places.get(message.fingerprint, ()))
         ]
 
-    def _moved(self, record: FolderRecord, new: Mapping[int, Message]) -> dict[str, dict[int, int]]:
+    def _moved(self, record: MailboxRecord, new: Mapping[int, Message]) -> dict[str, dict[int, int]]:
         """Find which new messages come from another mailbox: alias -> new UID -> UID there."""
         fingerprints = {message.fingerprint for message in new.values()}
-        places = self.session.ledger.places(fingerprints)
+        places = self.context.ledger.locations(fingerprints)
         if self._renumbered({alias for found in places.values() for alias, _ in found} - {record.alias}):
-            places = self.session.ledger.places(fingerprints)
-        records = {other.alias: other for other in self.session.ledger.folders()}
+            places = self.context.ledger.locations(fingerprints)
+        records = {other.alias: other for other in self.context.ledger.mailboxes()}
         uids: dict[str, set[int]] = defaultdict(set)
         for found_at in places.values():
             # What all mail alone had lies there; what another mailbox has, or had, lies in that one's folder.
@@ -232,7 +234,7 @@ class Known:
                     uids[alias].add(there)
         sides = {alias: self._absent(records[alias], there) for alias, there in uids.items()}
         absent = {alias: set(presence.absent) for alias, presence in sides.items()}
-        self.session.provider.opened(record.raw)
+        self.context.remote.opened(record.raw)
         found: dict[str, dict[int, int]] = defaultdict(dict)
         for uid in sorted(new):
             left = (
@@ -249,40 +251,40 @@ class Known:
     def _renumbered(self, aliases: set[str]) -> bool:
         """Go on with those of these mailboxes that were numbered anew, whose UIDs would be taken for other messages."""
         done = False
-        for other in self.session.ledger.folders():
+        for other in self.context.ledger.mailboxes():
             if other.alias in aliases and not other.gone:
                 try:
-                    far = self.session.provider.status(other.raw)
-                    if other.uidvalidity not in (0, far.uidvalidity):
-                        self.renumber(other, far)
+                    remote = self.context.remote.status(other.raw)
+                    if other.uidvalidity not in (0, remote.uidvalidity):
+                        self.renumber(other, remote)
                         done = True
-                except ProviderError as error:
+                except RemoteError as error:
                     if error.kind != "error":
                         raise
         return done
 
-    def _absent(self, other: FolderRecord, uids: set[int]) -> Presence:
+    def _absent(self, other: MailboxRecord, uids: set[int]) -> Presence:
         """Tell which of these UIDs another mailbox no longer has, or brought as messages that are in all mail alone."""
         if other.role == "all":
-            state = self.session.state(other.alias)
+            state = self.context.state(other.alias)
             lying = frozenset(uid for uid in uids if state.pairs.get(uid))
             return Presence(frozenset(uids) - lying, lying)
-        return self.session.present(other, uids)
+        return self.context.present(other, uids)
 
-    def _move(self, record: FolderRecord, alias: str, uids: Mapping[int, int]) -> dict[int, int]:
+    def _move(self, record: MailboxRecord, alias: str, uids: Mapping[int, int]) -> dict[int, int]:
         """Move messages in the house as they were at the provider; return the pairs."""
-        other = self.session.ledger.folder(alias)
-        state = self.session.state(alias)
-        left = self.session.ledger.left(alias)
-        near = {uid: state.pairs.get(there, 0) or left.get(there, 0) for uid, there in uids.items()}
-        here = [number for number in near.values() if number]
-        status = self.session.house.status(other.house)
-        if status is None or status.uidvalidity != state.near_validity:
+        other = self.context.ledger.mailbox(alias)
+        state = self.context.state(alias)
+        left = self.context.ledger.local_uids(alias)
+        local = {uid: state.pairs.get(there, 0) or left.get(there, 0) for uid, there in uids.items()}
+        here = [number for number in local.values() if number]
+        status = self.context.local.status(other.folder)
+        if status is None or status.uidvalidity != state.local_validity:
             here = []
-        moved = self.session.house.move(other.house, here, record.house) if here else {}
+        moved = self.context.local.move(other.folder, here, record.folder) if here else {}
         if moved:
             say(f"{decode(record.raw)}: {len(moved)} messages have moved here from {decode(other.raw)}")
-        return {uid: moved.get(number, 0) for uid, number in near.items()}
+        return {uid: moved.get(number, 0) for uid, number in local.items()}
 
 
 def _unseen(

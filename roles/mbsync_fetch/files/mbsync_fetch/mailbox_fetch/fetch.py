@@ -8,18 +8,18 @@ from dataclasses import dataclass, field, replace
 
 from ..imap.names import decode
 from ..mbsync.sync_state import interrupted
-from ..record.context import Session
-from ..record.ledger import FolderRecord
-from ..remote.client import MailboxStatus, ProviderError
+from ..record.context import Context
+from ..record.ledger import MailboxRecord
+from ..remote.account import MailboxStatus, RemoteError
 from ..status.report import Refused, Report
-from .deduplication import Known
+from .deduplication import Deduplication
 from .new_messages import Look, look
 from .pulling import Pulling
 from .recovery import ALL, Unsettled, recover
 
 
 @dataclass
-class Fetch:
+class MailboxFetch:
     """One fetch of an account.
 
     budget: the bytes that may be read, None for all.
@@ -27,7 +27,7 @@ class Fetch:
     whether there are messages of which nothing is known; waiting, the fingerprints of those that have yet to come.
     """
 
-    session: Session
+    context: Context
     budget: int | None
     refused: dict[str, tuple[Refused, ...]]
     reports: list[Report] = field(default_factory=list)
@@ -35,32 +35,32 @@ class Fetch:
     waiting: set[bytes] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.pulling = Pulling(self.session, self.budget, self.refused)
-        self._known = Known(self.session)
+        self.pulling = Pulling(self.context, self.budget, self.refused)
+        self._known = Deduplication(self.context)
         self._missing = 0
 
-    def mailbox(self, record: FolderRecord, far: MailboxStatus, *, again: bool = True) -> None:
+    def mailbox(self, record: MailboxRecord, remote: MailboxStatus, *, again: bool = True) -> None:
         """Fetch one mailbox. again: whether messages that were refused before are asked for once more."""
-        near = self.session.house.ensure(record.house)
-        if record.uidvalidity not in (0, far.uidvalidity):
-            self._known.renumber(record, far)
+        local = self.context.local.ensure(record.folder)
+        if record.uidvalidity not in (0, remote.uidvalidity):
+            self._known.renumber(record, remote)
             self.refused.pop(record.alias, None)
-            record = replace(record, uidvalidity=far.uidvalidity, next_uid=1)
+            record = replace(record, uidvalidity=remote.uidvalidity, next_uid=1)
         self._missing = 0
-        changed = interrupted(self.session.state_path(record.alias)) or not _dealt_with(record, far)
+        changed = interrupted(self.context.state_path(record.alias)) or not _dealt_with(record, remote)
         try:
             if changed:
-                self._known.check_near(record, near.uidvalidity)
-                self._fetch_new(record, far, again=again)
+                self._known.check_near(record, local.uidvalidity)
+                self._fetch_new(record, remote, again=again)
             else:
-                self.session.ledger.update(record.alias, uidvalidity=far.uidvalidity)
+                self.context.ledger.update(record.alias, uidvalidity=remote.uidvalidity)
         finally:
-            present = (self.session.house.status(record.house) if changed else None) or near
+            present = (self.context.local.status(record.folder) if changed else None) or local
             self.report(
                 Report(
                     name=decode(record.raw),
-                    house=record.house,
-                    provider=far.messages,
+                    house=record.folder,
+                    provider=remote.messages,
                     in_house=present.messages,
                     missing=self._missing,
                     refused=self.refused.get(record.alias, ()),
@@ -73,28 +73,28 @@ class Fetch:
 
     # --- what is new
 
-    def _fetch_new(self, record: FolderRecord, far: MailboxStatus, *, again: bool) -> None:
+    def _fetch_new(self, record: MailboxRecord, remote: MailboxStatus, *, again: bool) -> None:
         """Fetch what has not been dealt with."""
         alias = record.alias
-        opened = self.session.provider.opened(record.raw)
-        if opened.uidvalidity != far.uidvalidity:
-            raise ProviderError("error", f"{decode(record.raw)} was renumbered just now")
+        opened = self.context.remote.opened(record.raw)
+        if opened.uidvalidity != remote.uidvalidity:
+            raise RemoteError("error", f"{decode(record.raw)} was renumbered just now")
         first = record.uidvalidity == 0
-        record = replace(record, uidvalidity=far.uidvalidity)
+        record = replace(record, uidvalidity=remote.uidvalidity)
         before = {entry.uid: entry for entry in self.refused.get(alias, ())}
-        seen = look(self.session, record, before, again=again)
+        seen = look(self.context, record, before, again=again)
         self._missing = len(seen.messages) + len(seen.refused) + len(seen.later) + seen.listing.lacking
         self.pulling.keep_refused(alias, seen.refused)
-        path = self.session.state_path(alias)
+        path = self.context.state_path(alias)
         # What nobody has seen of a first fetch may lie in the house already, as well.
         unsettled = Unsettled(1, opened.uidnext or ALL) if first else Unsettled.read(path)
-        recover(self.session, record, seen.messages)
+        recover(self.context, record, seen.messages)
         self._known.postponed = {}
         new = self._known.paired(record, seen.messages)
         if first:
             new = self._known.adopted(record, opened, new)
             Unsettled.keep(path, unsettled)
-            self.session.ledger.update(alias, uidvalidity=far.uidvalidity)
+            self.context.ledger.update(alias, uidvalidity=remote.uidvalidity)
         new = self._known.returned(record, new)
         new = self._known.elsewhere(record, new)
         postponed = {uid: Refused(uid, why) for uid, why in self._known.postponed.items()}
@@ -108,27 +108,27 @@ class Fetch:
             old = any(unsettled and uid < unsettled.below for uid in left if uid not in seen.messages)
             Unsettled.keep(path, unsettled if old or not seen.listing.whole else None)
         if not seen.listing.whole:
-            raise ProviderError("error", f"the provider does not list all of its {far.messages} messages")
+            raise RemoteError("error", f"the provider does not list all of its {remote.messages} messages")
 
-    def _settle(self, record: FolderRecord, opened: MailboxStatus, seen: Look) -> list[int]:
+    def _settle(self, record: MailboxRecord, opened: MailboxStatus, seen: Look) -> list[int]:
         """Record how far a mailbox has been dealt with: up to the first message that has not, seen or unseen.
 
         Returns those that have not.
         """
-        taken = self.session.ledger.taken(record.alias, record.next_uid)
+        taken = self.context.ledger.recorded(record.alias, record.next_uid)
         left = [uid for uid in seen.listing.uids if uid not in taken]
         self._missing = len(left) + seen.listing.lacking
         self.unseen |= not seen.messages.keys() >= set(left)
         self.waiting |= {seen.messages[uid].fingerprint for uid in left if uid in seen.messages}
         self.refused[record.alias] = tuple(entry for entry in self.refused[record.alias] if entry.uid in left)
         if left:
-            self.session.ledger.update(record.alias, next_uid=left[0])
+            self.context.ledger.update(record.alias, next_uid=left[0])
         elif seen.listing.whole:
             end = max([record.next_uid, opened.uidnext or 0, *(uid + 1 for uid in seen.listing.uids)])
-            self.session.ledger.update(record.alias, next_uid=end)
+            self.context.ledger.update(record.alias, next_uid=end)
         return left
 
 
-def _dealt_with(record: FolderRecord, far: MailboxStatus) -> bool:
+def _dealt_with(record: MailboxRecord, remote: MailboxStatus) -> bool:
     """Tell whether a mailbox has nothing new, as far as its next UID says that."""
-    return far.uidnext is not None and far.uidnext <= record.next_uid
+    return remote.uidnext is not None and remote.uidnext <= record.next_uid

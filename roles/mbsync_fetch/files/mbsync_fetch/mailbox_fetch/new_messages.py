@@ -9,9 +9,9 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from ..record.context import Session
-from ..record.ledger import FolderRecord
-from ..remote.client import Listing, Message, ProviderError
+from ..record.context import Context
+from ..record.ledger import MailboxRecord
+from ..remote.account import Listing, Message, RemoteError
 from ..remote.survey import SILENCE, Survey
 from ..status.report import Refused
 
@@ -38,26 +38,26 @@ class Look:
     later: frozenset[int]
 
 
-def look(session: Session, record: FolderRecord, before: Mapping[int, Refused], *, again: bool) -> Look:
+def look(context: Context, record: MailboxRecord, before: Mapping[int, Refused], *, again: bool) -> Look:
     """Look at a mailbox, which is open.
 
     before: messages that were refused before. They are asked for apart, if at all (again), so that the rest need not be
     divided each time to find them.
     """
-    provider = session.provider
-    listing = provider.uids(record.next_uid)
-    taken = session.ledger.taken(record.alias, record.next_uid)
+    remote = context.remote
+    listing = remote.uids(record.next_uid)
+    taken = context.ledger.recorded(record.alias, record.next_uid)
     uids = [uid for uid in listing.uids if uid not in taken]
-    survey = provider.survey(uid for uid in uids if uid not in before)
+    survey = remote.survey(uid for uid in uids if uid not in before)
     refused = {uid: before[uid] for uid in uids if uid in before}
-    more = _once_more(session, [uid for uid, entry in refused.items() if again and _due(entry)])
+    more = _once_more(context, [uid for uid, entry in refused.items() if again and _due(entry)])
     for uid in more.messages:
         del refused[uid]
     refused |= {uid: Refused(uid, why) for uid, why in (survey.refused | more.refused).items()}
     later = survey.open.keys() | more.open.keys()
     if any(entry.reason == SILENCE for entry in refused.values()) or later:
         # What has gone meanwhile is not waited for.
-        listing = provider.uids(record.next_uid)
+        listing = remote.uids(record.next_uid)
         gone = refused.keys() | later
         gone = gone - set(listing.uids) if listing.whole else set()
         refused = {uid: entry for uid, entry in refused.items() if uid not in gone}
@@ -73,12 +73,12 @@ def _due(entry: Refused) -> bool:
     return not 0 <= time.time() - entry.tried < OFFERED_AGAIN[min(entry.tries, len(OFFERED_AGAIN)) - 1]
 
 
-def _once_more(session: Session, refused: Collection[int]) -> Survey:
+def _once_more(context: Context, refused: Collection[int]) -> Survey:
     """Ask for some of the messages that were refused before."""
     chosen = _choice.sample(sorted(refused), min(len(refused), ONCE_MORE))
     try:
-        return session.provider.survey(sorted(chosen))
-    except ProviderError as error:
+        return context.remote.survey(sorted(chosen))
+    except RemoteError as error:
         if error.kind != "error":
             raise
         return Survey()

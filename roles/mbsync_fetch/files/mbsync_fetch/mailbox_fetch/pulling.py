@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING
 
 from ..imap.names import decode
 from ..imap.sequence_set import in_lines
-from ..local.client import HouseError, HouseRefusedError, mailbox_name
+from ..local.session import LocalError, LocalRefusedError, mailbox_name
 from ..mbsync.sync_state import UNKNOWN
-from ..record.context import Session, say
-from ..record.ledger import FolderRecord
-from ..remote.answers import ProviderError, kind_of
-from ..remote.client import Content, Message
+from ..record.context import Context, say
+from ..record.ledger import MailboxRecord
+from ..remote.account import Content, Message
+from ..remote.answers import RemoteError, kind_of
 from ..remote.survey import HOPELESS, SILENCE
 from ..status.report import Refused
 from .arrivals import Arrivals, keepable
 from .recovery import Unsettled
 
 if TYPE_CHECKING:  # what runs mbsync is loaded where it is run
-    from ..mbsync.append_batcher import NearDoor
-    from ..mbsync.remote_filter import FarDoor
+    from ..mbsync.append_batcher import AppendBatcher
+    from ..mbsync.remote_filter import RemoteFilter
     from ..mbsync.run import Outcome
 
 FEW, LITTLE = 5, 1024 * 1024
 """So many messages, of so many bytes altogether, come without mbsync, which would take longer to start than they do."""
 
 
-class HouseFullError(Exception):
+class LocalFullError(Exception):
     """The owner's mailbox takes no more."""
 
 
@@ -44,7 +44,7 @@ class Pulling:
     After it: over_budget or house_full, if something had to wait.
     """
 
-    session: Session
+    context: Context
     budget: int | None
     refused: dict[str, tuple[Refused, ...]]
     few: int = FEW
@@ -53,16 +53,16 @@ class Pulling:
     _arrivals: Arrivals = field(init=False)
 
     def __post_init__(self) -> None:
-        self._arrivals = Arrivals(self.session)
+        self._arrivals = Arrivals(self.context)
 
-    def pull(self, record: FolderRecord, new: Mapping[int, Message]) -> None:
+    def pull(self, record: MailboxRecord, new: Mapping[int, Message]) -> None:
         """Bring messages, and record them; as many at once as one command can name."""
         for batch in in_lines(new):
             self._pull_batch(record, {uid: new[uid] for uid in batch})
             if self.over_budget or self.house_full:
                 return
 
-    def pull_refused(self, record: FolderRecord, messages: Mapping[int, Message]) -> bool:
+    def pull_refused(self, record: MailboxRecord, messages: Mapping[int, Message]) -> bool:
         """Ask once more for messages that were refused, one by one; False if the connection did not outlive it."""
         by_house = {entry.uid for entry in self.refused.get(record.alias, ()) if entry.by == "house"}
         for uid, message in messages.items():
@@ -72,7 +72,7 @@ class Pulling:
                 elif wanted := self._affordable([message]):
                     self._begin(record, wanted)
                     self._store(record, wanted)
-            except ProviderError as error:
+            except RemoteError as error:
                 say(f"{decode(record.raw)}: message {uid}: {error}")
                 return False
         return True
@@ -84,7 +84,7 @@ class Pulling:
 
     # --- through mbsync
 
-    def _pull_batch(self, record: FolderRecord, new: Mapping[int, Message]) -> None:
+    def _pull_batch(self, record: MailboxRecord, new: Mapping[int, Message]) -> None:
         wanted = self._affordable([new[uid] for uid in sorted(new)])
         if not wanted:
             return
@@ -92,96 +92,100 @@ class Pulling:
         if len(wanted) <= self.few and sum(message.size for message in wanted.values()) <= LITTLE:
             self._store(record, wanted)
             return
-        state = self.session.state(record.alias)
+        state = self.context.state(record.alias)
         state.want(wanted)
-        state.write(self.session.state_path(record.alias))
+        state.write(self.context.state_path(record.alias))
         outcome = self.mbsync(record, wanted, len(new))
         arrived = self._arrivals.record(record, wanted)
         refused = self._judge(record, outcome, wanted.keys() - arrived)
         self._store(record, {uid: wanted[uid] for uid in sorted(wanted.keys() - arrived - refused)})
 
-    def _begin(self, record: FolderRecord, wanted: Collection[int]) -> None:
+    def _begin(self, record: MailboxRecord, wanted: Collection[int]) -> None:
         """Keep from where on in the house these messages will lie, before the first is stored."""
-        path = self.session.state_path(record.alias)
-        begins = Unsettled(self.session.house.ensure(record.house).uidnext, max(wanted) + 1)
+        path = self.context.state_path(record.alias)
+        begins = Unsettled(self.context.local.ensure(record.folder).uidnext, max(wanted) + 1)
         Unsettled.keep(path, begins.widened(Unsettled.read(path)))
 
-    def mbsync(self, record: FolderRecord, wanted: Mapping[int, Message], total: int) -> Outcome:
+    def mbsync(self, record: MailboxRecord, wanted: Mapping[int, Message], total: int) -> Outcome:
         """Let mbsync pull messages."""
-        from ..mbsync.append_batcher import NearDoor
-        from ..mbsync.remote_filter import FarDoor, Shown
+        from ..mbsync.append_batcher import AppendBatcher
+        from ..mbsync.remote_filter import RemoteFilter, Shown
         from ..mbsync.run import pull
 
-        session, name = self.session, decode(record.raw)
-        timeout = session.account.timeout
+        context, name = self.context, decode(record.raw)
+        timeout = context.account.timeout
         self._open(record)
         outcome = pull(
             record.alias,
-            session.state_path(record.alias).parent,
-            session.directory,
-            FarDoor(server=session.provider.stream, timeout=timeout, shown=Shown(wanted, record.uidvalidity)),
-            NearDoor(server=session.house.lend(), timeout=timeout, mailbox=mailbox_name(record.house)),
+            context.state_path(record.alias).parent,
+            context.directory,
+            RemoteFilter(
+                server=context.remote.stream, timeout=timeout, shown=Shown(wanted, record.uidvalidity)
+            ),
+            AppendBatcher(server=context.local.lend(), timeout=timeout, mailbox=mailbox_name(record.folder)),
             lambda stored: say(f"{name}: {stored} of {total} messages have arrived"),
-            lambda far, near: _is_full(near) or _has_enough(far, near),
+            lambda remote, local: _is_full(local) or _has_enough(remote, local),
         )
-        if outcome.near.unanswered or outcome.near.error:
-            session.house.open()
+        if outcome.local.unanswered or outcome.local.error:
+            context.local.open()
         return outcome
 
-    def _judge(self, record: FolderRecord, outcome: Outcome, left: Collection[int]) -> set[int]:
+    def _judge(self, record: MailboxRecord, outcome: Outcome, left: Collection[int]) -> set[int]:
         """Say what mbsync's run means for wanted messages that it did not bring; return those that are refused."""
-        name, far, near = decode(record.raw), outcome.far, outcome.near
-        if _is_full(near):
-            raise HouseFullError(near.refusals[-1].text)
-        for refusal in near.refusals:
+        name, remote, local = decode(record.raw), outcome.remote, outcome.local
+        if _is_full(local):
+            raise LocalFullError(local.refusals[-1].text)
+        for refusal in local.refusals:
             say(f"{name}: the house answers: {refusal.text}")
-        if _has_enough(far, near):
-            text = far.refusals[-1].text
-            raise ProviderError(kind_of(text), text)
-        refused = {entry.uid: Refused(entry.uid, entry.text) for entry in far.refusals if entry.uid in left}
-        asked = [uid for _, uid in far.unanswered if uid in left]
-        if far.error is not None and asked:
+        if _has_enough(remote, local):
+            text = remote.refusals[-1].text
+            raise RemoteError(kind_of(text), text)
+        refused = {
+            entry.uid: Refused(entry.uid, entry.text) for entry in remote.refusals if entry.uid in left
+        }
+        asked = [uid for _, uid in remote.unanswered if uid in left]
+        if remote.error is not None and asked:
             # Perhaps it is this message that the provider fails at: the next fetch asks for it at the end.
-            refused[asked[0]] = Refused(asked[0], f"the connection ended as it was asked for: {far.error}")
+            refused[asked[0]] = Refused(asked[0], f"the connection ended as it was asked for: {remote.error}")
         self.keep_refused(record.alias, refused)
-        if far.error is not None:
-            raise ProviderError("unreachable", f"{name}: {far.error}")
-        if near.error is not None:
-            raise HouseError(f"{name}: {near.error}")
+        if remote.error is not None:
+            raise RemoteError("unreachable", f"{name}: {remote.error}")
+        if local.error is not None:
+            raise LocalError(f"{name}: {local.error}")
         # It fails for refused messages as well, after all others. Whatever else it is that it fails at, a message that
         # it did not bring comes without it.
-        if not outcome.succeeded and not refused and not near.refusals:
+        if not outcome.succeeded and not refused and not local.refusals:
             say(f"{name}: mbsync: {' '.join(outcome.output.split()) or 'failed'}")
         return set(refused)
 
     # --- without mbsync
 
-    def _store(self, record: FolderRecord, messages: Mapping[int, Message]) -> None:
+    def _store(self, record: MailboxRecord, messages: Mapping[int, Message]) -> None:
         """Store a few messages, or what mbsync passes over: 1.4 takes none without an empty line after its header."""
         try:
             self._store_each(record, messages)
         finally:
             self._arrivals.record(record, messages)
 
-    def _store_each(self, record: FolderRecord, uids: Iterable[int]) -> None:
-        path = self.session.state_path(record.alias)
-        state = self.session.state(record.alias)
-        if UNKNOWN in (state.far_validity, state.near_validity):
-            state.far_validity = record.uidvalidity
-            state.near_validity = self.session.house.ensure(record.house).uidvalidity
+    def _store_each(self, record: MailboxRecord, uids: Iterable[int]) -> None:
+        path = self.context.state_path(record.alias)
+        state = self.context.state(record.alias)
+        if UNKNOWN in (state.remote_validity, state.local_validity):
+            state.remote_validity = record.uidvalidity
+            state.local_validity = self.context.local.ensure(record.folder).uidvalidity
         failures = 0
         for uid in uids:
             try:
                 content = self._content(record, uid)
-                state.pairs[uid] = self.session.house.append(
-                    record.house, content.text, _flags(content), content.date or None
+                state.pairs[uid] = self.context.local.append(
+                    record.folder, content.text, _flags(content), content.date or None
                 )
-            except HouseRefusedError as error:
+            except LocalRefusedError as error:
                 if "[OVERQUOTA]" in str(error).upper():
-                    raise HouseFullError(str(error)) from error
+                    raise LocalFullError(str(error)) from error
                 refused = self._refused_by_house(record, uid, str(error))
                 failure: Exception = error
-            except ProviderError as error:
+            except RemoteError as error:
                 refused = Refused(uid, str(error))
                 if error.kind != "error":
                     self.keep_refused(record.alias, {uid: refused} if error.kind == "unreachable" else {})
@@ -196,18 +200,18 @@ class Pulling:
             if failures >= HOPELESS:
                 raise failure
 
-    def _content(self, record: FolderRecord, uid: int) -> Content:
+    def _content(self, record: MailboxRecord, uid: int) -> Content:
         self._open(record)
-        content = self.session.provider.content(uid)
+        content = self.context.remote.content(uid)
         if content is None:
-            raise ProviderError("error", SILENCE)
+            raise RemoteError("error", SILENCE)
         return content
 
-    def _open(self, record: FolderRecord) -> None:
-        if self.session.provider.opened(record.raw).uidvalidity != record.uidvalidity:
-            raise ProviderError("error", f"{decode(record.raw)} was renumbered just now")
+    def _open(self, record: MailboxRecord) -> None:
+        if self.context.remote.opened(record.raw).uidvalidity != record.uidvalidity:
+            raise RemoteError("error", f"{decode(record.raw)} was renumbered just now")
 
-    def _refused_by_house(self, record: FolderRecord, uid: int, reason: str) -> Refused:
+    def _refused_by_house(self, record: MailboxRecord, uid: int, reason: str) -> Refused:
         name = decode(record.raw)
         say(f"{name}: the house refuses message {uid}: {reason}")
         known = next((entry for entry in self.refused.get(record.alias, ()) if entry.uid == uid), None)
@@ -216,7 +220,7 @@ class Pulling:
 
     def _affordable(self, messages: Sequence[Message]) -> dict[int, Message]:
         """Leave out what the provider's daily limit or the owner's quota has no room for."""
-        room = self.session.house.quota_left()
+        room = self.context.local.quota_left()
         wanted: dict[int, Message] = {}
         for message in messages:
             if self.budget is not None and message.size > self.budget:
@@ -238,12 +242,12 @@ def _flags(content: Content) -> list[str]:
     return [*system, *keepable(flag for flag in content.flags if not flag.startswith("\\"))]
 
 
-def _is_full(near: NearDoor) -> bool:
-    return any("[OVERQUOTA]" in refusal.text.upper() for refusal in near.refusals)
+def _is_full(local: AppendBatcher) -> bool:
+    return any("[OVERQUOTA]" in refusal.text.upper() for refusal in local.refusals)
 
 
-def _has_enough(far: FarDoor, near: NearDoor) -> bool:
+def _has_enough(remote: RemoteFilter, local: AppendBatcher) -> bool:
     """Tell whether the provider has had enough, or hands over nothing at all: then it is not asked on."""
-    if any(kind_of(refusal.text) == "provider limit" for refusal in far.refusals):
+    if any(kind_of(refusal.text) == "provider limit" for refusal in remote.refusals):
         return True
-    return not near.stored and len(far.refusals) > 2 * HOPELESS
+    return not local.stored and len(remote.refusals) > 2 * HOPELESS

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from ..account.files import write_file
 from ..mbsync.sync_state import UNKNOWN, interrupted
-from ..record.context import Session
-from ..record.ledger import FolderRecord
-from ..record.matching import recognise
+from ..record.context import Context
+from ..record.ledger import MailboxRecord
+from ..record.matching import match_fingerprints
 from ..remote.survey import Message
 
 ALL = 2**32
@@ -27,18 +27,18 @@ ALL = 2**32
 class Unsettled:
     """Where messages may lie that nothing pairs yet.
 
-    near: in the house, from this UID on. below: they are ones of the provider's whose UIDs are below this one.
+    local: in the local folder, from this UID on. below: they are ones of the provider's whose UIDs are below this one.
     """
 
-    near: int
+    local: int
     below: int
 
     @classmethod
     def read(cls, state: Path) -> Unsettled | None:
         """Return what is kept beside mbsync's state of a mailbox."""
         try:
-            near, *below = _beside(state).read_text("ascii").split()
-            return cls(int(near), int(below[0]) if below else ALL)
+            local, *below = _beside(state).read_text("ascii").split()
+            return cls(int(local), int(below[0]) if below else ALL)
         except FileNotFoundError:
             # A run that an older program began, and whose end it did not see.
             return cls(1, ALL) if interrupted(state) else None
@@ -52,78 +52,84 @@ class Unsettled:
             _beside(state).unlink(missing_ok=True)
         else:
             state.parent.mkdir(mode=0o700, exist_ok=True)
-            write_file(_beside(state), f"{unsettled.near} {unsettled.below}", 0o600)
+            write_file(_beside(state), f"{unsettled.local} {unsettled.below}", 0o600)
 
     def widened(self, other: Unsettled | None) -> Unsettled:
         """Return what takes in both."""
         if other is None:
             return self
-        return Unsettled(min(self.near, other.near), max(self.below, other.below))
+        return Unsettled(min(self.local, other.local), max(self.below, other.below))
 
 
 def _beside(state: Path) -> Path:
     return state.with_name(f"{state.name}.storing")
 
 
-def recover(session: Session, record: FolderRecord, new: Mapping[int, Message]) -> None:
+def recover(context: Context, record: MailboxRecord, new: Mapping[int, Message]) -> None:
     """Pair new messages with what lies in the house unpaired since a fetch was stopped.
 
     That may lie in the folder of another mailbox, which has the same message: then it moves to this one's.
     """
-    path = session.state_path(record.alias)
+    path = context.state_path(record.alias)
     unsettled = Unsettled.read(path)
-    state = session.state(record.alias)
+    state = context.state(record.alias)
     some = {uid: message.fingerprint for uid, message in new.items() if uid not in state.pairs}
     found: dict[int, int] = {}
     if unsettled is not None:
-        asked = {uid: mark for uid, mark in some.items() if uid < unsettled.below}
+        asked = {uid: fingerprint for uid, fingerprint in some.items() if uid < unsettled.below}
         paired = set(state.pairs.values())
-        found = recognise(_lying(session, record, unsettled, paired), asked) if asked else {}
+        found = match_fingerprints(_lying(context, record, unsettled, paired), asked) if asked else {}
     if found or interrupted(path):
         # From here on this is the state, and not what mbsync's journal says. The file that says what is unsettled must
         # be there before that goes.
         Unsettled.keep(path, unsettled)
         state.pairs |= found
         state.write(path)
-    for other in session.ledger.folders():
-        stray = Unsettled.read(session.state_path(other.alias)) if other.alias != record.alias else None
+    for other in context.ledger.mailboxes():
+        stray = Unsettled.read(context.state_path(other.alias)) if other.alias != record.alias else None
         if stray is not None and (
-            rest := {uid: mark for uid, mark in some.items() if uid not in state.pairs}
+            rest := {uid: fingerprint for uid, fingerprint in some.items() if uid not in state.pairs}
         ):
             # What is paired but not recorded is lost to whoever asks the record where it is.
-            pairs, recorded = session.state(other.alias).pairs, session.ledger.taken(other.alias)
+            pairs, recorded = context.state(other.alias).pairs, context.ledger.recorded(other.alias)
             settled = {pairs.get(uid, 0) for uid in recorded}
-            _take_over(session, record, recognise(_lying(session, other, stray, settled), rest), other)
-            state = session.state(record.alias)
+            _take_over(
+                context, record, match_fingerprints(_lying(context, other, stray, settled), rest), other
+            )
+            state = context.state(record.alias)
 
 
 def _lying(
-    session: Session, record: FolderRecord, unsettled: Unsettled, settled: Collection[int]
+    context: Context, record: MailboxRecord, unsettled: Unsettled, settled: Collection[int]
 ) -> dict[int, bytes]:
     """Return what lies unsettled in the folder of a mailbox, from where it may have been stored without being noted."""
-    status, state = session.house.status(record.house), session.state(record.alias)
-    if status is None or state.near_validity not in (UNKNOWN, status.uidvalidity):
+    status, state = context.local.status(record.folder), context.state(record.alias)
+    if status is None or state.local_validity not in (UNKNOWN, status.uidvalidity):
         return {}
-    lying = [uid for uid in session.house.uids(record.house) if uid >= unsettled.near and uid not in settled]
-    return session.house.fingerprints(record.house, lying) if lying else {}
+    lying = [
+        uid for uid in context.local.uids(record.folder) if uid >= unsettled.local and uid not in settled
+    ]
+    return context.local.fingerprints(record.folder, lying) if lying else {}
 
 
-def _take_over(session: Session, record: FolderRecord, found: Mapping[int, int], other: FolderRecord) -> None:
+def _take_over(
+    context: Context, record: MailboxRecord, found: Mapping[int, int], other: MailboxRecord
+) -> None:
     """Move what lies in the folder of another mailbox (its UID there, by the provider's) to where it is asked for."""
     if not found:
         return
-    path, near = session.state_path(record.alias), session.house.ensure(record.house)
-    state, there = session.state(other.alias), set(found.values())
+    path, local = context.state_path(record.alias), context.local.ensure(record.folder)
+    state, there = context.state(other.alias), set(found.values())
     if there & set(state.pairs.values()):
         state.pairs = {uid: number for uid, number in state.pairs.items() if number not in there}
-        state.write(session.state_path(other.alias))
-    begins = Unsettled(near.uidnext, max(found) + 1)
+        state.write(context.state_path(other.alias))
+    begins = Unsettled(local.uidnext, max(found) + 1)
     Unsettled.keep(path, begins.widened(Unsettled.read(path)))
-    moved = session.house.move(other.house, list(found.values()), record.house)
-    state = session.state(record.alias)
-    if state.near_validity == UNKNOWN:
-        state.near_validity = near.uidvalidity
-    if state.far_validity == UNKNOWN:
-        state.far_validity = record.uidvalidity
+    moved = context.local.move(other.folder, list(found.values()), record.folder)
+    state = context.state(record.alias)
+    if state.local_validity == UNKNOWN:
+        state.local_validity = local.uidvalidity
+    if state.remote_validity == UNKNOWN:
+        state.remote_validity = record.uidvalidity
     state.pairs |= {uid: moved[there] for uid, there in found.items() if there in moved}
     state.write(path)

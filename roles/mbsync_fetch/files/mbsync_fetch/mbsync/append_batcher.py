@@ -1,13 +1,13 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The house's door, through which messages come in, each as it was at the provider.
+"""The command filter between mbsync and Dovecot: it stores messages in batches, each as it was at the provider.
 
 mbsync stores messages one by one and does not wait in between. Dovecot takes many at once (MULTIAPPEND, RFC 3502) in a
 third of the time, since it has to see only once that they are on the disk: what arrives while it is at work goes on as
 one command.
 
 mbsync adds a header field X-TUID to each message, to find again what it has stored where a run was cut off. It is taken
-off here: what was stored then is recognised in another way (recovery.py).
+off here: what was stored then is matched in another way (mailbox_fetch/recovery.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ..imap.sequence_set import expand
-from .command_filter import LITERAL, Door
+from .command_filter import LITERAL, CommandFilter
 
 COMMANDS = ("SELECT", "UID FETCH", "CHECK")
 # What one command may hold.
@@ -41,7 +41,7 @@ class Append:
 
 
 @dataclass(kw_only=True)
-class NearDoor(Door):
+class AppendBatcher(CommandFilter):
     """The house's side. mailbox: its name there, quoted. stored: how many messages it has taken."""
 
     capabilities: ClassVar[str] = "IMAP4rev1 LITERAL+ UIDPLUS"

@@ -1,9 +1,9 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The doors through which mbsync talks to the provider and to the house.
+"""The command filters through which mbsync talks to the provider and to the local mailbox.
 
-A door lets pass only the few commands (RFC 9051 section 6) that a fetch needs, and each opens onto one mailbox,
-whatever name mbsync asks for. The provider's is in far_door.py, the house's in near_door.py.
+A filter lets pass only the few commands (RFC 9051 section 6) that a fetch needs, and each opens one mailbox,
+whatever name mbsync asks for. The remote one is in remote_filter.py, the local one in append_batcher.py.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Refusal:
 
 
 @dataclass
-class Door:
-    """One side's door for one run of mbsync.
+class CommandFilter:
+    """The filter between mbsync and one server, for one run of mbsync.
 
     server: the connection, logged in. timeout: how long the server may owe an answer, in seconds.
     capabilities: what mbsync may know of the server; it uses no extension that it does not hear of.
@@ -71,7 +71,7 @@ class Door:
         return list(self._owed.values())
 
     def stop(self) -> None:
-        """Close the door to mbsync, which ends its run; the next one goes on where it stopped."""
+        """Close mbsync's connection, which ends its run; the next one goes on where it stopped."""
         self._stop.set()
 
     def serve(self, client: socket.socket) -> None:
@@ -217,6 +217,6 @@ class Door:
         return b""
 
     def _refuse(self, tag: bytes, line: bytes) -> bytes:
-        self.refusals.append(Refusal("door", 0, line.decode("utf-8", "replace")[:80]))
+        self.refusals.append(Refusal("filter", 0, line.decode("utf-8", "replace")[:80]))
         self._stop.set()
         return self._answer(b"%s BAD not allowed here\r\n" % tag)

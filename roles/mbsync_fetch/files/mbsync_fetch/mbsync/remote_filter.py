@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The provider's door, through which the texts of messages come, and nothing else.
+"""The command filter between mbsync and the provider: it lets the texts of messages pass, and nothing else.
 
 What mbsync asks about the mailbox is answered here, from what is known of it: it is one that has the wanted messages
 alone. The only command that reaches the provider asks for the text of one of these, without marking it as read; its
@@ -16,13 +16,13 @@ from typing import ClassVar
 
 from ..imap.sequence_set import in_set
 from ..remote.survey import Message
-from .command_filter import LITERAL, Door
+from .command_filter import LITERAL, CommandFilter
 
 _LISTING = re.compile(rb" (?P<set>[0-9:,*]+) \((?P<items>(?:(?:UID|FLAGS|RFC822\.SIZE) ?)+)\)")
 _TEXT = re.compile(rb" (?P<uid>\d+) \((?:(?:UID|FLAGS|INTERNALDATE) )*BODY\.PEEK\[\]\)")
 _FETCHED = re.compile(rb"\* \d+ FETCH \(", re.IGNORECASE)
 _UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
-# What mbsync knows; keywords go another way (arrivals.py), and \\Deleted does not cross.
+# What mbsync knows; keywords go another way (mailbox_fetch/arrivals.py), and \\Deleted does not cross.
 _FLAGS = {r"\seen": r"\Seen", r"\answered": r"\Answered", r"\flagged": r"\Flagged", r"\draft": r"\Draft"}
 
 
@@ -40,7 +40,7 @@ class Shown:
 
 
 @dataclass(kw_only=True)
-class FarDoor(Door):
+class RemoteFilter(CommandFilter):
     """The provider's side."""
 
     capabilities: ClassVar[str] = "IMAP4rev1"

@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Runs mbsync(1) for one mailbox, between the two doors."""
+"""Runs mbsync(1) for one mailbox, between its two command filters."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .append_batcher import NearDoor
-from .command_filter import Door
-from .remote_filter import FarDoor
+from .append_batcher import AppendBatcher
+from .command_filter import CommandFilter
+from .remote_filter import RemoteFilter
 
 SEND_DESCRIPTOR = Path(__file__).with_name("send_descriptor.py")
 PROGRESS_INTERVAL = 30.0
 
-# PullNew alone: messages that are new at the provider are added in the house, and nothing else is done anywhere.
-# Timeout 0: the doors have the deadlines. PipelineDepth: a provider whose answers are not read yet reads no commands
+# PullNew alone: messages that are new at the provider are added locally, and nothing else is done anywhere.
+# Timeout 0: the filters have the deadlines. PipelineDepth: a provider whose answers are not read yet reads no commands
 # either, and so must not be sent more than fit into the buffers on the way.
 CONFIGURATION = """\
-IMAPStore far
-Tunnel "exec {python} -I -S {send_descriptor} {far}"
+IMAPStore remote
+Tunnel "exec {python} -I -S {send_descriptor} {remote}"
 Timeout 0
 PipelineDepth 50
 UseNamespace no
 PathDelimiter /
 
-IMAPStore near
-Tunnel "exec {python} -I -S {send_descriptor} {near}"
+IMAPStore local
+Tunnel "exec {python} -I -S {send_descriptor} {local}"
 Timeout 0
 UseNamespace no
 PathDelimiter /
 
 Channel {alias}
-Far :far:{alias}
-Near :near:{alias}
+Far :remote:{alias}
+Near :local:{alias}
 Sync PullNew
 Create None
 Remove None
@@ -54,13 +54,13 @@ SyncState {states}/
 class Outcome:
     """How a run ended.
 
-    succeeded: mbsync says so. output: its messages. far, near: the doors, with what passed them.
+    succeeded: mbsync says so. output: its messages. remote, local: the filters, with what passed them.
     """
 
     succeeded: bool
     output: str
-    far: FarDoor
-    near: NearDoor
+    remote: RemoteFilter
+    local: AppendBatcher
 
 
 @contextmanager
@@ -82,20 +82,20 @@ def pull(
     alias: str,
     states: Path,
     directory: Path,
-    far: FarDoor,
-    near: NearDoor,
+    remote: RemoteFilter,
+    local: AppendBatcher,
     progress: Callable[[int], None],
-    enough: Callable[[FarDoor, NearDoor], bool],
+    enough: Callable[[RemoteFilter, AppendBatcher], bool],
 ) -> Outcome:
-    """Let mbsync pull what the provider's door shows of one mailbox.
+    """Let mbsync pull what the remote filter shows of one mailbox.
 
     alias: what mbsync calls the mailbox on both sides, and its state file. directory: where its configuration may
     be written. progress: is told now and then how many messages have arrived. enough: is asked every second
     whether to stop early.
     """
-    doors = (far, near)
+    filters = (remote, local)
     with ExitStack() as stack:
-        with _tunnel(stack) as (far_parent, far_number), _tunnel(stack) as (near_parent, near_number):
+        with _tunnel(stack) as (remote_parent, remote_number), _tunnel(stack) as (local_parent, local_number):
             configuration = directory / "mbsyncrc"
             configuration.write_text(
                 CONFIGURATION.format(
@@ -103,8 +103,8 @@ def pull(
                     send_descriptor=SEND_DESCRIPTOR,
                     alias=alias,
                     states=states,
-                    far=far_number,
-                    near=near_number,
+                    remote=remote_number,
+                    local=local_number,
                 ),
                 "utf-8",
             )
@@ -113,43 +113,43 @@ def pull(
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                pass_fds=(far_number, near_number),
+                pass_fds=(remote_number, local_number),
                 encoding="utf-8",
                 errors="replace",
             )
         output: list[str] = []
         threads = [
-            threading.Thread(target=_serve, args=(parent, door), daemon=True)
-            for parent, door in zip((far_parent, near_parent), doors, strict=True)
+            threading.Thread(target=_serve, args=(parent, filter_), daemon=True)
+            for parent, filter_ in zip((remote_parent, local_parent), filters, strict=True)
         ]
         threads.append(threading.Thread(target=output.extend, args=(mbsync.stdout or (),), daemon=True))
         for thread in threads:
             thread.start()
         try:
-            _watch(mbsync, doors, progress, enough)
+            _watch(mbsync, filters, progress, enough)
         finally:
             mbsync.kill()
             mbsync.wait()
-            for door in doors:
-                door.stop()
-            for parent in (far_parent, near_parent):
+            for filter_ in filters:
+                filter_.stop()
+            for parent in (remote_parent, local_parent):
                 parent.shutdown(socket.SHUT_RDWR)
             for thread in threads:
                 thread.join()
-    return Outcome(mbsync.returncode == 0, "".join(output), far, near)
+    return Outcome(mbsync.returncode == 0, "".join(output), remote, local)
 
 
-def _serve(parent: socket.socket, door: Door) -> None:
+def _serve(parent: socket.socket, filter_: CommandFilter) -> None:
     client = _accept(parent)
     if client is not None:
-        door.serve(client)
+        filter_.serve(client)
 
 
 def _watch(
     mbsync: subprocess.Popen[str],
-    doors: tuple[FarDoor, NearDoor],
+    filters: tuple[RemoteFilter, AppendBatcher],
     progress: Callable[[int], None],
-    enough: Callable[[FarDoor, NearDoor], bool],
+    enough: Callable[[RemoteFilter, AppendBatcher], bool],
 ) -> None:
     """Wait for mbsync's end; stop it when it is enough."""
     told = time.monotonic()
@@ -159,9 +159,9 @@ def _watch(
             return
         except subprocess.TimeoutExpired:
             pass
-        if enough(*doors):
-            for door in doors:
-                door.stop()
+        if enough(*filters):
+            for filter_ in filters:
+                filter_.stop()
         if time.monotonic() - told > PROGRESS_INTERVAL:
             told = time.monotonic()
-            progress(doors[1].stored)
+            progress(filters[1].stored)

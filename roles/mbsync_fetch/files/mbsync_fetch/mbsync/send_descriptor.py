@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Hands mbsync's end of a Tunnel (mbsync(1)) over to the process that started mbsync.
+"""Sends mbsync's end of a Tunnel (mbsync(1)), a descriptor, to the process that started mbsync.
 
 Argument: number of an inherited socket. After that this process is no longer needed: nothing is copied by it.
 """

@@ -17,7 +17,7 @@ With `Sync PullNew` both versions treat messages alike (tests/behaviour/mbsync_f
 - MaxPulledUid rises only at the end of a whole run. After a cut the journal has what was done; the next goes on.
 - A journal whose last line is torn, or which another version wrote, stops mbsync for good. So a run that was cut off is
   never gone on with by mbsync itself: `read` takes what it had done, `write` makes that the state, and what had come to
-  the house without being noted is recognised there (recovery.py).
+  the house without being noted is matched there (mailbox_fetch/recovery.py).
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ UNKNOWN = 4294967295
 """A UIDVALIDITY that mbsync replaces by what it finds (isync: UIDVAL_BAD)."""
 
 _FIELDS = {
-    "FarUidValidity": "far_validity",
-    "MasterUidValidity": "far_validity",  # before 1.4
-    "NearUidValidity": "near_validity",
-    "SlaveUidValidity": "near_validity",
+    "FarUidValidity": "remote_validity",
+    "MasterUidValidity": "remote_validity",  # before 1.4
+    "NearUidValidity": "local_validity",
+    "SlaveUidValidity": "local_validity",
     "MaxPulledUid": "max_pulled",
 }
 _NOT_TAKEN = (">", "^")
@@ -54,8 +54,8 @@ class SyncState:
     its way when mbsync was stopped is in no pair.
     """
 
-    far_validity: int = UNKNOWN
-    near_validity: int = UNKNOWN
+    remote_validity: int = UNKNOWN
+    local_validity: int = UNKNOWN
     max_pulled: int = 0
     pairs: dict[int, int] = field(default_factory=dict)
 
@@ -111,9 +111,9 @@ class SyncState:
             if name in _FIELDS:
                 setattr(self, _FIELDS[name], int(value))
         for line in body.splitlines():
-            far, near, *flags = line.split()
-            if far != "0" and not (flags and flags[0].startswith(_NOT_TAKEN)):
-                self.pairs[int(far)] = int(near)
+            remote, local, *flags = line.split()
+            if remote != "0" and not (flags and flags[0].startswith(_NOT_TAKEN)):
+                self.pairs[int(remote)] = int(local)
 
     def _replay(self, line: str) -> None:
         """Take over a step from the journal.
@@ -122,7 +122,7 @@ class SyncState:
         """
         kind, *rest = line.split()
         if kind == "|":
-            self.far_validity, self.near_validity = map(int, rest)
+            self.remote_validity, self.local_validity = map(int, rest)
         elif kind == "N" and rest[0] == "0":
             self.max_pulled = int(rest[1])
         elif kind == ">" and rest[0] != "0":
@@ -132,10 +132,10 @@ class SyncState:
 
     def _lines(self) -> Iterator[str]:
         """Lay out the file; a message above MaxPushedUid in the house may be one of an interrupted run's."""
-        yield f"FarUidValidity {self.far_validity}\nNearUidValidity {self.near_validity}\n"
+        yield f"FarUidValidity {self.remote_validity}\nNearUidValidity {self.local_validity}\n"
         yield f"MaxPulledUid {self.max_pulled}\nMaxPushedUid {max(self.pairs.values(), default=0)}\n\n"
-        for far, near in sorted(self.pairs.items()):
-            yield f"{far} {near} \n"
+        for remote, local in sorted(self.pairs.items()):
+            yield f"{remote} {local} \n"
 
 
 def interrupted(path: Path) -> bool:

@@ -64,7 +64,7 @@ class Held:
     present: the UIDs that the folder has now. copies: whether messages of other mailboxes are left to those.
     """
 
-    marks: Mapping[int, bytes]
+    fingerprints: Mapping[int, bytes]
     reasons: Mapping[int, Reason]
     pairs: Mapping[int, int]
     present: AbstractSet[int]
@@ -74,10 +74,10 @@ class Held:
     def __post_init__(self) -> None:
         seen: set[int] = set()
         for uid in sorted(self.reasons):
-            near = self.pairs.get(uid, 0)
-            if near and near in seen:
+            local = self.pairs.get(uid, 0)
+            if local and local in seen:
                 self._twice.add(uid)
-            seen.add(near)
+            seen.add(local)
 
     @property
     def twice(self) -> AbstractSet[int]:
@@ -117,24 +117,24 @@ def places_of(
             continue
         place = held.place(uid)
         if (place is None and uid not in held.twice) or (place == "deleted" and held.copies):
-            place = others.get(held.marks[uid], place)
+            place = others.get(held.fingerprints[uid], place)
         found[uid] = place
     return found
 
 
-def elsewhere(held: Collection[Held], marks: Collection[bytes]) -> dict[bytes, Place]:
+def elsewhere(held: Collection[Held], fingerprints: Collection[bytes]) -> dict[bytes, Place]:
     """Say where messages are, by their fingerprints, that these other mailboxes brought: the best of what is known."""
     best: dict[bytes, Place] = {}
     order: tuple[Place, ...] = ("deleted", "filed", "elsewhere")
     for other in held:
-        for uid, mark in other.marks.items():
-            if mark not in marks or other.reasons[uid] in NOT_HERE:
+        for uid, fingerprint in other.fingerprints.items():
+            if fingerprint not in fingerprints or other.reasons[uid] in NOT_HERE:
                 continue
             place = other.place(uid)
             place = "elsewhere" if place == "here" else place or "deleted"
-            if order.index(place) > order.index(best.get(mark, "deleted")):
-                best[mark] = place
-            best.setdefault(mark, place)
+            if order.index(place) > order.index(best.get(fingerprint, "deleted")):
+                best[fingerprint] = place
+            best.setdefault(fingerprint, place)
     return best
 
 

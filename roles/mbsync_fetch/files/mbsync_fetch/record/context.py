@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..account.settings import Account
-from ..local.client import House
+from ..local.mailbox import LocalMailbox
 from ..mbsync.sync_state import SyncState, interrupted
-from ..remote.client import MailboxError, Presence, Provider
-from .ledger import FolderRecord, Ledger
+from ..remote.account import MailboxError, Presence, RemoteAccount
+from .ledger import Ledger, MailboxRecord
 
 
 def say(text: str) -> None:
@@ -21,7 +21,7 @@ def say(text: str) -> None:
 
 
 @dataclass
-class Session:
+class Context:
     """An account that is being fetched.
 
     directory: the account's own (systemd.exec(5), StateDirectory). notes: what was done that the owner might wonder
@@ -29,8 +29,8 @@ class Session:
     """
 
     account: Account
-    provider: Provider
-    house: House
+    remote: RemoteAccount
+    local: LocalMailbox
     ledger: Ledger
     directory: Path
     notes: list[str] = field(default_factory=list)
@@ -59,17 +59,17 @@ class Session:
             self._states[alias] = (version, state)
         return replace(state, pairs=dict(state.pairs))
 
-    def holds_copies(self, record: FolderRecord) -> bool:
+    def holds_copies(self, record: MailboxRecord) -> bool:
         """Tell whether a mailbox has messages of others, that are to be in the house once."""
         return record.role == "all" or (self.account.labelled and not self.account.labels)
 
-    def present(self, other: FolderRecord, uids: Collection[int]) -> Presence:
+    def present(self, other: MailboxRecord, uids: Collection[int]) -> Presence:
         """Tell which of these messages a mailbox has. It is open then, if it can be."""
         nothing = frozenset[int]()
         if other.gone:
             return Presence(nothing, frozenset(uids))
         try:
-            status = self.provider.examine(other.raw)
+            status = self.remote.examine(other.raw)
         except MailboxError as error:
             if error.kind != "error":
                 raise
@@ -77,4 +77,4 @@ class Session:
             return Presence(frozenset(uids) if error.fate == "closed" else nothing, nothing)
         if status.uidvalidity != other.uidvalidity:
             return Presence(nothing, nothing)
-        return self.provider.present(uids)
+        return self.remote.present(uids)

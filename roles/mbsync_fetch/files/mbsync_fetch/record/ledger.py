@@ -44,17 +44,17 @@ _AT_ONCE = 500
 
 
 @dataclass(frozen=True)
-class FolderRecord:
-    """A mailbox: alias is mbsync's name for it, raw the provider's, house its path in the owner's mailbox.
+class MailboxRecord:
+    """A mailbox: alias is mbsync's name for it, raw the provider's, folder its path in the owner's mailbox.
 
     No two that are there have the same raw name.
     uidvalidity: the provider's, 0 before the first fetch. gone: the provider no longer has it.
-    role: its special use there, as in plan.py. next_uid: each message below it has been dealt with.
+    role: its special use there, as in selection/names.py. next_uid: each message below it has been dealt with.
     """
 
     alias: str
     raw: str
-    house: str
+    folder: str
     uidvalidity: int = 0
     gone: bool = False
     role: str = ""
@@ -98,31 +98,31 @@ class Ledger:
             raise
         self._db.execute("COMMIT")
 
-    def folders(self) -> list[FolderRecord]:
+    def mailboxes(self) -> list[MailboxRecord]:
         """Return all mailboxes ever assigned, by alias."""
         return _folders(self._db)
 
-    def folder(self, alias: str) -> FolderRecord:
+    def mailbox(self, alias: str) -> MailboxRecord:
         """Return a mailbox that was assigned."""
-        return next(record for record in self.folders() if record.alias == alias)
+        return next(record for record in self.mailboxes() if record.alias == alias)
 
-    def assign(self, raw: str, house: str, *, alias: str = "") -> FolderRecord:
+    def assign(self, raw: str, folder: str, *, alias: str = "") -> MailboxRecord:
         """Return the mailbox of this name, which is there; a new one gets the next alias, or the one given."""
         with self.transaction():
-            for record in sorted(self.folders(), key=lambda record: record.gone):
+            for record in sorted(self.mailboxes(), key=lambda record: record.gone):
                 if record.raw == raw:
                     self.update(record.alias, gone=False)
                     return replace(record, gone=False)
             alias = alias or self._next_alias()
-            self._db.execute("INSERT INTO folder (alias, raw, house) VALUES (?, ?, ?)", (alias, raw, house))
-        return FolderRecord(alias, raw, house)
+            self._db.execute("INSERT INTO folder (alias, raw, house) VALUES (?, ?, ?)", (alias, raw, folder))
+        return MailboxRecord(alias, raw, folder)
 
     def update(
         self,
         alias: str,
         *,
         raw: str | None = None,
-        house: str | None = None,
+        folder: str | None = None,
         uidvalidity: int | None = None,
         gone: bool | None = None,
         role: str | None = None,
@@ -134,10 +134,10 @@ class Ledger:
                 "UPDATE folder SET raw = coalesce(?, raw), house = coalesce(?, house),"
                 " uidvalidity = coalesce(?, uidvalidity), gone = coalesce(?, gone), role = coalesce(?, role),"
                 " next_uid = coalesce(?, next_uid) WHERE alias = ?",
-                (raw, house, uidvalidity, gone, role, next_uid, alias),
+                (raw, folder, uidvalidity, gone, role, next_uid, alias),
             )
 
-    def taken(self, alias: str, first: int = 1) -> dict[int, bytes]:
+    def recorded(self, alias: str, first: int = 1) -> dict[int, bytes]:
         """Return the fingerprint of each UID, from this one on, ever taken from a mailbox since its UIDVALIDITY.
 
         Numbers below 0, from LOWEST on, are those of messages that were gone when it changed.
@@ -151,7 +151,7 @@ class Ledger:
             self._db.execute("SELECT uid, reason FROM message WHERE alias = ? ORDER BY uid", (alias,))
         )
 
-    def take(self, alias: str, fingerprints: Mapping[int, bytes], reasons: Mapping[int, Reason]) -> None:
+    def record(self, alias: str, fingerprints: Mapping[int, bytes], reasons: Mapping[int, Reason]) -> None:
         """Record messages as taken, each with its reason."""
         with self.transaction():
             self._db.executemany(
@@ -163,22 +163,22 @@ class Ledger:
         """Record these messages instead of all that were taken from a mailbox."""
         with self.transaction():
             self._db.execute("DELETE FROM message WHERE alias = ?", (alias,))
-            self.take(alias, fingerprints, reasons)
+            self.record(alias, fingerprints, reasons)
 
-    def leave(self, alias: str, near: Mapping[int, int]) -> None:
+    def record_local_uids(self, alias: str, local: Mapping[int, int]) -> None:
         """Record where in the house messages lie (UID) that lose their numbers at the provider."""
         with self.transaction():
             self._db.executemany(
                 "UPDATE message SET house_uid = ? WHERE alias = ? AND uid = ?",
-                ((there, alias, uid) for uid, there in near.items()),
+                ((there, alias, uid) for uid, there in local.items()),
             )
 
-    def left(self, alias: str) -> dict[int, int]:
+    def local_uids(self, alias: str) -> dict[int, int]:
         """Return where in the house messages lie (UID) that lost their numbers at the provider."""
         query = "SELECT uid, house_uid FROM message WHERE alias = ? AND house_uid > 0"
         return dict(self._db.execute(query, (alias,)))
 
-    def forget_left(self, alias: str) -> None:
+    def forget_local_uids(self, alias: str) -> None:
         """Record that such messages lie nowhere in the house."""
         with self.transaction():
             self._db.execute("UPDATE message SET house_uid = 0 WHERE alias = ?", (alias,))
@@ -198,7 +198,7 @@ class Ledger:
                 "DELETE FROM message WHERE alias = ? AND uid = ?", ((alias, uid) for uid in uids)
             )
 
-    def places(self, fingerprints: Collection[bytes]) -> dict[bytes, list[tuple[str, int]]]:
+    def locations(self, fingerprints: Collection[bytes]) -> dict[bytes, list[tuple[str, int]]]:
         """Return where messages were taken from: alias and UID, in their order; nothing for unknown ones."""
         found = defaultdict[bytes, list[tuple[str, int]]](list)
         asked = iter(set(fingerprints))
@@ -228,7 +228,7 @@ class Ledger:
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
         """Keep a damaged file under another name and begin anew, with the mailboxes that it still tells of."""
         aside = self.path.with_name(f"{self.path.name}.damaged")
-        folders: list[FolderRecord] = []
+        folders: list[MailboxRecord] = []
         with contextlib.closing(sqlite3.connect(self.path)) as database, contextlib.suppress(sqlite3.Error):
             folders = _folders(database)
         self.path.replace(aside)
@@ -237,21 +237,21 @@ class Ledger:
         self._db = self._open()
         with self.transaction():
             for record in folders:
-                self.assign(record.raw, record.house, alias=record.alias)
+                self.assign(record.raw, record.folder, alias=record.alias)
                 self.update(record.alias, uidvalidity=record.uidvalidity, gone=record.gone, role=record.role)
 
     def _next_alias(self) -> str:
         """Return an alias that no mailbox has had, not even one whose record was lost but not mbsync's state of it."""
         states = (path.name for path in self.path.with_name("sync").glob("f*"))
-        names = itertools.chain(states, (record.alias for record in self.folders()))
+        names = itertools.chain(states, (record.alias for record in self.mailboxes()))
         used = (int(number[1]) for name in names if (number := re.match(r"f(\d+)", name)))
         return f"f{max(used, default=0) + 1:04}"
 
 
-def _folders(database: sqlite3.Connection) -> list[FolderRecord]:
+def _folders(database: sqlite3.Connection) -> list[MailboxRecord]:
     columns = "alias, raw, house, uidvalidity, gone, role, next_uid"
     rows = database.execute(f"SELECT {columns} FROM folder ORDER BY alias")  # noqa: S608
     return [
-        FolderRecord(alias, raw, house, uidvalidity, bool(gone), role, next_uid)
-        for alias, raw, house, uidvalidity, gone, role, next_uid in rows
+        MailboxRecord(alias, raw, folder, uidvalidity, bool(gone), role, next_uid)
+        for alias, raw, folder, uidvalidity, gone, role, next_uid in rows
     ]

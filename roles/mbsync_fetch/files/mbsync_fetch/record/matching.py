@@ -11,7 +11,7 @@ ALIKE = 0.8
 """Share of a mailbox's messages that must be the same for it to be one that was renamed."""
 
 
-def recognise(old: Mapping[int, bytes], new: Mapping[int, bytes]) -> dict[int, int]:
+def match_fingerprints(old: Mapping[int, bytes], new: Mapping[int, bytes]) -> dict[int, int]:
     """Return for each new UID the old one that is the same message.
 
     Of equal messages each is matched with one, in the order of their UIDs.

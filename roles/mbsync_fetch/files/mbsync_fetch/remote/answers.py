@@ -56,8 +56,8 @@ _WAIT = re.compile(
 _UNITS = {"ms": 0.001, "milli": 0.001, "s": 1, "m": 60, "h": HOUR}
 
 
-class ProviderError(Exception):
-    """The provider cannot be used now. kind: one of status.py's kinds of failure."""
+class RemoteError(Exception):
+    """The provider cannot be used now. kind: one of the kinds in account/failures.py."""
 
     def __init__(self, kind: Kind, reason: str) -> None:
         super().__init__(reason)
@@ -69,7 +69,7 @@ class ProviderError(Exception):
         return wait_of(str(self))
 
 
-class MailboxError(ProviderError):
+class MailboxError(RemoteError):
     """A mailbox cannot be opened. fate: whether that is final."""
 
     def __init__(self, reason: str) -> None:

@@ -19,7 +19,7 @@ from ..account.settings import Account
 from ..imap.names import quoted
 from ..imap.replies import LITERAL, Response, code, response, whole
 from ..imap.stream import Stream
-from .answers import ProviderError, kind_of, kind_of_login
+from .answers import RemoteError, kind_of, kind_of_login
 
 LONGEST_LINE = 64 * 1024 * 1024
 """Bytes; every UID of a large mailbox may stand in one."""
@@ -44,7 +44,7 @@ class Answer:
 
 
 class Connection:
-    """A session. Every method raises ProviderError.
+    """A session. Every method raises RemoteError.
 
     exists: how many messages the open mailbox has, None while it has not been said. codes: numbers of response codes
     since it was opened: UIDNEXT, UIDVALIDITY. capabilities: in capitals. last: the answer to the last command, as far
@@ -84,12 +84,12 @@ class Connection:
         if greeting is None or greeting.name != "OK":
             if greeting is not None:
                 self._note(greeting)  # a BYE ends it
-            raise ProviderError("error", f"it greets with {said[:80].decode('utf-8', 'replace').strip()!r}")
+            raise RemoteError("error", f"it greets with {said[:80].decode('utf-8', 'replace').strip()!r}")
         self._note(greeting)
 
     def close(self) -> None:
         """Leave, as politely as a few seconds allow."""
-        with contextlib.suppress(ProviderError):
+        with contextlib.suppress(RemoteError):
             self._sock.settimeout(2)
             self.command("LOGOUT")
         self._sock.close()
@@ -118,7 +118,7 @@ class Connection:
             answer = self.command(f"LOGIN {{{len(user)}}}", lines=[user + b" {%d}" % len(key), key])
         if answer.kind != "OK":
             said = answer.text.replace(secret, "***") if secret else answer.text
-            raise ProviderError(kind_of_login(said), f"the login was refused: {said}")
+            raise RemoteError(kind_of_login(said), f"the login was refused: {said}")
         # Servers tell more of themselves after the login, many of them unasked.
         if not self.capabilities:
             self.command("CAPABILITY")
@@ -164,7 +164,7 @@ class Connection:
         """Remember what a response tells of the session and the open mailbox (RFC 9051 section 7)."""
         if said.name == "BYE" and not leaving:
             text = said.rest.decode("utf-8", "replace").strip()
-            raise ProviderError(kind_of(text, "unreachable"), f"it says goodbye: {text}")
+            raise RemoteError(kind_of(text, "unreachable"), f"it says goodbye: {text}")
         if said.name == "EXISTS" and said.number is not None:
             self.exists = said.number
         elif said.name == "EXPUNGE" and self.exists:
@@ -205,27 +205,27 @@ class Connection:
 
 
 def check(answer: Answer) -> None:
-    """Raise ProviderError for a command that the server did not obey."""
+    """Raise RemoteError for a command that the server did not obey."""
     if answer.kind != "OK":
-        raise ProviderError(kind_of(answer.text), answer.text)
+        raise RemoteError(kind_of(answer.text), answer.text)
 
 
 def checked(answer: Answer) -> Answer:
-    """Return the answer to a command that the server has obeyed; ProviderError otherwise."""
+    """Return the answer to a command that the server has obeyed; RemoteError otherwise."""
     check(answer)
     return answer
 
 
 @contextlib.contextmanager
 def failures() -> Iterator[None]:
-    """Turn what goes wrong on the way to the provider into a ProviderError."""
+    """Turn what goes wrong on the way to the provider into a RemoteError."""
     try:
         yield
     except ssl.SSLCertVerificationError as error:
-        raise ProviderError("tls", f"its certificate is not accepted: {error.verify_message}") from error
+        raise RemoteError("tls", f"its certificate is not accepted: {error.verify_message}") from error
     except ssl.SSLEOFError as error:
-        raise ProviderError("unreachable", CLOSED) from error
+        raise RemoteError("unreachable", CLOSED) from error
     except ssl.SSLError as error:
-        raise ProviderError("tls", f"TLS fails: {error.reason or error}") from error
+        raise RemoteError("tls", f"TLS fails: {error.reason or error}") from error
     except OSError as error:
-        raise ProviderError("unreachable", f"it cannot be reached: {error}") from error
+        raise RemoteError("unreachable", f"it cannot be reached: {error}") from error

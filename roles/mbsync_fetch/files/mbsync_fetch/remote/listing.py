@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..imap.replies import pairs, uid_of
 from ..imap.sequence_set import expand, uid_set
-from .answers import ProviderError
+from .answers import RemoteError
 from .connection import Answer, Connection, checked
 from .messages import fetched
 from .survey import batches
@@ -54,7 +54,7 @@ class Search:
         else:
             ways.insert(0, self._searched)
         found: set[int] = set()
-        error: ProviderError | None = None
+        error: RemoteError | None = None
         listed = False
         for way in ways:
             try:
@@ -62,7 +62,7 @@ class Search:
                 uids = {uid for uid in way(first) if uid >= first}
                 if self._are_all(first, uids):
                     return Listing(tuple(sorted(uids)), whole=True)
-            except ProviderError as refusal:
+            except RemoteError as refusal:
                 if refusal.kind != "error":
                     raise
                 error = refusal

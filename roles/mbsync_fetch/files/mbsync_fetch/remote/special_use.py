@@ -19,7 +19,7 @@ USUAL: Mapping[str, Sequence[str]] = {
 """Names that mail programs give, for servers that say of no mailbox what it is for, and that nothing is known of."""
 
 
-def with_uses(mailboxes: Sequence[Mailbox], uses: Mapping[str, Sequence[str]]) -> list[Mailbox]:
+def with_special_uses(mailboxes: Sequence[Mailbox], uses: Mapping[str, Sequence[str]]) -> list[Mailbox]:
     """Mark mailboxes by their names. What the server says of a use itself is not doubted.
 
     uses: the names of mailboxes by their use (without its backslash), of which the first that is there counts; none for

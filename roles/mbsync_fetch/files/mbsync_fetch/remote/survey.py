@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..imap.sequence_set import in_lines
-from .answers import ProviderError, kind_of
+from .answers import RemoteError, kind_of
 
 SIZE = 1000
 """How many messages are asked for at once."""
@@ -76,7 +76,7 @@ class _Batch:
 
 
 def survey(uids: Iterable[int], ask: Callable[[Sequence[int]], Asked]) -> Survey:
-    """Ask about messages; ProviderError if the provider has had enough, or answers for none at all."""
+    """Ask about messages; RemoteError if the provider has had enough, or answers for none at all."""
     result = Survey()
     waiting = deque(_Batch(batch) for batch in batches(uids))
     failures, why = 0, ""
@@ -95,7 +95,7 @@ def survey(uids: Iterable[int], ask: Callable[[Sequence[int]], Asked]) -> Survey
         failures += 1
         following = _next(batch, left, bool(found), answer, result.refused)
         if kind_of(why) == "provider limit" or (len(result.refused) >= HOPELESS and not result.messages):
-            raise ProviderError(kind_of(why), why)
+            raise RemoteError(kind_of(why), why)
         if result.messages:
             waiting.extend(following)
         else:

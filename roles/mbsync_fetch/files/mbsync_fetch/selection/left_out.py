@@ -9,17 +9,17 @@ from collections.abc import Collection, Sequence
 from ..account.settings import Account
 from ..imap.names import Mailbox, decode
 from ..status.report import NotFetched, Rule
-from .selection import ROLES, UNSELECTABLE, VIEWS, Names, Role, below
+from .names import ROLES, UNSELECTABLE, VIEWS, MailboxNames, Role, below
 
 TRANSIENT: dict[Role, Rule] = {"junk": "spam", "trash": "trash", "drafts": "drafts"}
 
 
 def left_out(account: Account, mailboxes: Sequence[Mailbox], fetched: Collection[str]) -> list[NotFetched]:
-    """Say of each mailbox that plan() does not choose which rule leaves it out, in the order of their names.
+    """Say of each mailbox that select() does not choose which rule leaves it out, in the order of their names.
 
     fetched: the raw names of those that it does choose.
     """
-    names = Names(mailboxes)
+    names = MailboxNames(mailboxes)
     skipped = {mailbox: pattern for pattern in account.skip_mailboxes for mailbox in names.matching(pattern)}
     found = []
     for mailbox in mailboxes:

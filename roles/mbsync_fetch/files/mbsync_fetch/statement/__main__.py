@@ -16,11 +16,12 @@ from pathlib import Path
 from ..account.files import ACCOUNTS, locked
 from ..account.settings import Account
 from ..account.user import become, secret_of
-from ..local.client import House, HouseError
+from ..local.mailbox import LocalMailbox
+from ..local.session import LocalError
 from ..mbsync.sync_state import SyncStateError
-from ..record.context import Session
+from ..record.context import Context
 from ..record.ledger import Ledger
-from ..remote.client import Provider, ProviderError
+from ..remote.account import RemoteAccount, RemoteError
 from ..status.status import Status
 from .statement import Statement
 
@@ -54,13 +55,13 @@ def main() -> int:
         with (
             _alone(directory),
             Ledger(directory / "ledger.sqlite") as ledger,
-            Provider(account, secret) as provider,
-            House(account.local_socket) as house,
+            RemoteAccount(account, secret) as remote,
+            LocalMailbox(account.local_socket) as local,
         ):
-            session = Session(account, provider, house, ledger, directory)
+            context = Context(account, remote, local, ledger, directory)
             folders = Status.read(directory / "status.json").folders
-            statement = Statement(session, {report.name: report.refused for report in folders}).make()
-    except (HouseError, OSError, ProviderError, SyncStateError, sqlite3.Error) as error:
+            statement = Statement(context, {report.name: report.refused for report in folders}).make()
+    except (LocalError, OSError, RemoteError, SyncStateError, sqlite3.Error) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
     json.dump(statement, sys.stdout, ensure_ascii=False)

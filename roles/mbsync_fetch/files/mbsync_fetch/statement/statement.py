@@ -17,12 +17,12 @@ from typing import Any
 from ..imap.names import Mailbox as Listed
 from ..imap.names import decode
 from ..record.books import PLACES, Place
-from ..record.context import Session
-from ..record.ledger import FolderRecord
+from ..record.context import Context
+from ..record.ledger import MailboxRecord
 from ..record.whereabouts import Whereabouts, listed
-from ..remote.client import MailboxError, askable
+from ..remote.account import MailboxError, askable
 from ..selection.left_out import left_out
-from ..selection.selection import plan
+from ..selection.selection import select
 from ..status.report import NotFetched, Refused
 from .digests import of_message_ids, of_uids
 
@@ -41,7 +41,7 @@ class Mailbox:
     house_ids: the Message-IDs of those.
     """
 
-    record: FolderRecord
+    record: MailboxRecord
     uidvalidity: int
     uids: Sequence[int]
     message_ids: Mapping[int, bytes]
@@ -64,17 +64,17 @@ class Mailbox:
 class Statement:
     """A statement of an account. refused: what was refused when it was last fetched, by the names of mailboxes."""
 
-    session: Session
+    context: Context
     refused: Mapping[str, Sequence[Refused]]
 
     def __post_init__(self) -> None:
-        self._whereabouts = Whereabouts(self.session)
+        self._whereabouts = Whereabouts(self.context)
         self._names: list[Listed] = []
         self._not_fetched: list[NotFetched] = []
 
     def make(self) -> dict[str, Any]:
         """Return the statement."""
-        account = self.session.account
+        account = self.context.account
         mailboxes = list(self._mailboxes())
         self._find_moved(mailboxes)
         for mailbox in mailboxes:
@@ -96,14 +96,14 @@ class Statement:
     # --- what is where
 
     def _mailboxes(self) -> Iterator[Mailbox]:
-        session = self.session
-        names = self._names = session.provider.mailboxes()
-        records = {record.raw: record for record in session.ledger.folders() if not record.gone}
-        planned = plan(session.account, names, {raw: record.house for raw, record in records.items()})
-        self._not_fetched = left_out(session.account, names, {folder.raw for folder in planned.folders})
-        for folder in planned.folders:
+        context = self.context
+        names = self._names = context.remote.mailboxes()
+        records = {record.raw: record for record in context.ledger.mailboxes() if not record.gone}
+        planned = select(context.account, names, {raw: record.folder for raw, record in records.items()})
+        self._not_fetched = left_out(context.account, names, {folder.raw for folder in planned.mailboxes})
+        for folder in planned.mailboxes:
             # One that is new has nothing in the record yet.
-            record = records.get(folder.raw) or FolderRecord("", folder.raw, folder.house, role=folder.role)
+            record = records.get(folder.raw) or MailboxRecord("", folder.raw, folder.folder, role=folder.role)
             try:
                 yield self._look(record)
             except MailboxError as error:
@@ -114,9 +114,9 @@ class Statement:
                     rule if askable(folder.raw) else NotFetched(decode(folder.raw), "unaskable")
                 )
 
-    def _look(self, record: FolderRecord) -> Mailbox:
-        opened, uids = listed(self.session, record)
-        message_ids = self.session.provider.message_ids(uids)
+    def _look(self, record: MailboxRecord) -> Mailbox:
+        opened, uids = listed(self.context, record)
+        message_ids = self.context.remote.message_ids(uids)
         refused = [entry.uid for entry in self.refused.get(decode(record.raw), ())]
         places: dict[int, Place | str | None] = {**self._whereabouts.places(record, uids, refused)}
         mailbox = Mailbox(record, opened.uidvalidity, uids, message_ids, places)
@@ -131,26 +131,26 @@ class Statement:
         if not away:
             return
         used = {place for mailbox in mailboxes for place in mailbox.lies.values()}
-        marks = {self._mark(mailbox, uid) for mailbox, uid in away}
+        fingerprints = {self._mark(mailbox, uid) for mailbox, uid in away}
         found: dict[bytes, list[tuple[str, int]]] = defaultdict(list)
-        for folder in self.session.house.folders():
-            for near, mark in self.session.house.fingerprints(folder).items():
-                if mark in marks and (folder, near) not in used:
-                    found[mark].append((folder, near))
+        for folder in self.context.local.folders():
+            for local, fingerprint in self.context.local.fingerprints(folder).items():
+                if fingerprint in fingerprints and (folder, local) not in used:
+                    found[fingerprint].append((folder, local))
         for mailbox, uid in away:
             if places := found[self._mark(mailbox, uid)]:
                 mailbox.places[uid], mailbox.lies[uid] = MOVED, places.pop(0)
 
     def _mark(self, mailbox: Mailbox, uid: int) -> bytes:
-        return self._whereabouts.held(mailbox.record).marks[uid]
+        return self._whereabouts.held(mailbox.record).fingerprints[uid]
 
     def _read_house(self, mailbox: Mailbox) -> None:
         folders: dict[str, dict[int, int]] = defaultdict(dict)
-        for uid, (folder, near) in mailbox.lies.items():
-            folders[folder][uid] = near
+        for uid, (folder, local) in mailbox.lies.items():
+            folders[folder][uid] = local
         for folder, pairs in folders.items():
-            there = self.session.house.message_ids(folder, list(pairs.values()))
-            mailbox.house_ids |= {uid: there[near] for uid, near in pairs.items() if near in there}
+            there = self.context.local.message_ids(folder, list(pairs.values()))
+            mailbox.house_ids |= {uid: there[local] for uid, local in pairs.items() if local in there}
 
     # --- how it is said
 
@@ -163,7 +163,7 @@ class Statement:
         differs = sorted(mailbox.differs)
         return {
             "name": decode(mailbox.record.raw),
-            "folder": mailbox.record.house,
+            "folder": mailbox.record.folder,
             "uidvalidity": mailbox.uidvalidity,
             "messages": len(mailbox.uids),
             "places": counts,
@@ -184,7 +184,7 @@ class Statement:
         raw = next((one.raw for one in self._names if decode(one.raw) == mailbox.name), "")
         if raw and mailbox.rule not in ("unselectable", "refused", "unaskable"):
             try:
-                count = self.session.provider.status(raw).messages
+                count = self.context.remote.status(raw).messages
             except MailboxError:
                 count = None
         return {**asdict(mailbox), "messages": count}
@@ -200,7 +200,7 @@ def _digests(mailbox: Mailbox, uids: Iterable[int]) -> dict[str, str]:
 
 def _both(mailbox: Mailbox, place: str) -> dict[str, dict[str, str]]:
     uids = mailbox.at(place)
-    house = {"message_ids": of_message_ids(mailbox.house_ids.get(uid, b"") for uid in uids)}
+    local = {"message_ids": of_message_ids(mailbox.house_ids.get(uid, b"") for uid in uids)}
     if place == "here":
-        house["uids"] = of_uids(mailbox.lies[uid][1] for uid in uids if uid in mailbox.lies)
-    return {"provider": _digests(mailbox, uids), "house": house}
+        local["uids"] = of_uids(mailbox.lies[uid][1] for uid in uids if uid in mailbox.lies)
+    return {"provider": _digests(mailbox, uids), "house": local}

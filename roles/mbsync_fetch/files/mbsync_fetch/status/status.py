@@ -145,7 +145,7 @@ class Status:
         credential: the password or token to be used. asked: whether a person or news asks for it. Then it is made,
         unless the provider refuses the login, or is asked for too much.
         """
-        refused_again = self.refusals > 0 and knows(self.credential, credential)
+        refused_again = self.refusals > 0 and is_digest_of(self.credential, credential)
         if self.refusals > len(REFUSED_DELAYS) and refused_again:
             return f"stopped after {self.refusals} refused logins: {self.remedy or REMEDIES['refused']}"
         if self.state in ("refused", "stopped") and not refused_again:
@@ -243,13 +243,13 @@ class Status:
         return replace(after, next_try=now + delay * (1 + JITTER * jitter()))
 
     def _refused(self, credential: str, token: bool) -> Status:
-        again = self.refusals > 0 and (token or knows(self.credential, credential))
+        again = self.refusals > 0 and (token or is_digest_of(self.credential, credential))
         refusals = self.refusals + 1 if again else 1
         return replace(
             self,
             state="refused" if refusals <= len(REFUSED_DELAYS) else "stopped",
             refusals=refusals,
-            credential=recognisable(credential),
+            credential=credential_digest(credential),
             told=self.told and again,
         )
 
@@ -311,19 +311,19 @@ def day(moment: float) -> str:
     return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d}"
 
 
-def recognisable(credential: str) -> str:
+def credential_digest(credential: str) -> str:
     """Return what tells a credential from another, from which it cannot be had cheaply (RFC 7914, 16 MiB each)."""
     salt = secrets.token_bytes(16)
     return f"{salt.hex()} {_scrypt(credential, salt).hex()}"
 
 
-def knows(recognised: str, credential: str) -> bool:
-    """Say whether recognisable() made this of the credential."""
+def is_digest_of(digest: str, credential: str) -> bool:
+    """Say whether credential_digest() made this of the credential."""
     try:
-        salt, digest = map(bytes.fromhex, recognised.split(" "))
+        salt, expected = map(bytes.fromhex, digest.split(" "))
     except ValueError:
         return False
-    return secrets.compare_digest(_scrypt(credential, salt), digest)
+    return secrets.compare_digest(_scrypt(credential, salt), expected)
 
 
 def _scrypt(credential: str, salt: bytes) -> bytes:

@@ -17,11 +17,11 @@ from ..imap.names import Mailbox, parse_list, quoted
 from ..imap.replies import Value, octets, pairs, whole, words
 from ..imap.sequence_set import uid_set
 from ..imap.stream import Stream
-from .answers import MailboxError, ProviderError
+from .answers import MailboxError, RemoteError
 from .connection import Answer, Connection, check, checked
 from .listing import Listing, Presence, Search
 from .messages import DATE, date_of, fetched, message_of
-from .special_use import with_uses
+from .special_use import with_special_uses
 from .survey import Asked, Message, Survey, batches, survey
 
 __all__ = [
@@ -31,8 +31,8 @@ __all__ = [
     "MailboxStatus",
     "Message",
     "Presence",
-    "Provider",
-    "ProviderError",
+    "RemoteAccount",
+    "RemoteError",
 ]
 
 SURVEYED = f"(UID FLAGS RFC822.SIZE {FINGERPRINTED})"
@@ -67,8 +67,8 @@ def askable(raw: str) -> bool:
     return raw.isascii() and raw.isprintable()
 
 
-class Provider:
-    """A connection to the account, logged in. Every method raises ProviderError."""
+class RemoteAccount:
+    """A connection to the account, logged in. Every method raises RemoteError."""
 
     def __init__(self, account: Account, secret: str) -> None:
         self.account = account
@@ -82,7 +82,7 @@ class Provider:
         connection = Connection(self.account)
         try:
             connection.log_in(self._secret)
-        except ProviderError:
+        except RemoteError:
             connection.close()
             raise
         return connection
@@ -105,10 +105,10 @@ class Provider:
 
     @property
     def stream(self) -> Stream:
-        """The connection itself, for a door; only between two methods."""
+        """The connection itself, for a command filter; only between two methods."""
         return self._connection.stream
 
-    def __enter__(self) -> Provider:
+    def __enter__(self) -> RemoteAccount:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -133,7 +133,7 @@ class Provider:
                     mailbox.raw, known.delimiter or mailbox.delimiter, known.flags | mailbox.flags
                 )
         mailboxes = list(found.values())
-        return with_uses(mailboxes, self.account.uses) if pattern == "*" else mailboxes
+        return with_special_uses(mailboxes, self.account.uses) if pattern == "*" else mailboxes
 
     def status(self, raw: str) -> MailboxStatus:
         """Ask what a mailbox has; MailboxError where the provider does not say it."""
@@ -171,7 +171,7 @@ class Provider:
                 self._opened = (raw, status)
                 return status
         lacking = "UIDVALIDITY" if connection.exists is not None else "EXISTS"
-        raise ProviderError("error", f"the provider opens it without saying {lacking}")
+        raise RemoteError("error", f"the provider opens it without saying {lacking}")
 
     def opened(self, raw: str) -> MailboxStatus:
         """Open a mailbox unless it is open; return what it had as it was opened."""
@@ -237,7 +237,7 @@ class Provider:
         cut = False
         try:
             answer = self._ask(f"UID FETCH {uid_set(uids)} {SURVEYED}")
-        except ProviderError as error:
+        except RemoteError as error:
             # Perhaps it is a message that the provider fails at: those before it have been told of.
             answer, opened = self._connection.last, self._opened
             if error.kind != "unreachable" or opened is None or not self.reconnect():
