@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The fetch of one mailbox: which messages the house lacks, and what mbsync is to pull."""
+"""The fetch of one mailbox: look what is new, bring the record up to date, make a plan, carry it out."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from ..record.context import Context
 from ..record.ledger import MailboxRecord
 from ..remote.account import MailboxStatus, RemoteError
 from ..status.report import Refused, Report
-from .deduplication import Deduplication
+from .carry_out import CarryOut
+from .catch_up import catch_up
 from .new_messages import Look, look
+from .numbering import check_local, renumber
+from .plan import make_plan
 from .pulling import Pulling
-from .recovery import ALL, Unsettled, recover
+from .recovery import ALL, Unsettled
 
 
 @dataclass
 class MailboxFetch:
-    """One fetch of an account.
+    """Fetches the mailboxes of an account, one by one.
 
     budget: the bytes that may be read, None for all.
     refused: by alias, messages that one side refused in earlier fetches. After it: reports of the mailboxes; unseen,
@@ -36,21 +39,21 @@ class MailboxFetch:
 
     def __post_init__(self) -> None:
         self.pulling = Pulling(self.context, self.budget, self.refused)
-        self._known = Deduplication(self.context)
+        self._carry_out = CarryOut(self.context)
         self._missing = 0
 
     def mailbox(self, record: MailboxRecord, remote: MailboxStatus, *, again: bool = True) -> None:
         """Fetch one mailbox. again: whether messages that were refused before are asked for once more."""
         local = self.context.local.ensure(record.folder)
         if record.uidvalidity not in (0, remote.uidvalidity):
-            self._known.renumber(record, remote)
+            renumber(self.context, record, remote)
             self.refused.pop(record.alias, None)
             record = replace(record, uidvalidity=remote.uidvalidity, next_uid=1)
         self._missing = 0
         changed = interrupted(self.context.state_path(record.alias)) or not _dealt_with(record, remote)
         try:
             if changed:
-                self._known.check_near(record, local.uidvalidity)
+                check_local(self.context, record, local.uidvalidity)
                 self._fetch_new(record, remote, again=again)
             else:
                 self.context.ledger.update(record.alias, uidvalidity=remote.uidvalidity)
@@ -75,33 +78,34 @@ class MailboxFetch:
 
     def _fetch_new(self, record: MailboxRecord, remote: MailboxStatus, *, again: bool) -> None:
         """Fetch what has not been dealt with."""
-        alias = record.alias
-        opened = self.context.remote.opened(record.raw)
+        context, alias = self.context, record.alias
+        opened = context.remote.opened(record.raw)
         if opened.uidvalidity != remote.uidvalidity:
             raise RemoteError("error", f"{decode(record.raw)} was renumbered just now")
         first = record.uidvalidity == 0
         record = replace(record, uidvalidity=remote.uidvalidity)
         before = {entry.uid: entry for entry in self.refused.get(alias, ())}
-        seen = look(self.context, record, before, again=again)
+        seen = look(context, record, before, again=again)
         self._missing = len(seen.messages) + len(seen.refused) + len(seen.later) + seen.listing.lacking
         self.pulling.keep_refused(alias, seen.refused)
-        path = self.context.state_path(alias)
-        # What nobody has seen of a first fetch may lie in the house already, as well.
+        path = context.state_path(alias)
+        # What nobody has seen of a first fetch may lie in the local folder already, as well.
         unsettled = Unsettled(1, opened.uidnext or ALL) if first else Unsettled.read(path)
-        recover(self.context, record, seen.messages)
-        self._known.postponed = {}
-        new = self._known.paired(record, seen.messages)
+        new = catch_up(context, record, seen.messages)
+        plan = make_plan(context, record, new, first=first)
         if first:
-            new = self._known.adopted(record, opened, new)
+            self._carry_out.present(record, opened, new, plan)
             Unsettled.keep(path, unsettled)
-            self.context.ledger.update(alias, uidvalidity=remote.uidvalidity)
-        new = self._known.returned(record, new)
-        new = self._known.elsewhere(record, new)
-        postponed = {uid: Refused(uid, why) for uid, why in self._known.postponed.items()}
-        self.pulling.keep_refused(alias, postponed)
+            context.ledger.update(alias, uidvalidity=remote.uidvalidity)
+        self._carry_out.others(record, new, plan)
+        self.pulling.keep_refused(alias, {uid: Refused(uid, why) for uid, why in plan.postponed.items()})
         try:
-            self.pulling.pull(record, {uid: message for uid, message in new.items() if uid not in before})
-            clean = self.pulling.pull_refused(record, {uid: new[uid] for uid in before if uid in new})
+            self.pulling.pull(
+                record, {uid: message for uid, message in plan.pull.items() if uid not in before}
+            )
+            clean = self.pulling.pull_refused(
+                record, {uid: plan.pull[uid] for uid in before if uid in plan.pull}
+            )
         finally:
             left = self._settle(record, opened, seen)
         if clean:

@@ -21,7 +21,7 @@ RENEWAL = 9 * 60.0
 LONGEST_LINE = 65536
 """Bytes; no response to what is asked here comes near."""
 
-# Whether a login failed for the secret, as remote/answers.py has it (a unit test compares them). The first match counts.
+# Whether a login failed for the secret, as remote/answers.py has it (a unit test compares them): the first match.
 _SECRET = rb"(?:CREDENTIALS?|PASSWORD|PASSWD|USER ?NAME|USER|LOGIN|TOKEN|AUTHORI[SZ]ATION CODE)"
 _BAD = rb"(?:INVALID|INCORRECT|WRONG|BAD|EXPIRED|UNKNOWN|NOT ACCEPTED|ISN'T ANY GOOD|REQUIRED)"
 FOR_THE_SECRET = (
