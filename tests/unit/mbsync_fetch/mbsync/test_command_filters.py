@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,13 +70,15 @@ SHOWN = Shown(
 
 
 @contextmanager
-def opened(*, remote: bool = True, shown: Shown = SHOWN, timeout: float = DEADLINE) -> Iterator[Ends]:
+def opened(
+    *, remote: bool = True, shown: Shown = SHOWN, timeout: float = DEADLINE, patience: float = 0.1
+) -> Iterator[Ends]:
     """Serve a door, past its greeting."""
     (client, mbsync), (inside, server) = socket.socketpair(), socket.socketpair()
     filter_: CommandFilter = (
         RemoteFilter(server=Stream(inside), timeout=timeout, shown=shown)
         if remote
-        else AppendBatcher(server=Stream(inside), timeout=timeout, mailbox=b'"&vPTAtA-/a"')
+        else AppendBatcher(server=Stream(inside), timeout=timeout, mailbox=b'"&vPTAtA-/a"', patience=patience)
     )
     thread = threading.Thread(target=filter_.serve, args=(client,))
     for end in (mbsync, server):
@@ -320,6 +323,29 @@ def test_a_message_that_the_house_refuses_does_not_keep_those_beside_it_out() ->
         assert ends.at_mbsync_until(b"4 OK [APPENDUID 7 6] stored\r\n").count(b"OK") == 3
     assert ends.filter_.stored == 3
     assert [refusal.text for refusal in ends.filter_.refusals] == ["NO [OVERQUOTA] full"]
+
+
+STORING = [
+    (b"1 OK [APPENDUID 7 4:5] done\r\n", 2, []),
+    # One of them is refused: they are not offered once more one by one, since nobody asks for them any more.
+    (b"1 NO [OVERQUOTA] full\r\n", 0, []),
+    (b"", 0, [("APPEND", 0)]),
+]
+
+
+@pytest.mark.parametrize(("answer", "stored", "unanswered"), STORING, ids=["stored", "refused", "silent"])
+def test_what_is_being_stored_as_mbsync_leaves_is_waited_for(
+    answer: bytes, stored: int, unanswered: list[tuple[str, int]]
+) -> None:
+    with opened(remote=False, patience=2.0 if answer else 0.1) as ends:
+        ends.send(b'1 APPEND "f0001" {1+}\r\na\r\n2 APPEND "f0001" {1+}\r\nb\r\n')
+        assert ends.at_server_until(b"b\r\n").count(b"APPEND") == 1
+        ends.send(b'3 APPEND "f0001" {1+}\r\nc\r\n')
+        ends.mbsync.close()
+        time.sleep(0.05)
+        if answer:
+            ends.server.sendall(answer)
+    assert (ends.filter_.stored, ends.filter_.unanswered, ends.filter_.error) == (stored, unanswered, None)
 
 
 @pytest.mark.parametrize("size", [1, 10, 4096])

@@ -13,6 +13,7 @@ off here: what was stored then is matched in another way (mailbox_fetch/recovery
 from __future__ import annotations
 
 import re
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -42,16 +43,34 @@ class Append:
 
 @dataclass(kw_only=True)
 class AppendBatcher(CommandFilter):
-    """The house's side. mailbox: its name there, quoted. stored: how many messages it has taken."""
+    """The local side.
+
+    mailbox: its name there, quoted. patience: how long Dovecot may go on storing after mbsync has left, in seconds.
+    After the run: stored, how many messages it has taken.
+    """
 
     capabilities: ClassVar[str] = "IMAP4rev1 LITERAL+ UIDPLUS"
     mailbox: bytes
+    patience: float = 30.0
     stored: int = 0
     _waiting: deque[Append] = field(default_factory=deque)
     _sent: list[Append] = field(default_factory=list)
     # How many of the first that wait are to be sent one by one.
     _singly: int = 0
     _head: tuple[bytes, bytes, int] | None = None
+    _left: bool = False
+
+    def _finish(self) -> None:
+        """Wait for what Dovecot is storing: it would come once more if it came after the next look for it.
+
+        mbsync leaves at once where the provider cuts the connection. What has not been sent yet is not sent any more.
+        """
+        self._left = True
+        self._waiting.clear()
+        end = time.monotonic() + self.patience
+        while self._owed and (left := end - time.monotonic()) > 0:
+            if self.server.readable([], left):
+                self._from_server()
 
     def _obey(self, tag: bytes, name: str, arguments: bytes, line: bytes) -> bytes:
         if name not in COMMANDS:
@@ -85,6 +104,8 @@ class AppendBatcher(CommandFilter):
 
     def _send(self, onward: bytes | bytearray) -> None:
         """Send commands, and messages once the house has taken those before."""
+        if self._left:
+            return
         super()._send(onward)
         if self._sent or not self._waiting:
             return

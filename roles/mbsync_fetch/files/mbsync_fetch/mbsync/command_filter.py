@@ -78,36 +78,44 @@ class CommandFilter:
         """Pass on what may pass until mbsync leaves (client is its end), or the server does."""
         self._client = client
         client.sendall(b"* PREAUTH ready\r\n")
-        heard = time.monotonic()
         try:
-            while not self._stop.is_set():
-                ready = self.server.readable([client], 1.0)
-                if self.server.sock in ready:
-                    heard = time.monotonic()
-                    if not self._from_server():
-                        raise ConnectionError("the connection was closed")
-                elif self._owed and time.monotonic() - heard > self.timeout:
-                    raise Silence(f"no answer for {self.timeout:.0f} s")
-                if client in ready:
-                    if not self._owed:
-                        heard = time.monotonic()
-                    if not self._read_client():
-                        return
+            self._pass_on()
+            client.close()
+            self._finish()
         except OSError as error:
             self.error = error
         finally:
             client.close()
 
+    def _pass_on(self) -> None:
+        heard = time.monotonic()
+        while not self._stop.is_set():
+            ready = self.server.readable([self._client], 1.0)
+            if self.server.sock in ready:
+                heard = time.monotonic()
+                self._from_server()
+            elif self._owed and time.monotonic() - heard > self.timeout:
+                raise Silence(f"no answer for {self.timeout:.0f} s")
+            if self._client in ready:
+                if not self._owed:
+                    heard = time.monotonic()
+                if not self._read_client():
+                    return
+
+    def _finish(self) -> None:
+        """Do what is left to do with the server once mbsync has left."""
+
     # --- from the server to mbsync
 
-    def _from_server(self) -> bool:
+    def _from_server(self) -> None:
         data = self.server.read_some()
         if onward := b"".join(self._replies(data)):
             try:
                 self._client.sendall(onward)
             except OSError:
                 self._stop.set()  # mbsync has left
-        return bool(data)
+        if not data:
+            raise ConnectionError("the connection was closed")
 
     def _replies(self, data: bytes) -> Iterator[bytes]:
         """Yield what mbsync gets of the server's replies; data may begin and end anywhere in them."""
