@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from mbsync_fetch.account.failures import Kind
 from mbsync_fetch.account.files import write_file
+from mbsync_fetch.status.credential import credential_digest, is_digest_of
 from mbsync_fetch.status.report import Refused, Report
-from mbsync_fetch.status.status import NOTES, Note, Status, credential_digest, is_digest_of
+from mbsync_fetch.status.status import NOTES, Note, Status
 
 NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
 MINUTE, HOUR = 60, 3600

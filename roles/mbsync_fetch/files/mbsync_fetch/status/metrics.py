@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
-from .status import State, Status
+from .retries import State
+from .status import Status
 
 
 def metrics(name: str, status: Status, now: float) -> str:

@@ -7,64 +7,24 @@ All times are seconds since 1970. Nothing here holds a secret.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import random
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
-from ..account.failures import DAY, HOUR, MINUTE, Kind
+from ..account.failures import Kind
 from ..account.files import write_file
+from .credential import credential_digest, is_digest_of
 from .report import NotFetched, Report
+from .retries import REFUSED_DELAYS, STATES, State, next_try, random_part, remedy
 
-State = Literal["new", "ok", "retrying", "refused", "stopped", "house full", "limit"]
-FIRST_DELAY, LAST_DELAY = MINUTE, HOUR
-"""Seconds to the next attempt after a first failure, doubled with each, up to the last."""
-PART_DELAY = 5 * MINUTE
-"""Seconds to the next attempt, at most, where only some mailboxes failed: the others do not wait for them."""
-REFUSED_DELAYS = (15 * MINUTE, HOUR)
-"""Seconds to the next attempt after each refused login. After one more there is none: providers lock accounts."""
-LIMIT_DELAYS = (HOUR, 4 * HOUR)
-"""The same as for failures, where the provider says that it is asked for too much."""
-JITTER = 0.2
-"""What part of a delay is added to it at most, so that accounts do not all return at once."""
 BUDGET = 0.8
 """What part of the provider's daily limit is used; the rest is left to the owner's other clients."""
 MEGABYTE = 1_000_000
 NOTES = 20
 """How many notes are kept."""
-
-STATES: dict[Kind, State] = {
-    "unreachable": "retrying",
-    "tls": "retrying",
-    "refused": "refused",
-    "provider limit": "limit",
-    "budget": "limit",
-    "house full": "house full",
-    "house unavailable": "retrying",
-    "error": "retrying",
-}
-REMEDIES: dict[Kind, str] = {
-    "tls": (
-        "if the provider's own certificate is right, look at imap_host of the account in mail_providers "
-        "and at mbsync_fetch_provider_ca"
-    ),
-    "refused": "write the right (app) password of the account in mail_providers and run the site playbook",
-    "house full": "delete mail in the owner's mailbox, or raise the owner's quota in mail_users",
-    "house unavailable": "look at 'systemctl status dovecot'",
-    "error": "look at the journal of the unit",
-}
-AUTHORIZE_AGAIN = (
-    "authorize the account again, write the new token as oauth2.refresh_token in mail_providers "
-    "and run the site playbook"
-)
-
-_jitter = random.SystemRandom().random
-
 
 # --- what is kept
 
@@ -147,7 +107,7 @@ class Status:
         """
         refused_again = self.refusals > 0 and is_digest_of(self.credential, credential)
         if self.refusals > len(REFUSED_DELAYS) and refused_again:
-            return f"stopped after {self.refusals} refused logins: {self.remedy or REMEDIES['refused']}"
+            return f"stopped after {self.refusals} refused logins: {self.remedy or remedy('refused')}"
         if self.state in ("refused", "stopped") and not refused_again:
             return None
         if asked and self.state in ("retrying", "house full"):
@@ -215,7 +175,7 @@ class Status:
         token: bool = False,
         wait: float = 0.0,
         partly: bool = False,
-        jitter: Callable[[], float] = _jitter,
+        jitter: Callable[[], float] = random_part,
     ) -> Status:
         """Return the status after one more failure.
 
@@ -227,7 +187,7 @@ class Status:
             self,
             state=STATES[kind],
             reason=" ".join(reason.split()),
-            remedy=AUTHORIZE_AGAIN if kind == "refused" and token else REMEDIES.get(kind, ""),
+            remedy=remedy(kind, token=token),
             last_try=now,
             failures=self.failures + 1,
         )
@@ -235,12 +195,10 @@ class Status:
             after = after._refused(credential, token)
         if after.state == "stopped":
             return replace(after, next_try=0.0)
-        delay = after._delay(kind, now)
-        if wait and kind != "refused":
-            delay = max(wait, FIRST_DELAY)
-        elif partly:
-            delay = min(delay, PART_DELAY)
-        return replace(after, next_try=now + delay * (1 + JITTER * jitter()))
+        attempts = after.refusals if kind == "refused" else after.failures
+        return replace(
+            after, next_try=next_try(now, kind, attempts, wait=wait, partly=partly, jitter=jitter())
+        )
 
     def _refused(self, credential: str, token: bool) -> Status:
         again = self.refusals > 0 and (token or is_digest_of(self.credential, credential))
@@ -252,15 +210,6 @@ class Status:
             credential=credential_digest(credential),
             told=self.told and again,
         )
-
-    def _delay(self, kind: Kind, now: float) -> float:
-        """Return the seconds to the next attempt."""
-        if kind == "refused":
-            return REFUSED_DELAYS[self.refusals - 1]
-        if kind == "budget":
-            return DAY - now % DAY
-        first, last = LIMIT_DELAYS if kind == "provider limit" else (FIRST_DELAY, LAST_DELAY)
-        return min(first << min(self.failures - 1, 10), last)
 
     @property
     def tell_owner(self) -> bool:
@@ -309,22 +258,3 @@ def clock(moment: float) -> str:
 def day(moment: float) -> str:
     """Return the date, in UTC."""
     return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d}"
-
-
-def credential_digest(credential: str) -> str:
-    """Return what tells a credential from another, from which it cannot be had cheaply (RFC 7914, 16 MiB each)."""
-    salt = secrets.token_bytes(16)
-    return f"{salt.hex()} {_scrypt(credential, salt).hex()}"
-
-
-def is_digest_of(digest: str, credential: str) -> bool:
-    """Say whether credential_digest() made this of the credential."""
-    try:
-        salt, expected = map(bytes.fromhex, digest.split(" "))
-    except ValueError:
-        return False
-    return secrets.compare_digest(_scrypt(credential, salt), expected)
-
-
-def _scrypt(credential: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(credential.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
