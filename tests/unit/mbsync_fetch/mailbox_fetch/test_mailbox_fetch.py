@@ -28,6 +28,7 @@ from mbsync_fetch.imap import sequence_set
 from mbsync_fetch.mailbox_fetch import arrivals
 from mbsync_fetch.mbsync.sync_state import SyncState
 from mbsync_fetch.record.ledger import Ledger
+from mbsync_fetch.remote.listing import Listing
 from mbsync_fetch.remote.survey import Survey
 from mbsync_fetch.status.report import Refused
 
@@ -42,6 +43,23 @@ def fixture_gmail(tmp_path: Path) -> World:
     mailboxes = boxes(**{"INBOX": "a b", "Receipts": "b c", SENT: "s", ALL: "a b c d s"})
     account = replace(ACCOUNT, labelled=True)
     return World(tmp_path, FakeRemote(mailboxes, GMAIL), account=account)
+
+
+def test_what_a_listing_lacks_is_not_passed_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one message that is listed of three is the newest, and refused: all three come with the next fetch."""
+    world.fetch()
+    for text in "efg":
+        world.remote.boxes["INBOX"].add(text)
+    with monkeypatch.context() as silent:
+        silent.setattr(world.remote, "uids", lambda _first=1: Listing((6,), whole=False))
+        silent.setattr(world.remote, "refused", {6})
+        with pytest.raises(FailedError):
+            world.fetch()
+    assert world.pulled == []
+    with Ledger(world.directory / "ledger.sqlite") as ledger:
+        assert next(record.next_uid for record in ledger.mailboxes() if record.raw == "INBOX") == 4
+    world.fetch()
+    assert sorted(world.pulled) == ["e", "f", "g"]
 
 
 def test_everything_comes_once(world: World) -> None:

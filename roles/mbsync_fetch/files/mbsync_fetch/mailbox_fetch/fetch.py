@@ -125,11 +125,9 @@ class MailboxFetch:
         self.unseen |= not seen.messages.keys() >= set(left)
         self.waiting |= {seen.messages[uid].fingerprint for uid in left if uid in seen.messages}
         self.refused[record.alias] = tuple(entry for entry in self.refused[record.alias] if entry.uid in left)
-        if left:
-            self.context.ledger.update(record.alias, next_uid=left[0])
-        elif seen.listing.whole:
+        if seen.listing.whole:  # or what it lacks may lie below all that it has
             end = max([record.next_uid, opened.uidnext or 0, *(uid + 1 for uid in seen.listing.uids)])
-            self.context.ledger.update(record.alias, next_uid=end)
+            self.context.ledger.update(record.alias, next_uid=left[0] if left else end)
         return left
 
 
