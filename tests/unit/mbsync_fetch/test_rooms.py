@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,3 +58,14 @@ def test_it_imports_from_rooms_before_its_own(module: Path) -> None:
     if room in ("statement", "importer"):
         allowed -= FETCHES | {"statement"}
     assert set(rooms(module)) <= allowed
+
+
+def test_the_readme_shows_the_rooms_in_this_order() -> None:
+    """Its map also names files: each of them is there."""
+    text = (ROOT.parents[1] / "README.md").read_text("utf-8").partition("## How the program is laid out")[2]
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == [*ORDER, APART]
+    named = set(re.findall(r"`(?:(\w+)/)?(\w+\.py)`", text))
+    assert len(named) > 10
+    assert [
+        (room, name) for room, name in sorted(named) if not list(ROOT.glob(f"{room or '*'}/{name}"))
+    ] == []

@@ -20,13 +20,13 @@ class Account:
     """An account at a provider, and where its mail lands.
 
     mechanism: whether its secret is a password or an OAuth 2.0 access token.
-    owner: the login in the house of the person whose account it is.
-    folder: where its mailboxes land in the owner's mailbox.
+    owner: the local login of the person whose account it is.
+    folder: the folder of the owner's mailbox that its mailboxes land in.
     inbox: whether its INBOX lands in the owner's inbox instead, through the owner's Sieve rules.
     labelled: whether its mailboxes are labels, so that one message may be in many (Gmail).
     labels: whether such labels are fetched as folders.
     mailboxes: patterns of the mailboxes that are fetched; none means all.
-    mirror: whether a message that is deleted at the provider is deleted in the house.
+    mirror: whether a message that is deleted at the provider is deleted locally.
     daily_megabytes: what the provider lets an account read in a day, if it says so.
     timeout: how long the provider may stay silent when an answer is due, in seconds.
     local_socket: path of the socket that leads to the owner's mailbox.

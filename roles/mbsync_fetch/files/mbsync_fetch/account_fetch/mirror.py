@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Deletes in the house what was deleted at the provider, where the settings of the account say so."""
+"""Deletes locally what was deleted at the provider, where the settings of the account say so."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Mirror:
             self.gone[record.alias] = gone
 
     def follow(self, record: MailboxRecord, waiting: Collection[bytes] = ()) -> None:
-        """Delete in the house what the owner has deleted at the provider, where it still is where it landed.
+        """Delete locally what the owner has deleted at the provider, where it still is where it landed.
 
         waiting: fingerprints of messages that have yet to come: one that has left may be one of those.
         """

@@ -34,7 +34,7 @@ EXIT = {"ok": 0, "limit": 0, "retrying": 75, "house full": 75, "refused": 77, "s
 
 
 def tell_owner(account: Account, status: Status) -> Status:
-    """Tell the owner, in the house, that the account is no longer fetched."""
+    """Tell the owner, by a message, that the account is no longer fetched."""
     from ..status.owner_message import owner_message
 
     try:

@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Takes old mail over into the house, and records what need not be fetched."""
+"""Takes old mail over into the local mailbox, and records what need not be fetched."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .sources import Source
 
 @dataclass
 class Importer:
-    """Takes mailboxes over into the house, and records what need not be fetched.
+    """Takes mailboxes over into the local mailbox, and records what need not be fetched.
 
     directory: the account's own, as for a fetch. selected: all mailboxes that are fetched.
     """
@@ -36,7 +36,7 @@ class Importer:
     directory: Path
     selected: Sequence[Selected]
     _lines: list[str] = field(default_factory=list)
-    # What lies in the house and is no longer in the mailbox that it came from, by fingerprint: folder and UID.
+    # What lies locally and is no longer in the mailbox that it came from, by fingerprint: folder and UID.
     _strays: dict[bytes, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
     # What is still to be fetched.
     _unknown: list[tuple[MailboxRecord, dict[int, bytes]]] = field(default_factory=list)
@@ -175,7 +175,7 @@ class Importer:
         new: Mapping[int, bytes],
         old: Sequence[Stored],
     ) -> set[bytes]:
-        """Return which messages the house had before: here, or as ones of another mailbox that they have moved to."""
+        """Return which messages were here before: here, or as ones of another mailbox that they have moved to."""
         places = self.ledger.locations({message.fingerprint for message in old})
         elsewhere = {
             fingerprint
@@ -188,7 +188,7 @@ class Importer:
     def _append(
         self, record: MailboxRecord, old: Sequence[Stored], here: dict[int, bytes], unwanted: set[bytes]
     ) -> set[int]:
-        """Store in the house what it does not have yet of a Maildir; return the UIDs of the Maildir's messages.
+        """Store what the folder does not have yet of a Maildir; return the UIDs of the Maildir's messages.
 
         here: fingerprints of the folder's messages, to which those are added that come.
         """
@@ -230,7 +230,7 @@ class Importer:
         )
 
     def _holds_copies(self, record: MailboxRecord) -> bool:
-        """Tell whether a mailbox has messages of others, that are to be in the house once."""
+        """Tell whether a mailbox has messages of others, that are to be here once."""
         return record.role == "all" or (self.account.labelled and not self.account.labels)
 
     def _left_out(self, record: MailboxRecord, flags: Iterable[str]) -> bool:
@@ -245,7 +245,7 @@ class Importer:
         pairs: Mapping[int, int],
         reasons: Mapping[int, Reason],
     ) -> None:
-        """Record messages (UID at the provider, in the house or 0) that are not to be fetched, and why."""
+        """Record messages (remote UID, local UID or 0) that are not to be fetched, and why."""
         path = self.directory / "sync" / record.alias
         path.parent.mkdir(mode=0o700, exist_ok=True)
         state.pairs |= pairs

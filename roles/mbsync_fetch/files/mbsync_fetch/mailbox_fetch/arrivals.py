@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is done with messages once they are in the house."""
+"""What is done with messages once they have arrived in the local folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KEYWORD = re.compile(r'[^\x00-\x20\x7f-\U0010ffff(){%*"\\\]]{1,50}')
 
 
 def keepable(keywords: Iterable[str]) -> tuple[str, ...]:
-    """Return the keywords that the house can keep, in their order."""
+    """Return the keywords that Dovecot can keep, in their order."""
     return tuple(sorted(keyword for keyword in keywords if _KEYWORD.fullmatch(keyword)))
 
 
@@ -49,7 +49,7 @@ class Arrivals:
     def _keep_keywords(
         self, record: MailboxRecord, new: Mapping[int, Message], pairs: Mapping[int, int]
     ) -> None:
-        """Give messages in the house the keywords that they have at the provider: mbsync does not bring them."""
+        """Give local messages the keywords that they have at the provider: mbsync does not bring them."""
         alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for uid, local in pairs.items():
             if kept := keepable(new[uid].keywords):

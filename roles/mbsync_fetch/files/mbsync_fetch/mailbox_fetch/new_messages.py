@@ -16,7 +16,7 @@ from ..remote.survey import SILENCE, Survey
 from ..status.report import Refused
 
 OFFERED_AGAIN = (0, 20 * 60, 80 * 60, 5 * 3600, 24 * 3600)
-"""Seconds until a message that the house refuses is offered to it again, after the first time and each further one."""
+"""Seconds until a message that Dovecot refuses is offered to it again, after the first time and each further one."""
 ONCE_MORE = 20
 """How many messages that were refused before are asked for once more in one fetch."""
 

@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How messages come into the house: through mbsync, and one by one where they are few or mbsync passes over them."""
+"""How messages are pulled: through mbsync, and one by one where they are few or mbsync passes over them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LocalFullError(Exception):
 
 @dataclass
 class Pulling:
-    """Brings messages of an account into the house.
+    """Pulls messages of an account into local folders.
 
     budget: the bytes that may be read, None for all. refused: by alias, messages that one side refused.
     few: how many messages come without mbsync.
@@ -101,7 +101,7 @@ class Pulling:
         self._store(record, {uid: wanted[uid] for uid in sorted(wanted.keys() - arrived - refused)})
 
     def _begin(self, record: MailboxRecord, wanted: Collection[int]) -> None:
-        """Keep from where on in the house these messages will lie, before the first is stored."""
+        """Keep from which local UID on these messages will lie, before the first is stored."""
         path = self.context.state_path(record.alias)
         begins = Unsettled(self.context.local.ensure(record.folder).uidnext, max(wanted) + 1)
         Unsettled.keep(path, begins.widened(Unsettled.read(path)))

@@ -1,9 +1,9 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a fetch stored in the house and was kept from noting, because it was stopped, is recognised there.
+"""What a stopped fetch stored and could not record any more is matched in the local folder.
 
-Before anything is stored, a file beside mbsync's state says from where on in the house it will be. It goes once all
-that came is recorded.
+Before anything is stored, a file beside mbsync's state says from which local UID on it will be. The file goes once
+all that came is recorded.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _beside(state: Path) -> Path:
 
 
 def recover(context: Context, record: MailboxRecord, new: Mapping[int, Message]) -> None:
-    """Pair new messages with what lies in the house unpaired since a fetch was stopped.
+    """Pair new messages with what lies in local folders unpaired since a fetch was stopped.
 
     That may lie in the folder of another mailbox, which has the same message: then it moves to this one's.
     """

@@ -103,7 +103,7 @@ class AppendBatcher(CommandFilter):
             self._head = None
 
     def _send(self, onward: bytes | bytearray) -> None:
-        """Send commands, and messages once the house has taken those before."""
+        """Send commands, and messages once Dovecot has taken those before."""
         if self._left:
             return
         super()._send(onward)
@@ -132,7 +132,7 @@ class AppendBatcher(CommandFilter):
         elif len(sent) == 1:
             reply = super()._answered(line)
         else:
-            # One of them is refused, and none was stored: the house says which when they come one by one.
+            # One of them is refused, and none was stored: Dovecot says which when they come one by one.
             self._owed.pop(tag)
             self._waiting.extendleft(reversed(sent))
             self._singly = len(sent)

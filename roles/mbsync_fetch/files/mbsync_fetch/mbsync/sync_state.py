@@ -2,22 +2,22 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What mbsync remembers of a mailbox, read and written as mbsync 1.4 and 1.5 do.
 
-The state file has a header ("FarUidValidity 7" and so on), an empty line, and a line for each message: the provider's
-UID, the house's UID or 0, flags. Both versions read and write this form. While mbsync runs, PATH.new exists and every
+The state file has a header ("FarUidValidity 7" and so on), an empty line, and a line for each message: the remote
+UID, the local UID or 0, flags. Both versions read and write this form. While mbsync runs, PATH.new exists and every
 step is appended to PATH.journal; its first line is 4 (1.4) or 5 (1.5). At the end PATH.new replaces PATH, then the
 journal goes; so a journal counts only while PATH.new exists (isync: load_state, save_state).
 
 With `Sync PullNew` both versions treat messages alike (tests/behaviour/mbsync_fetch/test_mbsync_state.py):
 - Those up to MaxPulledUid are not even listed, whether they have a line or not.
-- Above it, those with a line are left alone, also with 0 for the house's UID, and the line stays when mbsync writes the
+- Above it, those with a line are left alone, also with 0 for the local UID, and the line stays when mbsync writes the
   file. Only those without a line are fetched. So lines claim messages, provided that MaxPulledUid is below all others.
-- A message that the provider refuses to hand over, or that the house refuses to take (so all, when it is full), gets no
+- A message that the provider refuses to hand over, or that Dovecot refuses to take (so all, when it is full), gets no
   line, and MaxPulledUid passes it: it is never tried again. `want` brings that about. 1.4 ends with 0, 1.5 with 1.
   1.4 treats a message whose header is not ended by an empty line so, too.
 - MaxPulledUid rises only at the end of a whole run. After a cut the journal has what was done; the next goes on.
 - A journal whose last line is torn, or which another version wrote, stops mbsync for good. So a run that was cut off is
   never gone on with by mbsync itself: `read` takes what it had done, `write` makes that the state, and what had come to
-  the house without being noted is matched there (mailbox_fetch/recovery.py).
+  the local folder without being noted is matched there (mailbox_fetch/recovery.py).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _FIELDS = {
     "MaxPulledUid": "max_pulled",
 }
 _NOT_TAKEN = (">", "^")
-"""How the flags begin of a message that was too big: the house has a placeholder, or nothing."""
+"""How the flags begin of a message that was too big: the local folder has a placeholder, or nothing."""
 
 
 class SyncStateError(Exception):
@@ -50,7 +50,7 @@ class SyncState:
     """What mbsync remembers of one mailbox.
 
     max_pulled: mbsync looks at no message up to this UID.
-    pairs: the provider's UID -> the house's; 0 where the house has no such message and is not to get it. What was on
+    pairs: the remote UID -> the local one; 0 where there is no such local message, and is to be none. What was on
     its way when mbsync was stopped is in no pair.
     """
 
@@ -131,7 +131,7 @@ class SyncState:
             self.pairs.pop(int(rest[0]), None)
 
     def _lines(self) -> Iterator[str]:
-        """Lay out the file; a message above MaxPushedUid in the house may be one of an interrupted run's."""
+        """Lay out the file; a local message above MaxPushedUid may be one of an interrupted run's."""
         yield f"FarUidValidity {self.remote_validity}\nNearUidValidity {self.local_validity}\n"
         yield f"MaxPulledUid {self.max_pulled}\nMaxPushedUid {max(self.pairs.values(), default=0)}\n\n"
         for remote, local in sorted(self.pairs.items()):

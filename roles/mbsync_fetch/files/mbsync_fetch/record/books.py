@@ -17,7 +17,7 @@ Place = Literal["here", "elsewhere", "draft", "filed", "deleted", "refused", "to
 
 here: in the mailbox's folder. elsewhere: in the folder of another mailbox of the account. draft: left out by the rule
 that drafts are not fetched with all mail. filed: the owner's scripts took it from the inbox as it arrived.
-deleted: its owner has deleted it here, or moved it away. refused: the provider does not hand it over, or the house does
+deleted: its owner has deleted it here, or moved it away. refused: the provider does not hand it over, or Dovecot does
 not take it. to_come: it has yet to be fetched.
 """
 PLACES: tuple[Place, ...] = get_args(Place)
@@ -57,10 +57,10 @@ class Books:
 
 @dataclass(frozen=True)
 class Held:
-    """What was ever taken from a mailbox, and what its folder in the house has of that.
+    """What was ever fetched from a mailbox, and what its local folder has of that.
 
     By the provider's UID, or the number of one that was gone when the mailbox was numbered anew: marks, each message's
-    fingerprint; reasons, why it is in the record; pairs, its UID in the house, 0 where the house is not to have it.
+    fingerprint; reasons, why it is in the record; pairs, its local UID, 0 where it is not to be there.
     present: the UIDs that the folder has now. copies: whether messages of other mailboxes are left to those.
     """
 
@@ -81,7 +81,7 @@ class Held:
 
     @property
     def twice(self) -> AbstractSet[int]:
-        """The UIDs whose message in the house is another one's already."""
+        """The UIDs whose local message is another one's already."""
         return self._twice
 
     def here(self, uid: int) -> bool:

@@ -60,7 +60,7 @@ class Context:
         return replace(state, pairs=dict(state.pairs))
 
     def holds_copies(self, record: MailboxRecord) -> bool:
-        """Tell whether a mailbox has messages of others, that are to be in the house once."""
+        """Tell whether a mailbox has messages of others, that are to be here once."""
         return record.role == "all" or (self.account.labelled and not self.account.labels)
 
     def present(self, other: MailboxRecord, uids: Collection[int]) -> Presence:

@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The record of an account's mailboxes and of every message ever taken from them."""
+"""The record of an account's mailboxes and of every message ever fetched from them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Reason = Literal["arrived", "filed", "adopted", "moved", "copy", "draft", "gone"
 
 arrived: it was fetched into the folder of its mailbox. filed: it was, and the owner's scripts took it from there.
 adopted: it lay there before. moved: it came there from another folder of the account, as at the provider.
-copy: the house has it from another mailbox. draft: of those that are not fetched.
+copy: the local side has it from another mailbox. draft: of those that are not fetched.
 gone: its owner had removed it before it was recorded. Empty: it was recorded before reasons were.
 """
 
@@ -166,7 +166,7 @@ class Ledger:
             self.record(alias, fingerprints, reasons)
 
     def record_local_uids(self, alias: str, local: Mapping[int, int]) -> None:
-        """Record where in the house messages lie (UID) that lose their numbers at the provider."""
+        """Record where messages lie (local UID) that lose their numbers at the provider."""
         with self.transaction():
             self._db.executemany(
                 "UPDATE message SET house_uid = ? WHERE alias = ? AND uid = ?",
@@ -174,12 +174,12 @@ class Ledger:
             )
 
     def local_uids(self, alias: str) -> dict[int, int]:
-        """Return where in the house messages lie (UID) that lost their numbers at the provider."""
+        """Return where messages lie (local UID) that lost their numbers at the provider."""
         query = "SELECT uid, house_uid FROM message WHERE alias = ? AND house_uid > 0"
         return dict(self._db.execute(query, (alias,)))
 
     def forget_local_uids(self, alias: str) -> None:
-        """Record that such messages lie nowhere in the house."""
+        """Record that such messages lie nowhere."""
         with self.transaction():
             self._db.execute("UPDATE message SET house_uid = 0 WHERE alias = ?", (alias,))
 

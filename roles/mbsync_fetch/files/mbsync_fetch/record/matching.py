@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which messages of a mailbox are ones that the house has had before, by their fingerprints."""
+"""Which messages of a mailbox were fetched before, by their fingerprints."""
 
 from __future__ import annotations
 

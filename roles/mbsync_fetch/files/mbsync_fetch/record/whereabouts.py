@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Where the messages of an account are, from what is recorded of them and what the house has."""
+"""Where the messages of an account are, from what is recorded of them and what the local folders have."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .matching import match_fingerprints
 
 
 class Whereabouts:
-    """Looks at each folder of the house once, when it is first asked for."""
+    """Looks at each local folder once, when it is first asked for."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -39,7 +39,7 @@ class Whereabouts:
         return places_of(uids, held, others, refused, record.next_uid)
 
     def location(self, record: MailboxRecord, uid: int) -> tuple[str, int] | None:
-        """Return the folder and the UID in the house of a message that is here or elsewhere."""
+        """Return the local folder and UID of a message that is here or elsewhere."""
         held = self.held(record)
         if held.here(uid):
             return record.folder, held.pairs[uid]

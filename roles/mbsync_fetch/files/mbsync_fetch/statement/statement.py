@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """States where every message of an account is, with digests of what both sides have.
 
-It asks the provider and the house anew, whatever is recorded, and changes nothing at either. It runs as root, with the
+It asks both sides anew, whatever is recorded, and changes nothing at either. It runs as root, with the
 account's name as its argument, and prints JSON.
 """
 
@@ -37,7 +37,7 @@ AWAY = ("deleted", "filed")
 class Mailbox:
     """A mailbox as the statement sees it.
 
-    message_ids: what the provider says, by UID. places: where each message is. lies: folder and UID in the house.
+    message_ids: what the provider says, by UID. places: where each message is. lies: local folder and UID.
     house_ids: the Message-IDs of those.
     """
 
@@ -51,7 +51,7 @@ class Mailbox:
 
     @property
     def differs(self) -> set[int]:
-        """The UIDs of messages that are another one in the house, or not there, or that nothing is said of."""
+        """The UIDs of messages that are another one here, or not there, or that nothing is said of."""
         silent = set(self.uids) - self.message_ids.keys()
         return silent | {uid for uid in self.lies if self.house_ids.get(uid) != self.message_ids.get(uid)}
 

@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Tells how the fetch of an account goes to those who watch the house."""
+"""Tells Prometheus how the fetch of an account goes."""
 
 from __future__ import annotations
 

@@ -32,9 +32,9 @@ patterns leave it out. label: of Gmail's, whose messages come with all mail. ref
 
 @dataclass(frozen=True)
 class Refused:
-    """A message that one side refuses: the provider does not hand it over, or the house does not take it.
+    """A message that one side refuses: the provider does not hand it over, or the local server does not take it.
 
-    tries, tried: how often it was offered to the house, and when last, in seconds since 1970.
+    tries, tried: how often it was offered to the local server, and when last, in seconds since 1970.
     """
 
     uid: int
@@ -57,9 +57,9 @@ class NotFetched:
 class Report:
     """A folder on both sides.
 
-    name, house: its name at the provider and where it lies in the owner's mailbox, both readable.
+    name, house: its name at the provider and its folder in the owner's mailbox, both readable.
     provider, in_house: the messages on each side. missing: those at the provider that have yet to be fetched; not
-    what was deleted or moved in the house. gone: whether the provider no longer has it.
+    what was deleted or moved here. gone: whether the provider no longer has it.
     books: where each message is, from when something had last changed as a whole fetch looked.
     problem: why it could not be fetched the last time, empty if it could.
     """
