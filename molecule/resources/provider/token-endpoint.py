@@ -28,7 +28,7 @@ CLIENT = "outlook-lab-client"
 USER = "il@outlook.test"
 CONSENT = "outlook-lab-refresh-token"
 """What a person has after authorizing the account in a browser."""
-WISHES = Path("/run/token-endpoint.json")
+FAULTS = Path("/run/token-endpoint.json")
 KEY = b"Tokens of the lab outlive a restart."
 PADDING = "x" * 1500
 """Makes a token as long as real ones are."""
@@ -63,20 +63,20 @@ class Tokens(Handler):
 
     def do_POST(self) -> None:
         """Exchange a refresh token."""
-        wishes = json.loads(WISHES.read_text()) if WISHES.exists() else {}
+        faults = json.loads(FAULTS.read_text()) if FAULTS.exists() else {}
         length = int(self.headers.get("Content-Length", 0))
         form = dict(urllib.parse.parse_qsl(self.rfile.read(length).decode()))
         given = form.get("refresh_token", "")
-        if wishes.get("down"):
+        if faults.get("down"):
             self.answer(503, {"error": "temporarily_unavailable"})
         elif form.get("client_id") != CLIENT:
             self.answer(401, {"error": "invalid_client"})
-        elif wishes.get("revoked") or not (given == CONSENT or carried("refresh", given)):
+        elif faults.get("revoked") or not (given == CONSENT or carried("refresh", given)):
             self.answer(
                 400, {"error": "invalid_grant", "error_description": "The grant is expired or revoked."}
             )
         else:
-            lifetime = wishes.get("lifetime", float(sys.argv[2]))
+            lifetime = faults.get("lifetime", float(sys.argv[2]))
             until = time.time() + lifetime
             self.answer(
                 200,

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.support import provider_mailboxes as at_provider
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import wait_for
-from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_mailboxes import MOODY, Command, moody
+from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_mailboxes import MOODY, Command, faults
 from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_side import quoted
 from testinfra.host import Host
 
@@ -43,7 +43,7 @@ def ask(client: Any, command: str) -> str:
 
 @pytest.fixture
 def client(provider: Host, provider_ca: str) -> Iterator[Any]:
-    """Return a client of the moody server, whose mailbox for it has three messages."""
+    """Return a client of the faulty server, whose mailbox for it has three messages."""
     at_provider.expunge(provider, MOODY, "가족/사진")
     at_provider.renumber(provider, MOODY, "가족/사진")
     at_provider.deliver(provider, MOODY, "가족/사진", count=3, size=2000)
@@ -158,7 +158,7 @@ def test_mailboxes_and_messages_are_moved(provider: Host, client: Any) -> None:
 )
 def test_it_refuses_messages(provider: Host, client: Any, uids: str, handed_over: list[int]) -> None:
     ask(client, f'EXAMINE "{BOX}"')
-    with moody(provider, refuse={BOX: [2]}):
+    with faults(provider, refuse={BOX: [2]}):
         said = ask(client, f"UID FETCH {uids} (UID BODY.PEEK[])")
         assert [int(uid) for uid in re.findall(r"FETCH \(UID (\d+)", said)] == handed_over
         refused = "t NO [SERVERBUG] This message cannot be handed over\r\n"
@@ -180,19 +180,19 @@ def test_it_refuses_messages(provider: Host, client: Any, uids: str, handed_over
 )
 def test_it_answers_as_it_is_told(provider: Host, client: Any, command: str, reply: str) -> None:
     name = command.partition(" 1")[0].partition(" ")[0] if "UID" not in command else "UID FETCH"
-    with moody(provider, answers={"LOGIN" if name == "AUTHENTICATE" else name: reply}):
+    with faults(provider, answers={"LOGIN" if name == "AUTHENTICATE" else name: reply}):
         assert ask(client, command) == f"t {reply}\r\n"
         assert "t OK" in ask(client, "NOOP")
 
 
 def test_it_says_goodbye(provider: Host, client: Any) -> None:
-    with moody(provider, answers={"NOOP": "BYE Too many connections"}):
+    with faults(provider, answers={"NOOP": "BYE Too many connections"}):
         assert ask(client, "NOOP") == "* BYE Too many connections\r\n"
 
 
 def test_it_cuts_the_connection(provider: Host, client: Any, provider_ca: str) -> None:
     ask(client, f'EXAMINE "{BOX}"')
-    with moody(provider, cut=3000):
+    with faults(provider, cut=3000):
         said = ask(client, "UID FETCH 1:3 (BODY.PEEK[])")
         assert 0 < len(said) < 3000
         assert "t OK" not in said
@@ -206,7 +206,7 @@ def test_it_cuts_the_connection(provider: Host, client: Any, provider_ca: str) -
 def test_it_hangs(provider: Host, client: Any, mood: dict[str, Any]) -> None:
     ask(client, f'EXAMINE "{BOX}"')
     client.sock.settimeout(1)
-    with moody(provider, **mood), pytest.raises(TimeoutError):
+    with faults(provider, **mood), pytest.raises(TimeoutError):
         ask(client, "UID FETCH 1:3 (BODY.PEEK[])")
 
 
@@ -223,7 +223,7 @@ def test_it_hangs(provider: Host, client: Any, mood: dict[str, Any]) -> None:
 def test_it_hides_what_it_can(provider: Host, client: Any, capability: str, command: str) -> None:
     ask(client, f'EXAMINE "{BOX}"')
     assert f" {capability}" in ask(client, "CAPABILITY")
-    with moody(provider, hide=[capability]):
+    with faults(provider, hide=[capability]):
         assert f" {capability}" not in ask(client, "CAPABILITY")
         assert "t BAD" in ask(client, command)
         assert ("\\Sent" in ask(client, 'LIST "" "*"')) is (capability != "SPECIAL-USE")
@@ -231,7 +231,7 @@ def test_it_hides_what_it_can(provider: Host, client: Any, capability: str, comm
 
 def test_it_takes_its_time(provider: Host, client: Any) -> None:
     start = time.monotonic()
-    with moody(provider, delay=0.5):
+    with faults(provider, delay=0.5):
         assert "t OK" in ask(client, "NOOP")
     assert time.monotonic() - start > 0.5
 
@@ -253,5 +253,5 @@ def test_every_command_is_written_down(provider: Host, provider_ca: str, account
         f"{command.name} {command.arguments}".strip() for command in said() if command.changes
     ] == changing
     assert set(harmless) < {f"{command.name} {command.arguments}" for command in said()}
-    logs = provider.check_output("cat /var/log/moody.log /var/log/imap-commands.log")
+    logs = provider.check_output("cat /var/log/faulty-imap.log /var/log/imap-commands.log")
     assert "-lab-password" not in logs

@@ -18,7 +18,7 @@ ACCOUNT = "outlook"
 ADDRESS = "il@outlook.test"
 STATE = f"/var/lib/mail-oauth2/{ACCOUNT}"
 UNIT = f"mail-oauth2@{ACCOUNT}"
-WISHES = "/run/token-endpoint.json"
+FAULTS = "/run/token-endpoint.json"
 
 Endpoint = Callable[..., None]
 
@@ -48,8 +48,8 @@ def endpoint(provider: Host, mail: Host) -> Iterator[Endpoint]:
     if provider.run("systemctl is-active --quiet token-endpoint").failed:
         pytest.skip("needs a provider with a token endpoint, as the lab's")
 
-    def behave(**wishes: object) -> None:
-        provider.check_output(f"printf %s > {WISHES}", json.dumps(wishes))
+    def behave(**faults: object) -> None:
+        provider.check_output(f"printf %s > {FAULTS}", json.dumps(faults))
         # Without a token that is still valid, it asks for one.
         mail.check_output(f"systemctl stop {UNIT} && rm -f {STATE}/access_token && systemctl start {UNIT}")
 

@@ -41,7 +41,7 @@ Verify = Callable[..., subprocess.CompletedProcess[str]]
 def verify(request: pytest.FixtureRequest, mail: Host) -> Verify:
     """Return what verifies how the account is fetched, with further arguments."""
     if not mail.file(FILE).exists:
-        pytest.skip(f"needs the account {NAME!r} at the lab's moody provider")
+        pytest.skip(f"needs the account {NAME!r} at the lab's faulty provider")
     inventory = request.config.getoption("--ansible-inventory")
     alone = json.dumps(
         {"mbsync_fetch_providers": f"{{{{ mail_providers | selectattr('name', 'eq', '{NAME}') }}}}"}

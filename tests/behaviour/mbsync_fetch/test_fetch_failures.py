@@ -17,7 +17,7 @@ from ansible_collections.ilnmors.mail.tests.behaviour.support.failing_account im
     account,
     ids,
 )
-from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_mailboxes import MOODY, moody
+from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_mailboxes import MOODY, faults
 from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_side import quoted
 from testinfra.host import Host
 
@@ -37,7 +37,7 @@ def test_a_message_that_is_refused_holds_up_no_other(account: Fetched, provider:
     after = f"{account.mailbox} after"
     at_provider.create(provider, MOODY, after)
     sent, others = account.deliver(5), account.deliver(2, mailbox=after)
-    with moody(provider, refuse={quoted(account.mailbox).decode().strip('"'): [3]}, refusal=refusal):
+    with faults(provider, refuse={quoted(account.mailbox).decode().strip('"'): [3]}, refusal=refusal):
         status = account.fetch()
         assert account.in_house() == ids(sent, [1, 2, 4, 5])
         assert account.in_house(after) == ids(others, [1, 2])
@@ -57,7 +57,7 @@ def test_a_mailbox_that_cannot_be_opened_holds_up_no_other(account: Fetched, pro
     after = f"{account.mailbox} after"
     at_provider.create(provider, MOODY, after)
     sent, others = account.deliver(2), account.deliver(2, mailbox=after)
-    with moody(provider, answers={f"EXAMINE {quoted(account.mailbox).decode()}": "NO It is damaged"}):
+    with faults(provider, answers={f"EXAMINE {quoted(account.mailbox).decode()}": "NO It is damaged"}):
         status = account.fetch()
     assert status["state"] == "retrying"
     assert status["reason"] == f"{account.mailbox}: It is damaged"
@@ -69,7 +69,7 @@ def test_a_mailbox_that_cannot_be_opened_holds_up_no_other(account: Fetched, pro
 def test_a_fetch_that_was_cut_goes_on_where_it_stopped(account: Fetched, provider: Host) -> None:
     sent = account.deliver(20, size=20_000)
     arrived = None
-    with moody(provider, cut=150_000):
+    with faults(provider, cut=150_000):
         # What the house was still taking when the provider was gone comes again.
         for _ in range(5):
             assert account.fetch()["state"] == "retrying"
@@ -96,7 +96,7 @@ def test_it_waits_when_the_provider_has_had_enough(
     account: Fetched, provider: Host, command: str, reply: str
 ) -> None:
     sent = account.deliver(2)
-    with moody(provider, answers={command: reply}):
+    with faults(provider, answers={command: reply}):
         status = account.fetch()
     assert status["state"] == "limit"
     assert reply.partition(" ")[2] in status["reason"]
@@ -126,7 +126,7 @@ def impatient(mail: Host) -> Iterator[None]:
 def test_it_gives_up_a_provider_that_hangs(account: Fetched, provider: Host, mood: dict[str, Any]) -> None:
     sent = account.deliver(3, size=20_000)
     start = time.monotonic()
-    with moody(provider, **mood):
+    with faults(provider, **mood):
         status = account.fetch()
     assert time.monotonic() - start < 20
     assert status["state"] == "retrying"

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.support import provider_mailboxes as at_provider
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House, wait_for
-from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_mailboxes import MOODY, moody
+from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_mailboxes import MOODY, faults
 from testinfra.host import Host
 
 ACCOUNT, NAME, OWNER, FOLDER = "il@gmail.test", "gmail", "il", "Google/INBOX"
@@ -128,7 +128,7 @@ def test_a_provider_that_cannot_announce_mail_is_left_to_the_timer(mail: Host, p
     )
     start = time.time()
     try:
-        with moody(provider, MOODY, hide=["IDLE"]):
+        with faults(provider, MOODY, hide=["IDLE"]):
             mail.check_output(f"systemctl restart {unit}")
             wait_for(lambda: mail.run(f"systemctl is-active {unit}").stdout.strip() == "inactive", "it ends")
             said = mail.check_output(

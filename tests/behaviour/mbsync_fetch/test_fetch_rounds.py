@@ -33,7 +33,7 @@ from ansible_collections.ilnmors.mail.tests.behaviour.support.fetch_model import
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House
 from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_mailboxes import (
     commands,
-    moody,
+    faults,
     renumber,
 )
 from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_snapshot import (
@@ -338,7 +338,7 @@ class Rounds:
     def cut(self) -> None:
         after = self.chance.randint(0, 20_000) * self.chance.choice((1, 1, 10))
         self.note(f"cut the connection to the provider after {after} bytes")
-        with moody(self.provider_host, ADDRESS, cut=after):
+        with faults(self.provider_host, ADDRESS, cut=after):
             self.mail.run(f"systemctl start {UNIT}")
         self.fetch()
 

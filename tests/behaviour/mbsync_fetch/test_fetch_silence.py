@@ -14,7 +14,7 @@ from ansible_collections.ilnmors.mail.tests.behaviour.support.failing_account im
     account,
     ids,
 )
-from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_mailboxes import MOODY, moody
+from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_mailboxes import MOODY, faults
 from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_side import quoted
 from testinfra.host import Host
 
@@ -47,7 +47,7 @@ def named_by_use(mail: Host) -> Iterator[None]:
 
 def test_messages_that_nothing_is_said_of_come_when_something_is(account: Fetched, provider: Host) -> None:
     sent = account.deliver(3)
-    with moody(provider, rewrite={"UID FETCH": [[ALL_OF_IT, ""]]}):
+    with faults(provider, rewrite={"UID FETCH": [[ALL_OF_IT, ""]]}):
         report = account.report(account.fetch())
         assert (report["missing"], [entry["uid"] for entry in report["refused"]]) == (3, [1, 2, 3])
         # What comes meanwhile does not hide them.
@@ -63,7 +63,7 @@ def test_a_search_that_finds_nothing_makes_no_message_invisible(account: Fetched
         "UID SEARCH": [[ALL_OF_IT, ""]],
         "UID FETCH": [[ALL_OF_IT, ""]],
     }
-    with moody(provider, rewrite=nothing):
+    with faults(provider, rewrite=nothing):
         status = account.fetch()
     assert status["state"] == "retrying"
     assert account.mailbox in status["reason"]
@@ -80,7 +80,7 @@ def test_what_an_answer_lacks_is_deleted_nowhere(account: Fetched, provider: Hos
         {"UID SEARCH": [[r"ALL [0-9:,]+", "ALL 1"]]},
         {"UID SEARCH": [[ALL_OF_IT, ""]], "UID FETCH": [[ALL_OF_IT, ""]], "LIST": [[ALL_OF_IT, ""]]},
     ):
-        with moody(provider, rewrite=lost):
+        with faults(provider, rewrite=lost):
             account.fetch()
         assert account.in_house() == ids(sent, range(1, 5))
     at_provider.expunge(provider, MOODY, account.mailbox, next(iter(ids(sent, [2]))))
@@ -91,7 +91,7 @@ def test_what_an_answer_lacks_is_deleted_nowhere(account: Fetched, provider: Hos
 def test_a_message_that_fails_every_command_holds_up_no_other(account: Fetched, provider: Host) -> None:
     sent = account.deliver(9)
     name = quoted(account.mailbox).decode().strip('"')
-    with moody(provider, damaged={name: [5]}, refusal="NO [UNAVAILABLE] It is damaged"):
+    with faults(provider, damaged={name: [5]}, refusal="NO [UNAVAILABLE] It is damaged"):
         status = account.fetch()
         assert account.in_house() == ids(sent, [1, 2, 3, 4, 6, 7, 8, 9])
         assert status["state"] == "ok"
@@ -107,7 +107,7 @@ def test_a_message_that_fails_every_command_holds_up_no_other(account: Fetched, 
 def test_a_throttled_account_waits_as_long_as_it_is_told(account: Fetched, provider: Host) -> None:
     sent = account.deliver(1)
     said = "Request is throttled. Suggested Backoff Time: 299961 milliseconds"
-    with moody(provider, answers={"STATUS": f"NO {said}"}):
+    with faults(provider, answers={"STATUS": f"NO {said}"}):
         status = account.fetch()
     assert (status["state"], status["reason"], status["refusals"]) == ("limit", said, 0)
     assert 4 * MINUTE < status["next_try"] - status["last_try"] < 7 * MINUTE
@@ -117,7 +117,7 @@ def test_a_throttled_account_waits_as_long_as_it_is_told(account: Fetched, provi
 
 def test_a_mailbox_that_may_not_be_read_is_named(account: Fetched, provider: Host) -> None:
     command = f"STATUS {quoted(account.mailbox).decode()} (MESSAGES UIDNEXT UIDVALIDITY)"
-    with moody(provider, answers={command: "NO [NOPERM] Not yours"}):
+    with faults(provider, answers={command: "NO [NOPERM] Not yours"}):
         status = account.fetch()
     assert status["state"] == "ok"
     assert {"name": account.mailbox, "rule": "refused", "detail": "[NOPERM] Not yours"} in status[
@@ -137,7 +137,7 @@ def test_half_a_status_is_enough(
     account: Fetched, provider: Host, rewrite: dict[str, list[list[str]]]
 ) -> None:
     sent = account.deliver(2)
-    with moody(provider, rewrite=rewrite):
+    with faults(provider, rewrite=rewrite):
         status = account.fetch()
         assert (status["state"], status["reason"]) == ("ok", "")
         assert account.in_house() == ids(sent, [1, 2])
@@ -153,7 +153,7 @@ def test_mailboxes_are_known_by_their_names_where_the_provider_says_nothing(
     at_provider.create(provider, MOODY, "Deleted Messages")
     try:
         account.deliver(1, mailbox="Deleted Messages")
-        with moody(provider, hide=["SPECIAL-USE"]):
+        with faults(provider, hide=["SPECIAL-USE"]):
             status = account.fetch()
         assert status["state"] == "ok"
         assert account.in_house("Deleted Messages") is None

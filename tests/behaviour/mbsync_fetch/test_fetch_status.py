@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.support.ansible_command import run_ansible
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House, wait_for
-from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_mailboxes import commands, moody
+from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_mailboxes import commands, faults
 from testinfra.host import Host
 
 NAME = "moody"
@@ -141,7 +141,7 @@ def test_a_refused_password_is_tried_three_times_and_the_owner_told_once(
 ) -> None:
     before, right = len(told()), account.mail.check_output("cat %s", SECRET)
     start = time.time() - 0.001
-    with moody(account.provider, account.username, answers={"LOGIN": REFUSAL}):
+    with faults(account.provider, account.username, answers={"LOGIN": REFUSAL}):
         account.write_password("wrong horse")
         status = account.fetch()
         assert (status["state"], status["refusals"]) == ("refused", 1)

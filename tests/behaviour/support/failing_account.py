@@ -88,7 +88,7 @@ class Fetched:
 @pytest.fixture(scope="module")
 def _nothing_else_fetches(mail: Host) -> Iterator[None]:
     if not mail.file(FILE).exists:
-        pytest.skip(f"needs the account {NAME!r} at the lab's moody provider")
+        pytest.skip(f"needs the account {NAME!r} at the lab's faulty provider")
     mail.check_output(f"systemctl stop {BY_THEMSELVES} mbsync-fetch@{NAME}.service")
     yield
     # What comes next finds an account that works.

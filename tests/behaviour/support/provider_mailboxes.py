@@ -21,7 +21,7 @@ from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
 from testinfra.host import Host
 
 HERE = Path(__file__).with_name("provider_side.py")
-MOODS = "/run/moody-{account}.json"
+FAULTS = "/run/faulty-imap-{account}.json"
 MOODY = "moody@moody.test"
 ALL_MAIL = "[Gmail]/All Mail"
 ARGUMENT = 120_000
@@ -162,11 +162,11 @@ def move(provider: Host, account: str, mailbox: str, to: str, message_id: str) -
 
 
 @contextmanager
-def moody(provider: Host, account: str = MOODY, **wishes: object) -> Iterator[None]:
-    """Let the moody server fail an account in these ways (see moody-imap.py of the providers), and no others."""
-    file = MOODS.format(account=account)
+def faults(provider: Host, account: str = MOODY, **faults: object) -> Iterator[None]:
+    """Let the faulty server fail an account in these ways (see faulty-imap.py of the providers), and no others."""
+    file = FAULTS.format(account=account)
     provider.check_output(
-        "printf %s %s > %s && mv %s %s", "%s", json.dumps(wishes), f"{file}.new", f"{file}.new", file
+        "printf %s %s > %s && mv %s %s", "%s", json.dumps(faults), f"{file}.new", f"{file}.new", file
     )
     try:
         yield
@@ -177,7 +177,7 @@ def moody(provider: Host, account: str = MOODY, **wishes: object) -> Iterator[No
 def commands(provider: Host, account: str, since: float = 0) -> list[Command]:
     """Return what clients of an account sent over the network since a Unix time. Secrets are left out."""
     if account.endswith("@moody.test"):
-        lines = provider.run("grep -F %s /var/log/moody.log", f'"account": "{account}"').stdout
+        lines = provider.run("grep -F %s /var/log/faulty-imap.log", f'"account": "{account}"').stdout
         entries = map(json.loads, lines.splitlines())
         found = [Command(e["time"], str(e["session"]), e["name"], e["arguments"]) for e in entries]
     else:

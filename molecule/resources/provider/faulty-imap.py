@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A moody IMAP server for the lab alone, in front of a good one: moody-imap ADDRESS.
+"""A faulty IMAP server for the lab alone, in front of a good one: faulty-imap ADDRESS.
 
-Every command is written to /var/log/moody.log, one JSON object on each line: time (Unix), session (a number), account,
-name (such as "UID FETCH") and arguments, without secrets. What a test wants otherwise for an account stands in
-/run/moody-ACCOUNT.json:
+Every command is written to /var/log/faulty-imap.log, one JSON object on each line: time (Unix), session (a number),
+account, name (such as "UID FETCH") and arguments, without secrets. The faults that a test wants for an account stand
+in /run/faulty-imap-ACCOUNT.json:
 
 - answers: {command: reply}, such as {"EXAMINE": "NO [OVERQUOTA] Full"}, where a command may have its arguments. LOGIN
   stands for AUTHENTICATE as well. A reply that begins with BYE ends the connection, and null is none, ever.
@@ -34,8 +34,8 @@ from pathlib import Path
 from typing import Any
 
 GOOD = ("127.0.0.1", 143)
-WISHES = "/run/moody-{account}.json"
-LOG = Path("/var/log/moody.log")
+FAULTS = "/run/faulty-imap-{account}.json"
+LOG = Path("/var/log/faulty-imap.log")
 LONGEST = 2**24
 """Bytes of a line: every UID of a large mailbox may stand in one."""
 LITERAL = re.compile(rb"\{(\d+)(\+?)\}\r?\n$")
@@ -58,10 +58,10 @@ ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+\w")
 SECRET = re.compile(r"^(LOGIN|AUTHENTICATE \S+) .*", re.IGNORECASE | re.DOTALL)
 
 
-def wishes(account: str) -> dict[str, Any]:
+def faults_of(account: str) -> dict[str, Any]:
     """Return what a test wants otherwise."""
     try:
-        found: dict[str, Any] = json.loads(Path(WISHES.format(account=account)).read_text())
+        found: dict[str, Any] = json.loads(Path(FAULTS.format(account=account)).read_text())
     except FileNotFoundError:
         found = {}
     return found
@@ -132,7 +132,7 @@ class Session:
     async def take_commands(self) -> None:
         """Take command after command, and do what a test wants with each."""
         while command := await self.command():
-            await asyncio.sleep(wishes(self.account).get("delay", 0))
+            await asyncio.sleep(faults_of(self.account).get("delay", 0))
             if not self.hung:
                 await self.obey(command)
 
@@ -160,7 +160,7 @@ class Session:
         if name in {"LOGIN", "AUTHENTICATE"}:
             self.account = login(said)
         self.log(name or tag.decode(), said)
-        wanted = wishes(self.account)
+        wanted = faults_of(self.account)
         if any(USES[hidden].match(said) for hidden in wanted.get("hide", ()) if hidden in USES):
             await self.send(tag + b" BAD Unknown command\r\n")
             return
@@ -234,7 +234,7 @@ class Session:
 
     def changed(self, line: bytes) -> bytes:
         """Return the first line of an answer as a test wants it."""
-        wanted = wishes(self.account)
+        wanted = faults_of(self.account)
         hidden = wanted.get("hide", [])
         if line.startswith(b"* "):
             for pattern, replacement in wanted.get("rewrite", {}).get(self.name, ()):
@@ -252,7 +252,7 @@ class Session:
 
     async def send(self, data: bytes) -> None:
         """Send something to the client, as far as a test lets it."""
-        wanted = wishes(self.account)
+        wanted = faults_of(self.account)
         for wish in ("cut", "hang"):
             if wish in wanted and self.sent + len(data) > wanted[wish]:
                 data = data[: max(0, wanted[wish] - self.sent)]
