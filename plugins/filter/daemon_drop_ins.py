@@ -10,12 +10,12 @@ version_added: 1.0.0
 short_description: Write drop-ins that let daemons of Debian come back, and take away what they do not need
 description:
   - Returns what M(ilnmors.mail.config_files) has to put in place. A daemon whose main process is killed is started
-    again within seconds. What is taken away is what P(ilnmors.mail.daemon_hardening#filter) says.
+    again within seconds. What is taken away leaves what other sites, pools and jails of the host commonly need.
 options:
   _input:
     type: dict
     required: true
-    description: The daemon of each unit, as for P(ilnmors.mail.daemon_hardening#filter).
+    description: The daemon of each unit, one of V(dovecot), V(fail2ban), V(nginx), V(php-fpm) and V(postfix).
   harden:
     type: bool
     default: true
