@@ -122,11 +122,14 @@ def pull(
             threading.Thread(target=_serve, args=(parent, filter_), daemon=True)
             for parent, filter_ in zip((remote_parent, local_parent), filters, strict=True)
         ]
-        threads.append(threading.Thread(target=output.extend, args=(mbsync.stdout or (),), daemon=True))
+        # It ends when mbsync does.
+        reader = threading.Thread(target=output.extend, args=(mbsync.stdout or (),), daemon=True)
+        threads.append(reader)
         for thread in threads:
             thread.start()
         try:
-            _watch(mbsync, filters, progress, enough)
+            _watch(reader, filters, progress, enough)
+            mbsync.wait()
         finally:
             mbsync.kill()
             mbsync.wait()
@@ -146,19 +149,18 @@ def _serve(parent: socket.socket, filter_: CommandFilter) -> None:
 
 
 def _watch(
-    mbsync: subprocess.Popen[str],
+    reader: threading.Thread,
     filters: tuple[RemoteFilter, AppendBatcher],
     progress: Callable[[int], None],
     enough: Callable[[RemoteFilter, AppendBatcher], bool],
 ) -> None:
-    """Wait for mbsync's end; stop it when it is enough."""
+    """Wait for mbsync's end, which its output has; stop it when it is enough."""
     told = time.monotonic()
     while True:
-        try:
-            mbsync.wait(1.0)
+        # Unlike subprocess.wait(), this does not look twenty times a second.
+        reader.join(1.0)
+        if not reader.is_alive():
             return
-        except subprocess.TimeoutExpired:
-            pass
         if enough(*filters):
             for filter_ in filters:
                 filter_.stop()
