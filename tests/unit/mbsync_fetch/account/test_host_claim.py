@@ -54,7 +54,7 @@ def test_a_host_that_was_quicker_wins(tmp_path: Path, machine: str, monkeypatch:
         host.claim("gmail", str(marker), machine)
 
 
-def test_a_client_at_the_door_is_told(tmp_path: Path) -> None:
+def test_a_client_is_told(tmp_path: Path) -> None:
     marker = tmp_path / "gmail"
     program = [sys.executable, "-I", "-S", host.__file__, "gmail", str(marker)]
     opened = subprocess.run([*program, "/bin/echo", "* PREAUTH"], capture_output=True, text=True, check=True)

@@ -54,7 +54,7 @@ def fixture_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
             self.pulling.mbsync = world.mbsync  # type: ignore[method-assign, assignment]
 
     monkeypatch.setattr(attempt, "RemoteAccount", lambda _account, _secret: opened(world.remote))
-    monkeypatch.setattr(attempt, "LocalMailbox", lambda _door, _knocked: opened(world.local))
+    monkeypatch.setattr(attempt, "LocalMailbox", lambda _path, _connected: opened(world.local))
     monkeypatch.setattr(attempt, "MailboxFetch", Pulled)
     return world
 

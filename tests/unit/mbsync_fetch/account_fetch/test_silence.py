@@ -207,7 +207,7 @@ def fixture_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attempts:
     world = Attempts(tmp_path, FakeRemote({}))
 
     @contextlib.contextmanager
-    def local(_door: str, _knocked: object) -> Iterator[Any]:
+    def local(_path: str, _connected: object) -> Iterator[Any]:
         yield world.local
 
     class Pulled(MailboxFetch):

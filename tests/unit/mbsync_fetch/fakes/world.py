@@ -53,7 +53,7 @@ ACCOUNT = Account(
     daily_megabytes=None,
     metrics=False,
     timeout=60,
-    local_socket="/door",
+    local_socket="/socket",
 )
 ALL, SENT = "[Gmail]/All Mail", "[Gmail]/Sent Mail"
 GMAIL = {ALL: "\\all", SENT: "\\sent"}
@@ -225,7 +225,7 @@ class World:
     pause: Callable[[], object] = lambda: None
 
     def mbsync(self, record: Any, wanted: Mapping[int, Message], _total: int) -> Outcome:
-        """Do as mbsync does between its doors."""
+        """Do as mbsync does between its command filters."""
         path = self.directory / "sync" / record.alias
         remote, local = self.remote.boxes[record.raw], self.local.boxes[record.folder]
         state = SyncState.read(path) or SyncState()

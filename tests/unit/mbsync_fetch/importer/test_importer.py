@@ -117,7 +117,7 @@ def make_world(
 
     monkeypatch.setattr(old_files, "fingerprint", lambda header, _date: fp(header.split()[1].decode()))
     monkeypatch.setattr(take_over, "RemoteAccount", lambda _account, _secret: Context(world.remote))
-    monkeypatch.setattr(take_over, "LocalMailbox", lambda _door: Context(world.local))
+    monkeypatch.setattr(take_over, "LocalMailbox", lambda _path: Context(world.local))
     return world
 
 

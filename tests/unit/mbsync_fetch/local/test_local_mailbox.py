@@ -77,7 +77,7 @@ class Dovecot:
 
 @pytest.fixture
 def dovecot(tmp_path: Path) -> Iterator[Dovecot]:
-    server = Dovecot(str(tmp_path / "door"))
+    server = Dovecot(str(tmp_path / "socket"))
     yield server
     server.close()
 
@@ -85,7 +85,7 @@ def dovecot(tmp_path: Path) -> Iterator[Dovecot]:
 @pytest.fixture
 def local(dovecot: Dovecot, tmp_path: Path) -> Iterator[LocalMailbox]:
     assert dovecot
-    with LocalMailbox(str(tmp_path / "door")) as session:
+    with LocalMailbox(str(tmp_path / "socket")) as session:
         yield session
 
 
@@ -167,7 +167,7 @@ def test_what_is_left_of_the_quota(
 
 def test_a_house_without_quotas_is_not_asked(dovecot: Dovecot, tmp_path: Path) -> None:
     dovecot.greeting = "* PREAUTH [CAPABILITY IMAP4rev1] ready"
-    with LocalMailbox(str(tmp_path / "door")) as local:
+    with LocalMailbox(str(tmp_path / "socket")) as local:
         assert local.quota_left() is None
     assert dovecot.asked == []
 
@@ -258,8 +258,8 @@ def test_messages_stay_where_a_script_fails(
     assert not any(command.startswith("UID EXPUNGE") for command in dovecot.asked)
 
 
-def nobody(_: Dovecot, door: Path) -> None:
-    door.unlink()
+def nobody(_: Dovecot, path: Path) -> None:
+    path.unlink()
 
 
 def another_host(dovecot: Dovecot, _: Path) -> None:
@@ -268,14 +268,14 @@ def another_host(dovecot: Dovecot, _: Path) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "said"),
-    [(nobody, r"door: .*No such file"), (another_host, r"gmail is fetched by the host other")],
+    [(nobody, r"socket: .*No such file"), (another_host, r"gmail is fetched by the host other")],
 )
-def test_a_door_that_is_shut_says_why(
+def test_a_socket_that_is_shut_says_why(
     dovecot: Dovecot, tmp_path: Path, fault: Callable[[Dovecot, Path], None], said: str
 ) -> None:
-    door = tmp_path / "door"
-    fault(dovecot, door)
-    with pytest.raises(LocalError, match=said), LocalMailbox(str(door)):
+    path = tmp_path / "socket"
+    fault(dovecot, path)
+    with pytest.raises(LocalError, match=said), LocalMailbox(str(path)):
         pass
 
 

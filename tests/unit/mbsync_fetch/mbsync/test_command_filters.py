@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What passes the doors between mbsync, the provider and the house."""
+"""What passes the command filters between mbsync and both servers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEADLINE = 5.0
 
 @dataclass
 class Ends:
-    """Both ends of a door in use: mbsync's and the server's."""
+    """Both ends of a command filter in use: mbsync's and the server's."""
 
     filter_: Any
     mbsync: socket.socket
@@ -73,7 +73,7 @@ SHOWN = Shown(
 def opened(
     *, remote: bool = True, shown: Shown = SHOWN, timeout: float = DEADLINE, patience: float = 0.1
 ) -> Iterator[Ends]:
-    """Serve a door, past its greeting."""
+    """Serve a command filter, past its greeting."""
     (client, mbsync), (inside, server) = socket.socketpair(), socket.socketpair()
     filter_: CommandFilter = (
         RemoteFilter(server=Stream(inside), timeout=timeout, shown=shown)
@@ -304,7 +304,7 @@ def test_a_message_that_the_house_refuses_does_not_keep_those_beside_it_out() ->
     with opened(remote=False) as ends:
         ends.send(first)
         ends.at_server_until(b"a\r\n")
-        # At once, or the door might see the house's answer between them.
+        # At once, or the filter might see the house's answer between them.
         ends.send(b"".join(others))
         ends.server.sendall(b"1 OK [APPENDUID 7 4] done\r\n")
         ends.at_server_until(b"d\r\n")
