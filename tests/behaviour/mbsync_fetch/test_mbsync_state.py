@@ -32,7 +32,7 @@ def test_only_what_is_not_claimed_is_fetched(mail: Host) -> None:
     assert (first, second, third) == (0, 0, 0)
     assert house == again == ["3", "8"]
     assert pairs(state) == {1: 0, 2: 77, 3: 1, 5: 0, 8: 2}
-    assert (state["far_validity"], state["near_validity"], state["max_pulled"]) == (7, 9, 8)
+    assert (state["remote_validity"], state["local_validity"], state["max_pulled"]) == (7, 9, 8)
     assert grown == ["3", "8", "9"]
     assert pairs(later) == {1: 0, 2: 77, 3: 1, 5: 0, 8: 2, 9: 3}
 
@@ -73,7 +73,7 @@ def test_a_killed_run_has_done_what_is_read_and_the_next_goes_on(mail: Host) -> 
 
 def test_a_first_run_that_is_killed_is_read_too(mail: Host) -> None:
     _, state, status, house = play(mail, ["kill", UIDS, 3], ["remembered"], ["run", UIDS], ["house"])
-    assert (state["far_validity"], pairs(state)) == (7, {1: 1, 2: 2})
+    assert (state["remote_validity"], pairs(state)) == (7, {1: 1, 2: 2})
     assert (status, house) == (0, [*map(str, UIDS)])
 
 
