@@ -25,7 +25,7 @@ attributes:
     support: full
     details:
       - Owners and directories that do not exist yet are expected to exist by then.
-      - The files are checked as well, if every checker is installed.
+      - The files are checked as well, if every checker and all of O(validate_needs) are installed.
   diff_mode:
     support: full
     details:
@@ -76,7 +76,7 @@ options:
         type: bool
         default: false
       option:
-        description: Name of the variable that the content comes from. A checker that is given the file blames it.
+        description: Name of the variable that a checker which refuses the file, or its directory, is to blame.
         type: str
   directories:
     description: Directories that are made or corrected before the files.
@@ -121,6 +121,19 @@ options:
     description:
       - A checker that writes anything to standard error refuses the set as well.
       - Meant for C(postconf), which only warns of a parameter that it does not know.
+    type: bool
+    default: false
+  validate_needs:
+    description:
+      - Packages, and absolute paths, that the checkers cannot do without, such as a plugin whose settings they read. In
+        check mode, and with O(judge_only), nothing is checked on a host that lacks one.
+    type: list
+    elements: str
+    default: []
+  judge_only:
+    description:
+      - Lets the checkers judge the files and changes nothing, so that a set which will be refused is told of before the
+        host has changed. On a host that has no checker yet, nothing is said.
     type: bool
     default: false
   pending:
@@ -233,6 +246,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._files.config_files i
 from ansible_collections.ilnmors.mail.plugins.module_utils._files.disk import BusyError, alone, describe
 from ansible_collections.ilnmors.mail.plugins.module_utils._files.file_set import (
     ConfigFilesError,
+    FileSet,
     hide_contents,
     read_file_set,
 )
@@ -246,6 +260,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._files.staged_check i
     check_staged,
     missing_checkers,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils._host.packages import PackagesError, find_missing
 
 ATTRIBUTES: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},
@@ -281,6 +296,8 @@ def main() -> None:
             "absent": {"type": "list", "elements": "str", "default": []},
             "validate": {"type": "list", "elements": "list", "default": []},
             "validate_strict": {"type": "bool", "default": False},
+            "validate_needs": {"type": "list", "elements": "str", "default": []},
+            "judge_only": {"type": "bool", "default": False},
             "pending": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
@@ -289,9 +306,9 @@ def main() -> None:
     module.no_log_values.clear()
     invocation = {"module_args": hide_contents(module.params)}
     try:
-        with nullcontext() if module.check_mode else alone():
+        with nullcontext() if only_looks(module) else alone():
             result = run(module)
-    except (BusyError, ConfigFilesError, PendingError) as error:
+    except (BusyError, ConfigFilesError, PackagesError, PendingError) as error:
         module.fail_json(msg=str(error), invocation=invocation)
     except OSError as error:
         module.fail_json(msg=describe(error), invocation=invocation)
@@ -302,14 +319,17 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     file_set = read_file_set(module.params)
     read_names(module.params["pending"])
     plan = plan_changes(file_set)
-    if not module.check_mode:
+    looks = only_looks(module)
+    if not looks:
         check_preconditions(file_set, plan)
     unchecked = not file_set.checkers or not plan.file_changes
-    validated = not (unchecked or (module.check_mode and missing_checkers(file_set)))
+    validated = not (unchecked or (looks and lacks_checkers(file_set, module.params["validate_needs"])))
     if validated:
         # /run is memory: staged secrets never reach a disk.
         check_staged(file_set, Path("/run" if os.access("/run", os.W_OK) else module.tmpdir))
-    if not module.check_mode:
+    if module.params["judge_only"]:
+        return {"changed": False, "files": [], "directories": [], "validated": validated}
+    if not looks:
         note(choose(module.params["pending"], plan.paths))
         put_in_place(file_set, plan)
     result = {
@@ -319,6 +339,20 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         "validated": validated,
     }
     return {**result, "diff": plan.diff} if module._diff else result
+
+
+def only_looks(module: AnsibleModule) -> bool:
+    return bool(module.check_mode or module.params["judge_only"])
+
+
+def lacks_checkers(file_set: FileSet, needs: list[str]) -> bool:
+    paths = [need for need in needs if need.startswith("/")]
+    packages = [need for need in needs if not need.startswith("/")]
+    return bool(
+        missing_checkers(file_set)
+        or not all(Path(path).exists() for path in paths)
+        or (packages and find_missing(packages))
+    )
 
 
 def shown(change: Change) -> dict[str, Any]:

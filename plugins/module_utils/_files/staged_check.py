@@ -9,7 +9,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ansible_collections.ilnmors.mail.plugins.module_utils._files.file_set import (
@@ -77,11 +77,21 @@ def _run_checker(argv: Sequence[str], root: str, file_set: FileSet) -> None:
     shown = "\n".join(hide_secrets(output, file_set.files).splitlines()[-OUTPUT_LINES:])
     raise ConfigFilesError(
         f"{_blamed(argv, file_set.files)}: '{shlex.join(argv)}' refused the files with exit code {done.returncode},"
-        f" nothing was put in place:\n{shown}"
+        f" nothing was put in place; mend what it names:\n{shown}"
     )
 
 
-def _blamed(argv: Sequence[str], files: Iterable[TextFile]) -> str:
-    """Name the options whose files are the checker's arguments."""
-    options = [file.option for file in files if file.option and f"{ROOT_MARK}{file.path}" in argv]
-    return ", ".join(options) or "validate"
+def _blamed(argv: Sequence[str], files: Sequence[TextFile]) -> str:
+    """Name the option whose file is the last one that the checker is given, by itself or by its directory."""
+    for word in reversed(argv):
+        given = [file for file in files if _is_given(file, word)]
+        if given:
+            return ", ".join(file.option for file in given if file.option) or "validate"
+    return "validate"
+
+
+def _is_given(file: TextFile, word: str) -> bool:
+    if not word.startswith(f"{ROOT_MARK}/"):
+        return False
+    path = Path(word.removeprefix(ROOT_MARK))
+    return path in (file.path, *file.path.parents)

@@ -517,6 +517,29 @@ def test_what_the_host_does_not_have_is_refused(site: Site, variables: dict[str,
     assert_nothing_changed(run)
 
 
+@pytest.fixture
+def alias(mail: Host, provider: Host) -> Iterator[str]:
+    """Give the lab's mail host another name, which it alone knows."""
+    assert provider
+    mail.check_output("cp /etc/hosts /tmp/hosts && echo '127.0.0.1 alias.example.org' >>/etc/hosts")
+    yield "alias.example.org"
+    mail.check_output("cat /tmp/hosts >/etc/hosts && rm /tmp/hosts")
+
+
+def test_the_house_does_not_fetch_itself_under_another_name(site: Site, alias: str) -> None:
+    account = {"name": "self", "address": "self@example.org", "password": "secret-self", "owner": "il"}
+    variables = {
+        "mail_providers": [{**account, "imap_host": alias, "smtp_host": "smtp.naver.test"}],
+        **{"mail_default_provider": "", "mail_services": []},
+    }
+    run = site(variables, "--limit", "mail")
+    assert (
+        f"mail_providers (self).imap_host: '{alias}' is this host itself (127.0.0.1), "
+        "which would be fetched into itself without end; write the provider's"
+    ) in run.output
+    assert_nothing_changed(run)
+
+
 @pytest.mark.parametrize(
     "name", ["tls_run", "house_run", "account_run", "archive_run", "fetch_run", "moved_run", "left_run"]
 )
@@ -532,6 +555,34 @@ def assert_nothing_changed(run: Run) -> None:
     assert "secret-" not in run.output
     assert "c2VjcmV0" not in run.output
     assert "-lab-password" not in run.output
+
+
+# What only the daemons themselves can refuse.
+LATE = [
+    (
+        (),
+        {"postfix_relay_extra_settings": {"smtp_host_lokup": "dns"}},
+        "postfix_relay_extra_settings: 'postconf",
+        "unused parameter: smtp_host_lokup=dns",
+    ),
+    (
+        ("--check",),
+        {"dovecot_imap_extra_settings": {"protocol imap": {"mail_max_userip_connections": "some"}}},
+        "dovecot_imap_extra_settings: 'doveconf",
+        "mail_max_userip_connections",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "variables", "blamed", "said"), LATE, ids=["postfix", "dovecot"])
+def test_what_a_daemon_would_refuse_is_refused_before_any_role_changes_anything(
+    site: Site, house: House, options: tuple[str, ...], variables: dict[str, Any], blamed: str, said: str
+) -> None:
+    earlier = {"mail_tls_names": [house.mail_hostname, f"late.{house.domain}"]}
+    run = site({**earlier, **variables}, "--limit", "mail", *options)
+    assert blamed in run.output
+    assert said in run.output
+    assert_nothing_changed(run)
 
 
 def test_a_refused_configuration_leaves_the_running_one(site: Site, house: House, mail: Host) -> None:

@@ -362,24 +362,74 @@ def test_what_the_checker_refuses_is_not_put_in_place(
     )
     assert result["msg"].startswith("validate: 'sh -c ")
     assert result["msg"].endswith(
-        f" refused the files with exit code 3, nothing was put in place:\n{etc}/main.cf line 1: bad"
+        f" refused the files with exit code 3, nothing was put in place; mend what it names:\n"
+        f"{etc}/main.cf line 1: bad"
     )
     assert (etc / "main.cf").read_text() == "good\n"
     assert names(staging) == []
 
 
 @pytest.mark.parametrize(
-    ("argument", "blamed"),
-    [("%s{etc}/before.sieve", "sieve_before"), ("%s", "validate"), ("%s{etc}/other", "validate")],
+    ("arguments", "blamed"),
+    [
+        (["%s{etc}/before.sieve"], "sieve_before"),
+        (["%s"], "validate"),
+        (["%s{etc}/other"], "validate"),
+        (["%s{etc}"], "sieve_before"),
+        # The last one is what is judged, and what comes before it what it is judged by.
+        (["-c", "%s{etc}", "%s{etc}/other", "%s/out"], "validate"),
+        (["-c", "%s{etc}/other", "%s{etc}/before.sieve", "%s/out"], "sieve_before"),
+    ],
 )
 def test_the_option_behind_a_refused_file_is_named(
-    monkeypatch: pytest.MonkeyPatch, etc: Path, argument: str, blamed: str
+    monkeypatch: pytest.MonkeyPatch, etc: Path, arguments: list[str], blamed: str
 ) -> None:
     files = [entry(etc / "before.sieve", option="sieve_before"), entry(etc / "other")]
-    checker = ["sh", "-c", "echo line 1: bad >&2; exit 3", argument.format(etc=etc)]
+    given = [argument.format(etc=etc) for argument in arguments]
+    checker = ["sh", "-c", "echo line 1: bad >&2; exit 3", *given]
     message = run(monkeypatch, files, validate=[checker])["msg"]
     assert message.startswith(f"{blamed}: 'sh -c ")
-    assert message.endswith(" refused the files with exit code 3, nothing was put in place:\nline 1: bad")
+    assert message.endswith("nothing was put in place; mend what it names:\nline 1: bad")
+
+
+@pytest.mark.parametrize(("bad", "said"), [(False, True), (True, True)])
+def test_a_set_is_judged_before_anything_is_changed(
+    monkeypatch: pytest.MonkeyPatch, etc: Path, staging: Path, bad: bool, said: bool
+) -> None:
+    checker = ["sh", "-c", f"echo line 1: bad >&2; exit {int(bad)}"]
+    owners = {"directories": [{"path": str(etc / "new"), "owner": "no-such-user"}]}
+    result = run(monkeypatch, [entry(etc / "a")], validate=[checker], judge_only=True, **owners)
+    assert ("line 1: bad" in result.get("msg", "")) is bad
+    assert result.get("changed", False) is False
+    assert result.get("validated", said) is said
+    assert names(etc) == []
+    assert names(staging) == []
+
+
+@pytest.mark.parametrize("mode", [{"judge_only": True}, {"check": True}])
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        {"validate": [["no-such-checker"]]},
+        {"validate_needs": ["dovecot-flatcurve"]},
+        {"validate_needs": ["/no/such/certificate.pem"]},
+    ],
+)
+def test_nothing_is_judged_where_the_host_is_not_that_far(
+    monkeypatch: pytest.MonkeyPatch, etc: Path, lacking: dict[str, Any], mode: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(module, "find_missing", lambda names: dict.fromkeys(names, ""))
+    asked = {"validate": [["false"]], **lacking, **mode}
+    assert run(monkeypatch, [entry(etc / "a")], **asked)["validated"] is False
+    assert names(etc) == []
+
+
+def test_a_run_that_installs_has_what_it_needs(monkeypatch: pytest.MonkeyPatch, etc: Path) -> None:
+    def ask(names: list[str]) -> dict[str, str]:
+        raise AssertionError(names)
+
+    monkeypatch.setattr(module, "find_missing", ask)
+    assert run(monkeypatch, [entry(etc / "a")], validate=[["true"]], validate_needs=["x"])["validated"]
 
 
 @pytest.mark.parametrize(("strict", "refused"), [(False, False), (True, True)])
