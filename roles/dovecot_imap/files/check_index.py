@@ -75,8 +75,12 @@ def become_owner(directory: Path) -> None:
 def main() -> None:
     """Do as the module says; the journal has what was removed."""
     directory = Path(sys.argv[1])
-    become_owner(directory)
-    for index in check(directory, sys.argv[2]):
+    try:
+        become_owner(directory)
+        removed = check(directory, sys.argv[2])
+    except OSError as error:
+        sys.exit(f"the indexes were not all looked at: {error.filename or directory}: {error.strerror}")
+    for index in removed:
         print(f"{index}: removed, to be made anew")
 
 

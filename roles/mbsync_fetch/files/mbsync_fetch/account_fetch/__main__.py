@@ -29,4 +29,7 @@ if __name__ == "__main__":
 
     from .service import main
 
-    sys.exit(main(sys.argv[1], early))
+    try:
+        sys.exit(main(sys.argv[1], early))
+    except OSError as no_room:
+        sys.exit(f"no fetch could begin: {no_room}")
