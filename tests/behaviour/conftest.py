@@ -24,6 +24,7 @@ from testinfra.host import Host
 
 FACTS = {
     "name": "inventory_hostname",
+    "connected": "ansible_host | default(inventory_hostname)",
     "groups": "groups",
     "domain": "mail_domain",
     "mail_hostname": "mail_hostname | default('mail.' ~ mail_domain)",
