@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filter: how many connections an address may hold to the SMTP ports."""
+"""Filter: how many connections an address may hold to some ports."""
 
 from __future__ import annotations
 

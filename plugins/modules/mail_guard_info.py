@@ -16,7 +16,7 @@ description:
   - Only reads. Runs as root, to whom nftables and fail2ban answer.
 options:
   connections:
-    description: How many connections an address has to each SMTP port. V(0) where there are no limits.
+    description: How many connections an address has to each port that is limited. V(0) where there are no limits.
     type: int
     default: 0
   jail:
@@ -59,7 +59,7 @@ checks:
     detail:
       description: What is in the kernel; or what is wrong, and what to do.
       type: str
-      sample: each address has 20 connections to each SMTP port
+      sample: each address has 20 connections to each port
 msg:
   description: The checks that failed, and why.
   returned: failure

@@ -60,7 +60,7 @@ def check_limits(connections: int, ask: Run) -> Passed:
             "the kernel has no limits, so that one address can keep others from sending",
             f"run 'systemctl restart {LIMITS_UNIT}' there, and see 'journalctl -u {LIMITS_UNIT}' if that does not help",
         )
-    return Passed(f"each address has {connections} connections to each SMTP port")
+    return Passed(f"each address has {connections} connections to each port")
 
 
 def check_bans(jail: str, ask: Run) -> Passed:

@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How many connections an address may hold to the SMTP ports, and who may hold more."""
+"""How many connections an address may hold to some ports, and who may hold more."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.host_network im
     untrusted_addresses,
 )
 
-PORTS = (25, 465, 587)
+# Those of Postfix, which has a process for each connection, and that of ManageSieve: Dovecot has one as well for each
+# login there, and does not count those of one person.
+PORTS = (25, 465, 587, 4190)
 
 # Addresses that have to take all that they may before a port's processes are used up.
 _FULL_ADDRESSES = 5

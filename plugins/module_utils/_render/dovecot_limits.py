@@ -11,6 +11,7 @@ CONNECTIONS_PER_CLIENT = 5
 """What Thunderbird keeps open for an account by default; other mail programs keep fewer."""
 
 _LEAST_CLIENTS = 100 * 5
+_LEAST_EDITORS = 40
 # The login, LMTP and helper processes, which speak to the same central services as the mailboxes' processes.
 _HELPERS = 1500
 
@@ -19,7 +20,8 @@ def dovecot_limits(people: int, clients_per_user: int) -> dict[str, int]:
     """Return the limits of a house.
 
     user_connections: connections of one user from one address, for each protocol.
-    clients: mail programs of the house, each with one connection at most (POP3, ManageSieve).
+    clients: mail programs of the house, each with one connection at most (POP3).
+    editors: those who change their filters at a time (ManageSieve).
     connections: IMAP connections of the house.
     watches: inotify instances of the owner of the mail, whom the connections to all mailboxes belong to (inotify(7)).
     processes: connections that a central service (auth, anvil, stats, config, log) has to hold.
@@ -29,6 +31,7 @@ def dovecot_limits(people: int, clients_per_user: int) -> dict[str, int]:
     return {
         "user_connections": clients_per_user * CONNECTIONS_PER_CLIENT,
         "clients": clients,
+        "editors": max(people, _LEAST_EDITORS),
         "connections": connections,
         "watches": connections + 2 * clients,
         "processes": connections + 2 * clients + _HELPERS,

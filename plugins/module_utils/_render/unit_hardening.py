@@ -144,7 +144,14 @@ def daemon_drop_ins(
 
 def _restart(more: Needs) -> str:
     """Write a drop-in that lets systemd start a daemon again, however often."""
-    settings: Needs = {"Restart": "on-failure", "RestartPreventExitStatus": "", "RestartSec": "2s", **more}
+    settings: Needs = {
+        # Where memory runs out, the one process goes that took it, not all of them.
+        "OOMPolicy": "continue",
+        "Restart": "on-failure",
+        "RestartPreventExitStatus": "",
+        "RestartSec": "2s",
+        **more,
+    }
     unit = ["[Unit]", "# Tried for ever: what keeps it from starting may pass.", "StartLimitIntervalSec=0"]
     return "\n".join(["# Ansible managed", *unit, "", "[Service]", *_lines(settings), ""])
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Keep how many connections an address may hold to each SMTP port, in a table of nftables.
+"""Keep how many connections an address may hold to some ports, in a table of nftables.
 
 Run by systemd as `connection-limits SETTINGS`. SETTINGS is a JSON file: ports (a list of numbers), connections (of one
 address to one port), counted (addresses that are never exempt) and exempt (addresses, networks and host names).
@@ -165,7 +165,7 @@ class Limits:
         complaint = self.execute(build_table(self.settings))
         self.works = not complaint
         if self.works:
-            notify(f"Each address has {self.settings.connections} connections to each SMTP port.")
+            notify(f"Each address has {self.settings.connections} connections to each port.")
             return
         reason = complaint.strip().splitlines()[0]
         say(4, f"Connections of an address are limited by Postfix alone, for nftables refuses: {reason}")

@@ -11,7 +11,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._checks.checks import
 from ansible_collections.ilnmors.mail.plugins.module_utils._checks.guards import guard_jobs, run
 
 UNIT = "postfix-connection-limits.service"
-RUNS = "ActiveState=active\nStatusText=Each address has 20 connections to each SMTP port.\n"
+RUNS = "ActiveState=active\nStatusText=Each address has 20 connections to each port.\n"
 REFUSED = "ActiveState=active\nStatusText=No limits by nftables: Operation not permitted\n"
 DEAD = "ActiveState=failed\nStatusText=\n"
 LIMITS = (

@@ -46,7 +46,7 @@ program = load()
 
 def test_the_program_is_told_who_is_exempt_and_who_never_is() -> None:
     assert connection_limits(HOUSE)["settings"] == {
-        "ports": [25, 465, 587],
+        "ports": [25, 465, 587, 4190],
         "connections": 20,
         # Strangers come from the router's address, in a trusted network as it is.
         "counted": ["192.168.1.1"],
@@ -114,7 +114,7 @@ def test_the_table_counts_and_never_accepts_what_others_refuse(settings: Any) ->
     text = program.build_table(settings)
     assert "flags owner" in text
     assert "policy accept" in text
-    assert "tcp dport { 25, 465, 587 } ct state new" in text
+    assert "tcp dport { 25, 465, 587, 4190 } ct state new" in text
     assert "ip saddr . tcp dport ct count over 20 " in text
     assert "ip6 saddr & ffff:ffff:ffff:ffff:: . tcp dport ct count over 80 " in text
     assert "add element inet ilnmors_mail counted4 { 192.168.1.1/32 }" in text

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.ilnmors.mail.plugins.module_utils._render.dovecot_limits import dovecot_limits
 
-SMALLEST = {"clients": 500, "connections": 2500, "watches": 3500, "processes": 5000}
+SMALLEST = {"clients": 500, "editors": 40, "connections": 2500, "watches": 3500, "processes": 5000}
 
 
 @pytest.mark.parametrize(
@@ -17,11 +17,18 @@ SMALLEST = {"clients": 500, "connections": 2500, "watches": 3500, "processes": 5
         (2, 5, {"user_connections": 25, **SMALLEST}),
         (2, 1, {"user_connections": 5, **SMALLEST}),
         (2, 50, {"user_connections": 250, **SMALLEST}),
-        (100, 5, {"user_connections": 25, **SMALLEST}),
+        (100, 5, {"user_connections": 25, **SMALLEST, "editors": 100}),
         (
             100,
             6,
-            {"user_connections": 30, "clients": 600, "connections": 3000, "watches": 4200, "processes": 5700},
+            {
+                "user_connections": 30,
+                "clients": 600,
+                "editors": 100,
+                "connections": 3000,
+                "watches": 4200,
+                "processes": 5700,
+            },
         ),
         (
             1000,
@@ -29,6 +36,7 @@ SMALLEST = {"clients": 500, "connections": 2500, "watches": 3500, "processes": 5
             {
                 "user_connections": 25,
                 "clients": 5000,
+                "editors": 1000,
                 "connections": 25000,
                 "watches": 35000,
                 "processes": 36500,

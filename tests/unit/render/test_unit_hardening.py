@@ -83,6 +83,7 @@ def test_daemons_come_back_whether_they_are_hardened_or_not(harden: bool) -> Non
     contents = {file["path"]: settings(file["content"]) for file in found["files"]}
     restarts = {unit: contents[f"{folder.format(unit)}/restart.conf"] for unit in "ab"}
     assert all(restart["Restart"] == ["on-failure"] for restart in restarts.values())
+    assert all(restart["OOMPolicy"] == ["continue"] for restart in restarts.values())
     assert all(restart["StartLimitIntervalSec"] == ["0"] for restart in restarts.values())
     assert restarts["a"]["PIDFile"] == ["/run/a.pid"]
     assert "PIDFile" not in restarts["b"]
