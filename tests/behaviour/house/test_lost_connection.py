@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
-from ansible_collections.ilnmors.mail.tests.behaviour.interruption import not_taken
-from ansible_collections.ilnmors.mail.tests.behaviour.site_run import Run, Site
+from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House, wait_for
+from ansible_collections.ilnmors.mail.tests.behaviour.support.interruption import not_taken
+from ansible_collections.ilnmors.mail.tests.behaviour.support.site_run import Run, Site
 from testinfra.host import Host
 
 LOCK = "/run/ilnmors-mail.lock"

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.ilnmors.mail.tests.behaviour.ansible_command import run_ansible
+from ansible_collections.ilnmors.mail.tests.behaviour.support.ansible_command import run_ansible
 from testinfra.host import Host
 
-VERIFY = Path(__file__).parents[2] / "playbooks" / "verify.yml"
+VERIFY = Path(__file__).parents[3] / "playbooks" / "verify.yml"
 LIMITS = "postfix-connection-limits.service"
 BANNED = ("192.0.2.77", "2001:db8::77")
 """Of documentation's networks (RFC 5737, RFC 3849): nobody's."""

@@ -13,10 +13,10 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.tests.behaviour import clients
-from ansible_collections.ilnmors.mail.tests.behaviour.house import House, wait_for
-from ansible_collections.ilnmors.mail.tests.behaviour.sieve_client import ManageSieve, Refused
-from ansible_collections.ilnmors.mail.tests.behaviour.sieve_scripts import connect
+from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
+from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House, wait_for
+from ansible_collections.ilnmors.mail.tests.behaviour.support.sieve_client import ManageSieve, Refused
+from ansible_collections.ilnmors.mail.tests.behaviour.support.sieve_scripts import connect
 from testinfra.host import Host
 
 ATTACKER, VICTIM = "guest", "il"
