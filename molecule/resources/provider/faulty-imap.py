@@ -253,20 +253,20 @@ class Session:
     async def send(self, data: bytes) -> None:
         """Send something to the client, as far as a test lets it."""
         wanted = faults_of(self.account)
-        for wish in ("cut", "hang"):
-            if wish in wanted and self.sent + len(data) > wanted[wish]:
-                data = data[: max(0, wanted[wish] - self.sent)]
+        for fault in ("cut", "hang"):
+            if fault in wanted and self.sent + len(data) > wanted[fault]:
+                data = data[: max(0, wanted[fault] - self.sent)]
                 break
         else:
-            wish = ""
+            fault = ""
         if self.hung:
             return
         self.sent += len(data)
         self.writer.write(data)
         await self.writer.drain()
-        if wish == "cut":
+        if fault == "cut":
             raise Cut
-        if wish == "hang":
+        if fault == "hang":
             self.hung = True
 
 
