@@ -397,8 +397,8 @@ def test_a_set_is_judged_before_anything_is_changed(
     monkeypatch: pytest.MonkeyPatch, etc: Path, staging: Path, bad: bool, said: bool
 ) -> None:
     checker = ["sh", "-c", f"echo line 1: bad >&2; exit {int(bad)}"]
-    owners = {"directories": [{"path": str(etc / "new"), "owner": "no-such-user"}]}
-    result = run(monkeypatch, [entry(etc / "a")], validate=[checker], judge_only=True, **owners)
+    folders = [{"path": str(etc / "new"), "owner": "no-such-user"}]
+    result = run(monkeypatch, [entry(etc / "a")], validate=[checker], judge_only=True, directories=folders)
     assert ("line 1: bad" in result.get("msg", "")) is bad
     assert result.get("changed", False) is False
     assert result.get("validated", said) is said

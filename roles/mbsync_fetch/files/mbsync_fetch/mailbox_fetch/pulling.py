@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # what runs mbsync is loaded where it is run
 FEW, LITTLE = 5, 1024 * 1024
 """So many messages, of so many bytes altogether, come without mbsync: its start takes longer than they do.
 
-One new message took 3.5 s without mbsync and 6.2 s with it on a busy machine of two cores (medians of six fetches each).
+One new message took 3.5 s without mbsync and 6.2 s with it (medians of six fetches each, two busy cores).
 """
 
 
