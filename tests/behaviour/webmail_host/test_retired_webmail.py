@@ -41,9 +41,9 @@ def served(app: Host) -> dict[str, bool]:
 
 
 @pytest.fixture
-def other_webmail(app: Host, site: Site) -> Iterator[Host]:
+def other_webmail(app: Host, site: Site, webmail_bans: None) -> Iterator[Host]:
     """Return the webmail host, with another webmail than the chosen one beside it."""
-    del site  # the lab alone
+    del site, webmail_bans  # the lab alone
     if app.run(f"ls {FILES.split()[0]}").rc == 0 or app.run("ls /etc/php/*/fpm/pool.d/snappymail.conf").rc:
         pytest.skip("needs a webmail host with SnappyMail alone")
     try:
@@ -54,10 +54,7 @@ def other_webmail(app: Host, site: Site) -> Iterator[Host]:
         app.run(CLEAR)
 
 
-def test_a_webmail_that_is_not_chosen_is_taken_away(
-    other_webmail: Host, site: Site, webmail_bans: None
-) -> None:
-    del webmail_bans
+def test_a_webmail_that_is_not_chosen_is_taken_away(other_webmail: Host, site: Site) -> None:
     run = site({"some_tasks": "retire"}, hosts="webmail", roles=["webmail_host"])
     assert run.status == 0, run.output[-3000:]
     wait_for(lambda: not any(served(other_webmail).values()), "the other webmail is away")
@@ -68,3 +65,10 @@ def test_a_webmail_that_is_not_chosen_is_taken_away(
 
     again = site({"some_tasks": "retire"}, hosts="webmail", roles=["webmail_host"])
     assert set(again.changed.values()) == {0}
+
+
+def test_nothing_is_taken_away_where_both_are_chosen(other_webmail: Host, site: Site) -> None:
+    both = {"mail_webmail": ["snappymail", "roundcube"], "roundcube_hostname": "other.{{ mail_domain }}"}
+    run = site({"some_tasks": "retire", **both}, hosts="webmail", roles=["webmail_host"])
+    assert (run.status, set(run.changed.values())) == (0, {0}), run.output[-3000:]
+    assert all(served(other_webmail).values())
