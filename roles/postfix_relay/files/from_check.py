@@ -37,6 +37,7 @@ NAMED = re.compile(r'((?:"(?:[^"\\]|\\.)*"|[^"(),;<>\\])*)(<[^<>]*>)\s*')
 # What looks like an address in such a name: words with an at sign, neither quoted nor encoded (RFC 2047).
 IN_NAME = re.compile(r'"(?:[^"\\]|\\.)*"|=\?[^?\s]+\?[^?\s]+\?[^?\s]*\?=|([^\s":]+@[^\s":]+)')
 FOLD = re.compile(r"\r?\n(?=[ \t])")
+STRAY = re.compile(r"\r(?!\n)")
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # Characters of a field that is judged. What the parser takes grows with the square of it.
 LONGEST = 1000
@@ -211,7 +212,14 @@ class Session(asyncio.Protocol):
         name, separator, value = data.removesuffix(b"\0").decode(errors="surrogateescape").partition("\0")
         if not separator:
             raise MalformedError("a header field without a value")
-        field = FIELDS.get(name.lower())
+        self.remember(name, value)
+        # Postfix before 3.9 leaves a carriage return where it is, and some mail programs end a line there.
+        for hidden in STRAY.split(value)[1:]:
+            self.remember(*hidden.partition(":")[::2])
+
+    def remember(self, name: str, value: str) -> None:
+        """Remember a field if it is one that is judged."""
+        field = FIELDS.get(name.strip().lower())
         if field and [known for known, _ in self.fields].count(field) <= MOST[field]:
             self.fields.append((field, value[: LONGEST + 1]))
 

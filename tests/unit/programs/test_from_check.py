@@ -298,6 +298,24 @@ def test_without_a_login_nothing_is_taken(postfix: Postfix, macros: bytes) -> No
     assert postfix.send(*packets) == [b"y530 5.7.0 Log in first\0"]
 
 
+@pytest.mark.parametrize(
+    ("field", "refused"),
+    [
+        (b"Subject\0x\rFrom: il@home.internal", True),
+        (b"Subject\0x\r from\t: il@home.internal", True),
+        (b"X-A\0x\r\rSENDER:\r\n il@home.internal", True),
+        (b"Subject\0x\rFrom here to there", False),
+        (b"Subject\0x\r\n From: il@home.internal", False),
+        (b"Subject\0x\rTo: il@home.internal\r", False),
+    ],
+)
+def test_a_field_behind_a_stray_carriage_return_is_judged(
+    postfix: Postfix, field: bytes, refused: bool
+) -> None:
+    (answer,) = postfix.send(*message(b"From\0guest@home.internal", field))
+    assert answer.startswith(b"y") is refused
+
+
 def test_the_work_for_one_message_is_bounded(postfix: Postfix) -> None:
     """However many fields there are, and however long, few characters of few of them are kept and read."""
     worst = b"a@b.test (x) " * 5000
