@@ -62,6 +62,29 @@ def test_what_a_listing_lacks_is_not_passed_over(world: World, monkeypatch: pyte
     assert sorted(world.pulled) == ["e", "f", "g"]
 
 
+def test_what_a_stopped_first_fetch_stored_follows_a_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing but the folder has it when the fetch is stopped: no state says whose numbers count."""
+    world = World(tmp_path, FakeRemote(boxes(INBOX="a", Work="d")), few=5)
+    store = world.local.append
+
+    def store_and_stop(*arguments: Any) -> None:
+        store(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(world.local, "append", store_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            world.fetch()
+    world.fetch()
+    assert world.inside() == {"Google/INBOX": ["a"], "Google/Work": ["d"]}
+    del world.remote.boxes["INBOX"].messages[1]
+    world.remote.boxes["Work"].add("a")
+    world.fetch()
+    assert world.inside() == {"Google/Work": ["a", "d"]}
+
+
 def test_everything_comes_once(world: World) -> None:
     world.fetch()
     assert world.inside() == {"Google/INBOX": ["a", "b", "c"], "Google/Work": ["d"]}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..account.files import write_file
-from ..mbsync.sync_state import UNKNOWN, interrupted
+from ..mbsync.sync_state import UNKNOWN, SyncState, interrupted
 from ..record.context import Context
 from ..record.ledger import MailboxRecord
 from ..record.matching import match_fingerprints
@@ -83,7 +83,8 @@ def recover(context: Context, record: MailboxRecord, new: Mapping[int, Message])
         # From here on this is the state, and not what mbsync's journal says. The file that says what is unsettled must
         # be there before that goes.
         Unsettled.keep(path, unsettled)
-        state.pairs |= found
+        if found:
+            _pair(context, record, state, found)
         state.write(path)
     for other in context.ledger.mailboxes():
         stray = Unsettled.read(context.state_path(other.alias)) if other.alias != record.alias else None
@@ -127,9 +128,14 @@ def _take_over(
     Unsettled.keep(path, begins.widened(Unsettled.read(path)))
     moved = context.local.move(other.folder, list(found.values()), record.folder)
     state = context.state(record.alias)
+    _pair(context, record, state, {uid: moved[there] for uid, there in found.items() if there in moved})
+    state.write(path)
+
+
+def _pair(context: Context, record: MailboxRecord, state: SyncState, pairs: Mapping[int, int]) -> None:
+    """Add pairs to a state, and whose numbers they are of where nothing says it yet: mbsync never ran to its end."""
     if state.local_validity == UNKNOWN:
-        state.local_validity = local.uidvalidity
+        state.local_validity = context.local.ensure(record.folder).uidvalidity
     if state.remote_validity == UNKNOWN:
         state.remote_validity = record.uidvalidity
-    state.pairs |= {uid: moved[there] for uid, there in found.items() if there in moved}
-    state.write(path)
+    state.pairs |= pairs
