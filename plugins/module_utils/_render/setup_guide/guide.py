@@ -124,13 +124,12 @@ def pages(house: ClientSettings, authority: Mapping[str, Any], template: str) ->
 
 def fill(texts: Filled, values: Values) -> Filled:
     """Return a record of texts as HTML, with the values in them."""
-    kept = {field.name: getattr(texts, field.name) for field in fields(cast(Any, texts))}
-    return cast(Any, type(texts))(
-        **{
-            name: fill(value, values) if is_dataclass(value) else _html(value, values)
-            for name, value in kept.items()
-        }
-    )
+    parts = {}
+    for field in fields(cast(Any, texts)):
+        part = getattr(texts, field.name)
+        parts[field.name] = fill(part, values) if is_dataclass(part) else _html(part, values)
+    filled: Filled = cast(Any, type(texts))(**parts)
+    return filled
 
 
 def _html(text: str, values: Values) -> Markup:
