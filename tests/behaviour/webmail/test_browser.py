@@ -5,12 +5,7 @@ What only the real application can show is skipped where the stand-in is deploye
 
 from __future__ import annotations
 
-import hashlib
-import re
 import secrets
-import shutil
-import ssl
-import subprocess
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -58,75 +53,16 @@ def test_a_device_that_lacks_the_authority_opens_nothing(
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(
-    ("path", "name", "content"), [("/", "login", "input[name=Email]"), ("/setup", "setup", "main h2")]
-)
-def test_a_page_is_whole(
-    open_tab: OpenTab, house: House, path: str, name: str, content: str, size: str
-) -> None:
+def test_the_login_page_is_whole(open_tab: OpenTab, house: House, size: str) -> None:
     """Nothing is asked of others, nothing is refused by the page's own policy, and nothing is out of sight."""
     tab = open_tab(viewport=SIZES[size])
-    tab.page.goto(path)
-    expect(tab.page.locator(content).first).to_be_visible()
+    tab.page.goto("/")
+    expect(tab.page.locator("input[name=Email]")).to_be_visible()
     tab.page.wait_for_load_state("networkidle")
-    tab.picture(f"{name}-{size}", full_page=True)
+    tab.picture(f"login-{size}", full_page=True)
     assert not tab.errors
     assert not tab.strangers(house.webmail_hostname)
     assert tab.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-
-
-def test_the_setup_page_is_found_without_tls(tab: Tab, house: House) -> None:
-    """As people type it, before they trust anything."""
-    tab.page.goto(f"http://{house.webmail_hostname}/setup")
-    expect(tab.page).to_have_url(f"https://{house.webmail_hostname}/setup/")
-    expect(tab.page.locator("h1")).to_contain_text(house.domain)
-
-
-def test_the_setup_page_hands_out_the_houses_certificate(tab: Tab, authority: bytes) -> None:
-    tab.page.goto("/setup")
-    found = tab.download(tab.page.locator("a[href$='.crt']")).decode()
-    assert ssl.PEM_cert_to_DER_cert(found) == authority
-    fingerprint = hashlib.sha256(authority).hexdigest().upper()
-    shown = tab.page.locator(".fingerprint code").inner_text()
-    assert re.sub("[^0-9A-F]", "", shown) == fingerprint
-
-
-def test_the_setup_page_hands_out_a_profile(tab: Tab, house: House) -> None:
-    tab.page.goto("/setup")
-    found = tab.download(tab.page.locator("a[href$='.mobileconfig']"))
-    for expected in ("com.apple.mail.managed", house.mail_hostname, house.domain):
-        assert expected.encode() in found
-
-
-def test_the_setup_pages_code_leads_to_it(tab: Tab, house: House, pictures: Path) -> None:
-    if not shutil.which("zbarimg"):
-        pytest.skip("needs zbarimg on this machine (Debian's package zbar-tools)")
-    tab.page.goto("/setup")
-    code = tab.page.locator("img[src$='qr.svg']")
-    expect(code).to_be_visible()
-    assert code.evaluate("image => image.naturalWidth") > 0
-    code.screenshot(path=pictures / "qr.png")
-    read = subprocess.run(
-        ["zbarimg", "--quiet", "--raw", pictures / "qr.png"],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert read.stdout.strip().rstrip("/") == f"https://{house.webmail_hostname}/setup"
-
-
-def test_the_setup_page_fits_on_one_sheet(tab: Tab) -> None:
-    tab.page.goto("/setup")
-    assert len(re.findall(rb"/Type\s*/Page\b", tab.page.pdf(format="A4"))) == 1
-
-
-def test_every_link_of_the_setup_page_leads_somewhere(tab: Tab, webmail: Webmail) -> None:
-    tab.page.goto("/setup")
-    links = tab.page.locator("a").evaluate_all("links => links.map(link => link.href)")
-    assert links
-    assert [link for link in links if not link.startswith(f"{webmail.base}/")] == []
-    assert [link for link in links if webmail.get(link.removeprefix(webmail.base)).status_code != 200] == []
 
 
 def test_what_mail_programs_ask_for_is_well_formed(tab: Tab, house: House) -> None:
