@@ -1141,6 +1141,30 @@ CASES: list[tuple[str, str, Any, list[str]]] = [
     ),
     (
         "snappymail",
+        "snappymail_archive_file",
+        "archives/snappymail.tar.gz",
+        [
+            (
+                "snappymail_archive_file: 'archives/snappymail.tar.gz' is no absolute path, and the check and the copy would "
+                "look for it in different folders; write where it lies on this machine, such as "
+                "{{ inventory_dir }}/snappymail.tar.gz"
+            )
+        ],
+    ),
+    (
+        "snappymail",
+        "snappymail_archive_file",
+        "~/snappymail.tar.gz",
+        [
+            (
+                "snappymail_archive_file: '~/snappymail.tar.gz' is no absolute path, and the check and the copy would "
+                "look for it in different folders; write where it lies on this machine, such as "
+                "{{ inventory_dir }}/snappymail.tar.gz"
+            )
+        ],
+    ),
+    (
+        "snappymail",
         "snappymail_extra_settings",
         {"login": "secret-login"},
         [
