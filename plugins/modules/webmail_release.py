@@ -13,9 +13,9 @@ author: The ilnmors.mail maintainers
 description:
   - Unpacks the release archive of SnappyMail or Tachyon beside the release that runs, prepares it, and only
     then switches the link C(current) to it. An archive that has the wrong checksum or another layout, or
-    whose preparation fails, leaves the running release as it was.
+    whose preparation fails, leaves the running release as it was, and nothing of its own.
   - The release that was current before is kept; older ones are removed.
-  - An archive is only read, and downloaded, when its release is not unpacked yet.
+  - An archive is only read, copied to the host or downloaded when its release is not unpacked yet.
   - Two runs at once do not disturb each other; the second one waits.
 options:
   state:
@@ -29,6 +29,11 @@ options:
     description: The release archive, a path on the host or an C(https) URL.
     type: str
     required: true
+  archive:
+    description:
+      - The release archive, an absolute path on the controller. Used instead of O(src) unless it is empty.
+    type: path
+    default: ''
   sha256:
     description: The archive's SHA-256 checksum, 64 hexadecimal digits.
     type: str
@@ -112,6 +117,10 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._formats.webmail_arch
 ELSEWHERE = "Otherwise download the archive elsewhere and name the file (snappymail_archive_file)."
 
 
+class Absent(Exception):
+    """The archive is on the controller; the action sends it, and asks again."""
+
+
 def download(module: AnsibleModule, url: str, target: Path) -> None:
     """Write what is at an https URL to a file. Raises ReleaseError."""
     response, info = fetch_url(module, url, timeout=60, decompress=False)
@@ -144,6 +153,8 @@ def run(module: AnsibleModule) -> Outcome:
     )
 
     def fetch(target: Path) -> None:
+        if module.params["archive"]:
+            raise Absent
         if src.startswith("https://"):
             download(module, src, target)
         elif Path(src).is_file():
@@ -174,6 +185,7 @@ def main() -> None:
         argument_spec={
             "state": {"type": "str", "choices": ["unpacked", "current"], "default": "current"},
             "src": {"type": "str", "required": True},
+            "archive": {"type": "path", "default": ""},
             "sha256": {"type": "str", "required": True},
             "root": {"type": "path", "default": "/usr/share/snappymail"},
             "include": {"type": "path"},
@@ -185,6 +197,8 @@ def main() -> None:
     staged = unpacked(Path(module.params["root"]), module.params["sha256"].lower())
     try:
         outcome = run(module)
+    except Absent:
+        module.exit_json(changed=False, absent=True)
     except ReleaseError as error:
         module.fail_json(msg=f"src: {src}: {error}")
     except OSError as error:

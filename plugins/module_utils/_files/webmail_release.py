@@ -9,7 +9,8 @@
     ROOT/versions/2.38.1-…/              what ran before, kept for the way back
 
 A release exists under its name only when it is complete, and becomes current only after its own
-preparation succeeded, so nothing that fails on the way is ever served. One run at a time: a second one waits.
+preparation succeeded, so nothing that fails on the way is ever served, or left behind. One run at a time: a second one
+waits.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ import os
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.ilnmors.mail.plugins.module_utils._files.disk import sync
 from ansible_collections.ilnmors.mail.plugins.module_utils._formats.webmail_archive import (
+    ReleaseError,
     inspect,
     verify,
 )
@@ -93,12 +95,17 @@ def stage(request: Request, fetch: Callable[[Path], None]) -> str:
 def deploy(request: Request, fetch: Callable[[Path], None], prepare: Callable[[Path], None]) -> Outcome:
     """Make the requested release current, unpacked by `fetch` as in `stage` where it is not yet.
 
-    ``prepare`` gets the unpacked release before it becomes current, and raises `ReleaseError` to refuse it.
+    ``prepare`` gets the unpacked release before it becomes current, and raises `ReleaseError` to refuse it; then it is
+    removed.
     """
     with _alone(request.root):
         name, previous = _stage(request, fetch), current(request.root)
         if name != previous:
-            prepare(request.root / "versions" / name)
+            try:
+                prepare(request.root / "versions" / name)
+            except ReleaseError:
+                shutil.rmtree(request.root / "versions" / name)
+                raise
             _switch(request.root, name)
             _prune(request.root / "versions", {name, previous})
     return Outcome(name, previous)
@@ -108,13 +115,27 @@ def deploy(request: Request, fetch: Callable[[Path], None], prepare: Callable[[P
 def _alone(root: Path) -> Iterator[None]:
     """Keep other runs out of the releases; the kernel ends the lock of a run that dies."""
     versions = root / "versions"
-    _make_folder(versions, root.parent)
-    folder = os.open(versions, os.O_RDONLY | os.O_DIRECTORY)
+    folder = _locked(versions, root.parent)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
         yield
     finally:
+        # Where nothing came of the first run.
+        with suppress(OSError):
+            versions.rmdir()
+            root.rmdir()
         os.close(folder)
+
+
+def _locked(folder: Path, top: Path) -> int:
+    """Make a folder below ``top``, and return it open and locked."""
+    while True:
+        _make_folder(folder, top)
+        found = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(found, fcntl.LOCK_EX)
+        # Another run may have removed it meanwhile.
+        if folder.is_dir() and os.path.samestat(folder.stat(), os.fstat(found)):
+            return found
+        os.close(found)
 
 
 def _stage(request: Request, fetch: Callable[[Path], None]) -> str:

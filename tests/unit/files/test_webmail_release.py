@@ -218,8 +218,40 @@ def test_a_release_that_does_not_start_leaves_the_running_release(host: Host) ->
     new = host.archive(layout("2.0"))
     with pytest.raises(ReleaseError, match=r"^no PHP$"):
         host.deploy(new, refuse="no PHP")
-    assert webmail_release.current(host.root) == running
+    assert (webmail_release.current(host.root), host.releases) == (running, {running})
     assert host.deploy(new).previous == running
+
+
+def test_a_first_release_that_is_refused_leaves_nothing(host: Host) -> None:
+    before = {path.name for path in host.folder.iterdir()}
+    for files, refuse in (({}, ""), (layout(), "no PHP")):
+        archive = host.archive(files)
+        with pytest.raises(ReleaseError):
+            host.deploy(archive, refuse=refuse)
+        archive[0].unlink()
+    assert {path.name for path in host.folder.iterdir()} == before
+
+
+def test_a_run_that_waited_for_one_that_leaves_nothing_goes_on(host: Host) -> None:
+    path, sha256 = host.archive(layout())
+    fetching = threading.Event()
+    deployed: list[str] = []
+
+    def refused(_: Path) -> None:
+        fetching.set()
+        second.join(0.2)
+        raise ReleaseError("no archive")
+
+    def deploy_it() -> None:
+        fetching.wait(10)
+        deployed.append(host.deploy((path, sha256)).release)
+
+    second = threading.Thread(target=deploy_it)
+    second.start()
+    with pytest.raises(ReleaseError):
+        stage(Request(host.root, sha256), refused)
+    second.join(10)
+    assert host.releases == set(deployed) != set()
 
 
 def test_a_release_is_unpacked_beside_the_current_one(host: Host) -> None:
@@ -339,6 +371,17 @@ def test_the_module_unpacks_without_switching(host: Host, run_module: RunModule)
     assert not run_module(**options)["changed"]
 
 
+def test_the_module_asks_for_an_archive_that_the_controller_has(host: Host, run_module: RunModule) -> None:
+    """Only where its release is not there."""
+    path, sha256 = host.archive(layout())
+    options = {"src": URL, "archive": "/nowhere/x.tar.gz", "sha256": sha256, "root": str(host.root)}
+    assert run_module(check=True, **options)["changed"]
+    asked = run_module(**options)
+    assert (asked["absent"], asked["changed"], host.root.exists()) == (True, False, False)
+    assert run_module(**{**options, "src": str(path), "archive": ""})["changed"]
+    assert "absent" not in run_module(**options)
+
+
 URL = "https://example.org/webmail.tar.gz"
 ELSEWHERE = "Otherwise download the archive elsewhere and name the file (snappymail_archive_file)."
 
@@ -385,7 +428,7 @@ def test_the_module_says_why_a_download_failed(
     monkeypatch.setattr(webmail_release_module, "fetch_url", lambda *_, **__: (response, info))
     result = run_module(src=URL, sha256="0" * 64, root=str(host.root), state="unpacked")
     assert (result["failed"], result["msg"]) == (True, f"src: {URL}: {problem}")
-    assert host.releases == set()
+    assert not host.root.exists()
 
 
 def test_the_module_downloads(host: Host, run_module: RunModule, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -408,7 +451,7 @@ def test_the_module_says_that_the_disk_is_full(
         f"src: {path}: cannot be put in place below {host.root}: [Errno 28] No space left on device. "
         "The release before it goes on running. Mend that and run this again."
     )
-    assert host.releases == set()
+    assert not host.root.exists()
 
 
 def test_the_module_says_why_a_release_does_not_start(host: Host, run_module: RunModule) -> None:

@@ -1145,8 +1145,8 @@ CASES: list[tuple[str, str, Any, list[str]]] = [
         "archives/snappymail.tar.gz",
         [
             (
-                "snappymail_archive_file: 'archives/snappymail.tar.gz' is no absolute path, and the check and the copy would "
-                "look for it in different folders; write where it lies on this machine, such as "
+                "snappymail_archive_file: 'archives/snappymail.tar.gz' is no absolute path, and the check and the "
+                "copy would look for it in different folders; write where it lies on this machine, such as "
                 "{{ inventory_dir }}/snappymail.tar.gz"
             )
         ],
@@ -1157,8 +1157,8 @@ CASES: list[tuple[str, str, Any, list[str]]] = [
         "~/snappymail.tar.gz",
         [
             (
-                "snappymail_archive_file: '~/snappymail.tar.gz' is no absolute path, and the check and the copy would "
-                "look for it in different folders; write where it lies on this machine, such as "
+                "snappymail_archive_file: '~/snappymail.tar.gz' is no absolute path, and the check and the "
+                "copy would look for it in different folders; write where it lies on this machine, such as "
                 "{{ inventory_dir }}/snappymail.tar.gz"
             )
         ],
