@@ -73,6 +73,14 @@ class Mailbox:
 
     def add_filter(self, name: str, *, subject: str, folder: str) -> None:
         """Let a filter move messages whose subject contains some words; it works from then on."""
+        self.fill_filter(name, subject=subject, folder=folder)
+        script = self.popup("SieveScript")
+        script.locator(".buttonSave").click()
+        expect(script.locator("[data-i18n$=CHANGES_NEED_TO_BE_SAVED_DESC]")).to_be_hidden()
+        script.locator("a.close").click()
+
+    def fill_filter(self, name: str, *, subject: str, folder: str) -> None:
+        """Write such a filter, and leave the script that has it open and not saved."""
         self.settings("filters")
         self.page.locator(".script-name").first.click()
         script, new = self.popup("SieveScript"), self.popup("Filter")
@@ -85,9 +93,6 @@ class Mailbox:
         self.tab.picture("filter")
         new.locator(".buttonSave").click()
         expect(script.locator(".filter-name")).to_contain_text([name])
-        script.locator(".buttonSave").click()
-        expect(script.locator("[data-i18n$=CHANGES_NEED_TO_BE_SAVED_DESC]")).to_be_hidden()
-        script.locator("a.close").click()
 
     def add_contact(self, name: str, address: str) -> None:
         """Write somebody into the address book, and leave it open."""

@@ -1,11 +1,9 @@
 // Copyright: the ilnmors.mail maintainers
 // GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-/**
- * A script of filters that has been saved works from then on, unless another one does: then the page says so.
- */
 addEventListener('rl-view-model', event => {
 	const view = event.detail;
+	// A script of filters that has been saved works from then on, unless another one does: then the page says so.
 	if ('PopupsSieveScript' === view.viewModelTemplateID) {
 		// Errors are said once it no longer saves.
 		view.saving.subscribe(saving => saving || queueMicrotask(() => {
@@ -19,5 +17,9 @@ addEventListener('rl-view-model', event => {
 				window.Sieve.setActiveScript(name);
 			}
 		}));
+	}
+	// Nobody knows it as a passphrase. An English word of the plugin's would be one in all languages but its own.
+	if ('Login' === view.viewModelTemplateID && 'en' === document.documentElement.lang) {
+		view.viewModelDom.querySelector('[name=Password]').placeholder = 'Password';
 	}
 });
