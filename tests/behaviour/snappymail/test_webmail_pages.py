@@ -219,3 +219,51 @@ def test_no_other_language_gets_english_words(real_webmail: Webmail, app: Host) 
     core = json.loads(app.check_output(f"cat {CORE}/en/user.json"))
     assert our_words("en").keys() & dict(flat(core)).keys() == set()
     assert shown_words(real_webmail, "de")["GLOBAL/PASSWORD"] == "Passwort"
+
+
+# --- PHP
+
+
+@pytest.fixture
+def bare_guest(house: House) -> Iterator[None]:
+    """Take away what the test leaves of guest's filters, which have to be none before."""
+    with ManageSieve(house.mail_hostname, house.ca_file) as client:
+        client.log_in(house.login("guest"), house.password("guest"))
+        if client.scripts():
+            pytest.skip("needs a person, guest, without Sieve scripts of their own")
+        yield
+        client.command("SETACTIVE", "")
+        for name in client.scripts():
+            client.command("DELETESCRIPT", name)
+
+
+@pytest.mark.usefixtures("bare_guest")
+def test_php_has_nothing_to_complain_of(
+    log_in: OpenPage, app: Host, house: House, mark: str, tmp_path: Path
+) -> None:
+    """In what people do every day; its complaints would hide what matters in the journal."""
+    attachment = tmp_path / "목록.zip"
+    attachment.write_bytes(b"PK\5\6" + bytes(18))
+    since = app.check_output("date +%s")
+    mailbox = log_in("guest")
+    mailbox.write(house.login("guest"), f"To myself {mark}", "With a list.", attachment)
+    mailbox.send()
+    wait_for(lambda: mailbox.find(mark), "the message")
+    mailbox.read(mark)
+    expect(mailbox.text).to_contain_text("With a list.")
+    mailbox.download("목록.zip")
+    for page in ("general", "contacts", "accounts", "filters", "security", "folders", "themes"):
+        mailbox.settings(page)
+    mailbox.add_filter("Bills", subject=mark, folder="Archive")
+    mailbox.page.goto("/")
+    mailbox.is_open()
+    mailbox.add_contact(mark, f"{mark}@example.org")
+    mailbox.page.goto("/")
+    mailbox.is_open()
+    mailbox.remove_contact(mark)
+    mailbox.page.goto("/")
+    mailbox.is_open()
+    mailbox.log_out()
+    said = app.check_output(f"journalctl --since @{since} --output cat; cat /var/log/php*-fpm.log")
+    assert re.findall("PHP (?:Warning|Notice|Deprecated|Fatal|Parse|Recoverable).*", said) == []
+    assert not mailbox.tab.errors

@@ -44,6 +44,16 @@ class Mailbox:
         field.press("Enter")
         expect(self.page.locator(".listSearchDesc")).to_be_visible()
 
+    def find(self, words: str) -> bool:
+        """Search for words, and say whether anything is found."""
+        self.search(words)
+        expect(self.page.locator(".listLoading")).to_be_hidden()
+        return self.messages.count() > 0
+
+    def download(self, name: str) -> bytes:
+        """Return an attachment of the message that is open."""
+        return self.tab.download(self.page.locator(".attachmentItem:visible", has_text=name))
+
     def read(self, subject: str) -> None:
         """Open the one message whose subject contains these words."""
         self.messages.filter(has_text=subject).locator(".subjectParent").click()
