@@ -74,7 +74,8 @@ class Mailbox:
             with self.page.expect_file_chooser() as chooser:
                 self.compose.locator("#composeUploadButton").click()
             chooser.value.set_files(attachments)
-            expect(self.compose.locator(".attachmentItem:not(.waiting)")).to_have_count(len(attachments))
+            there = self.compose.locator(".attachmentItem:not(.waiting):not(:has(.iconProgress:visible))")
+            expect(there).to_have_count(len(attachments))
 
     def send(self) -> None:
         """Send what is written."""
