@@ -14,11 +14,12 @@ Role = Callable[..., Run]
 
 
 def state(app: Host) -> str:
-    """Return what a run could change of the webmail: configuration, its times, the release."""
+    """Return what a run could change of the webmail: configuration, its times, the releases and what they came in."""
     files = f"/etc/nginx /etc/php /etc/snappymail {DATA}/_data_/_default_/configs"
     found: str = app.check_output(
         f"find {files} {DATA}/_data_/_default_/domains -type f -exec stat --format '%n %i %Y' {{}} + "
-        f"| sort; readlink {RELEASE}"
+        f"| sort; readlink {RELEASE}; ls -A /usr/share/snappymail /usr/share/snappymail/versions; "
+        "ls -A /var/cache/snappymail* ~/.ansible/tmp 2>/dev/null || true"
     )
     return found
 

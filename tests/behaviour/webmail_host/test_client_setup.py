@@ -38,9 +38,11 @@ def site(request: pytest.FixtureRequest, house: House) -> str:
     return f"https://{house.autoconfig_hostnames[0]}"
 
 
-def ask(house: House, url: str, method: str = "GET", body: str | None = None) -> requests.Response:
+def ask(
+    house: House, url: str, method: str = "GET", body: str | None = None, **headers: str
+) -> requests.Response:
     """Send a request as a program does that trusts the house's authority, and follows no redirect."""
-    headers = {"Content-Type": "text/xml"} if body else {}
+    headers |= {"Content-Type": "text/xml"} if body else {}
     with requests.Session() as session:
         session.trust_env = False
         return session.request(
@@ -96,6 +98,33 @@ def test_the_pages_for_people_are_there(house: House) -> None:
     )
     pages = [root.find("emailProvider/documentation"), root.find("webMail/loginPage")]
     assert [ask(house, page.get("url", "")).status_code for page in pages if page is not None] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "language"),
+    [
+        ("", "en"),
+        ("ko-KR,ko;q=0.9,en-US;q=0.8", "ko"),
+        ("en-GB,ko;q=0.9", "en"),
+        ("fr,ko;q=0.5", "ko"),
+        ("fr", "en"),
+        (",".join(["x-y"] * 300), "en"),
+    ],
+    ids=["none", "ko", "en before ko", "ko before en", "another", "many"],
+)
+def test_the_guide_is_in_the_language_that_a_browser_wants(
+    house: House, site: str, wanted: str, language: str
+) -> None:
+    answer = ask(house, f"{site}/setup/", **{"Accept-Language": wanted})
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert f'<html lang="{language}">' in answer.content.decode()
+    assert ask(house, f"{site}/setup/{language}/").content == answer.content
+
+
+@pytest.mark.parametrize("path", ["/setup/index.html", "/setup/de/", "/setup/en/nowhere"])
+def test_the_guide_has_no_other_pages(house: House, site: str, path: str) -> None:
+    assert ask(house, f"{site}{path}").status_code == 404
 
 
 # --- Outlook
