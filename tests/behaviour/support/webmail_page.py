@@ -74,7 +74,9 @@ class Mailbox:
             with self.page.expect_file_chooser() as chooser:
                 self.compose.locator("#composeUploadButton").click()
             chooser.value.set_files(attachments)
-            there = self.compose.locator(".attachmentItem:not(.waiting):not(:has(.iconProgress:visible))")
+            there = self.compose.locator(
+                ".attachmentItem:not(.waiting):not(:has(.iconProgress:not([hidden], [style*='display: none'])))"
+            )
             expect(there).to_have_count(len(attachments))
 
     def send(self) -> None:
