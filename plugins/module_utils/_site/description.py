@@ -21,12 +21,22 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.mail_oaut
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.mail_tls import MailTls
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.mbsync_fetch import MbsyncFetch
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.postfix_relay import PostfixRelay
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.roundcube import Roundcube
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.snappymail import Snappymail
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.webmail_host import WebmailHost
 
 ROLES: dict[str, type[Options]] = {
     record.role: record
-    for record in (MailTls, MailOauth2, PostfixRelay, DovecotImap, MbsyncFetch, WebmailHost, Snappymail)
+    for record in (
+        MailTls,
+        MailOauth2,
+        PostfixRelay,
+        DovecotImap,
+        MbsyncFetch,
+        WebmailHost,
+        Snappymail,
+        Roundcube,
+    )
 }
 SITE: dict[str, list[str]] = {}
 """The site variables, each with the options that have their default from it."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -303,11 +303,12 @@ IGNORED: Final = Items(
 class Settings(Reader[Mapping[str, object]]):
     """A dictionary of settings that no option covers. nested: whether a value may be such a dictionary itself.
 
-    secret: whether values are not to be shown; none is anyway.
+    lists: whether a value may be a list of single values. secret: whether values are not to be shown; none is anyway.
     """
 
     example: str
     nested: bool = False
+    lists: bool = False
     kind = "dict"
 
     def read(self, value: object, where: str, report: Report) -> Mapping[str, object]:
@@ -335,6 +336,8 @@ class Settings(Reader[Mapping[str, object]]):
                 found[name] = self.read(item, where, report)
             except Unread:
                 return
+        elif isinstance(item, list | tuple) and self.lists:
+            found[name] = self._read_list(item, where, report)
         elif isinstance(item, str) and len(item.splitlines()) > 1:
             report.add(where, Wrong("has several lines", "write the value on one line"))
         elif item is None or isinstance(item, str | int | float):
@@ -344,6 +347,13 @@ class Settings(Reader[Mapping[str, object]]):
                 where,
                 Wrong(f"{kind_of(item, True)}, where a single value is due", "write a text or a number"),
             )
+
+    def _read_list(self, items: Sequence[object], where: str, report: Report) -> list[object]:
+        found: dict[str, object] = {}
+        single = Settings(self.example)
+        for index, item in enumerate(items):
+            single._read_item(str(index), item, f"{where}[{index}]", report, found)
+        return list(found.values())
 
     def wanted(self) -> str:
         """Say what to write."""

@@ -23,7 +23,12 @@ LOST = {
     "ansible.builtin.systemd_service",
     "ansible.builtin.service",
 }
-VARIABLES = {"__snappymail_fpm": "(fpm)", "__webmail_host_fpm": "(fpm)"}
+VARIABLES = {
+    "__snappymail_fpm": "(fpm)",
+    "__webmail_host_fpm": "(fpm)",
+    "__roundcube_root": "/r",
+    "__roundcube_folder": "/f",
+}
 LOADER = DataLoader()
 
 

@@ -75,6 +75,7 @@ def test_there_are_roles() -> None:
         "mail_tls",
         "mbsync_fetch",
         "postfix_relay",
+        "roundcube",
         "snappymail",
         "webmail_host",
     ]
@@ -233,7 +234,7 @@ def test_roles_agree_on_what_they_share(site: dict[str, Any], expected: dict[str
     found: dict[str, list[tuple[str, Any]]] = {name: [] for name in expected}
     for role in NAMES:
         values = effective(role, {"mail_domain": "home.internal", **site})
-        if role in ("snappymail", "webmail_host"):  # whose own host is the webmail
+        if role in ("roundcube", "snappymail", "webmail_host"):  # whose own host is the webmail
             values["hostname"] = values["mail_hostname"]
         # Tokens are the same whatever the house's domain is.
         assert values.get("domain") == (None if role == "mail_oauth2" else "home.internal"), role

@@ -80,6 +80,7 @@ DEFAULTS: dict[str, Any] = {
     "vmail_user": "vmail",
     "sieve_before": "keep;\n",
     "ca_host": "mail",
+    "database_tls_ca": "/etc/ssl/ilnmors-mail/ca.pem",
     "archive_url": "https://example.org/snappymail.tar.gz",
 }
 CONTEXT = Context(host="mail", groups={"all": ["mail"], "mail": ["mail"], "webmail": ["mail"]})

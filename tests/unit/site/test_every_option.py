@@ -25,6 +25,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._render.postfix impor
     override_settings,
     postfix_tables,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.roundcube_config import roundcube_config
 from ansible_collections.ilnmors.mail.plugins.module_utils._render.snappymail_settings import settings_file
 from ansible_collections.ilnmors.mail.plugins.module_utils._render.webmail_identities import (
     webmail_identities,
@@ -54,7 +55,7 @@ WRONG: list[Any] = [
     *([], ["some text"], [None], [7], [[]], [{}], {}, {"some": "text"}, {7: None}, {"a": {"b": ["c"]}}),
 ]
 # A single wrong value of a list's own items, or one of a whole option.
-TYPES = {"str": str, "path": str, "int": int, "bool": bool, "list": list, "raw": list, "dict": dict}
+TYPES = {"str": str, "path": str, "int": int, "bool": bool, "list": list, "dict": dict}
 
 
 @functools.cache
@@ -87,8 +88,11 @@ def render(role: str, options: dict[str, Any]) -> None:
             options["providers"], "/etc/mail-oauth2", "/var/lib/mail-oauth2", options["provider_ca"]
         )
     elif role == "mbsync_fetch":
-        units = {"socket": "", "service": ""}
-        mbsync_fetches(options["providers"], options["domain"], "/etc/x", options["provider_ca"], "/m", units)
+        door = {"socket": "", "service": ""}
+        mbsync_fetches(options["providers"], options["domain"], "/etc/x", options["provider_ca"], True, door)
+    elif role == "roundcube":
+        webmail_identities(options["users"], options["providers"], options["domain"])
+        roundcube_config(options["extra_settings"])
     elif role == "snappymail":
         webmail_identities(options["users"], options["providers"], options["domain"])
         settings_file(options["extra_settings"])
@@ -160,7 +164,7 @@ def test_a_key_of_an_entry_is_one_thing_alone(
         check(role, {**site, f"{role}_{name}": items}, f"{role}_{name}", name, "list")
 
 
-@pytest.mark.parametrize("role", ["mail_oauth2", "postfix_relay", "mbsync_fetch", "snappymail"])
+@pytest.mark.parametrize("role", ["mail_oauth2", "postfix_relay", "mbsync_fetch", "roundcube", "snappymail"])
 @pytest.mark.parametrize("key", [known.name for known in keys(OAuth2)])
 def test_a_key_of_a_token_is_one_thing_alone(role: str, key: str) -> None:
     site = variables(role, literal(role), SITE)
@@ -185,16 +189,10 @@ def documented(options: dict[str, Any], record: type[Record], where: str) -> Ite
 
 
 def differences(option: dict[str, Any], reader: Reader[Any], where: str) -> Iterator[str]:
+    if option["type"] != reader.kind:
+        yield f"{where}: {option['type']} is {reader.kind}"
     inner = reader.of if isinstance(reader, Items) else reader
-    # A list whose entries hold secrets: Ansible would show one that it refuses.
-    kind = (
-        "raw"
-        if isinstance(reader, Items) and isinstance(inner, RecordReader) and inner.secret
-        else reader.kind
-    )
-    if option["type"] != kind:
-        yield f"{where}: {option['type']} is {kind}"
-    if kind == "list" and option["elements"] != inner.kind:
+    if isinstance(reader, Items) and option["elements"] != inner.kind:
         yield f"{where}: elements {option['elements']} are {inner.kind}"
     if option.get("choices") != (
         list(inner.choices) if isinstance(inner, Choice) and "choices" in option else None
