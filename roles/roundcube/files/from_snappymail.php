@@ -96,6 +96,9 @@ class SnappyMail
     {
         $lines = [];
         foreach (json_decode($json, true)[1] ?? [] as [$name, $parameters, , $value]) {
+            if ($name === 'x-crypto') {
+                continue;
+            }
             $words = array_filter([strtoupper($name), ...$this->parameters((array) $parameters)]);
             $parts = array_map(fn ($part) => $this->escaped((array) $part), is_array($value) ? $value : [$value]);
             $lines[] = implode(';', $words) . ':' . implode(';', $parts);
@@ -168,7 +171,8 @@ class Newcomer
             return false;
         }
         if ($identity['html_signature']) {
-            $identity['signature'] = (new rcube_washtml(['allow_remote' => true]))->wash($identity['signature']);
+            $washed = (new rcube_washtml(['allow_remote' => true]))->wash($identity['signature']);
+            $identity['signature'] = trim(preg_replace('/<!--.*?-->/s', '', $washed));
         }
         foreach ($this->user->list_identities() as $own) {
             $same = strtolower($own['email']) === $identity['email'];

@@ -10,6 +10,8 @@ require INSTALL_PATH . 'program/include/clisetup.php';
 $folder = INSTALL_PATH . 'SQL';
 $db = rcmail_utils::db();
 if (!in_array($db->table_name('system'), $db->list_tables(), true)) {
+    // It ends the program where it fails, and makes what this version needs.
     rcmail_utils::db_init($folder);
+    exit(0);
 }
 exit(rcmail_utils::db_update($folder, 'roundcube', null, ['errors' => true]) ? 0 : 1);

@@ -9,7 +9,11 @@ import re
 import pytest
 import requests
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House, wait_for
-from ansible_collections.ilnmors.mail.tests.behaviour.support.roundcube_client import Roundcube, environment
+from ansible_collections.ilnmors.mail.tests.behaviour.support.roundcube_client import (
+    Roundcube,
+    environment,
+    run_program,
+)
 from testinfra.host import Host
 
 FOLDERS = ("INBOX", "Drafts", "Sent", "Junk", "Trash", "Archive")
@@ -167,3 +171,17 @@ def test_old_sessions_and_files_go(app: Host, roundcube_name: str) -> None:
         assert app.check_output(f"systemctl is-active {unit}.timer") == "active"
         app.check_output(f"systemctl start {unit}.service")
         assert app.check_output(f"systemctl show --property Result --value {unit}.service") == "success"
+
+
+def test_the_application_reads_every_secret_that_it_has_written(app: Host, roundcube_name: str) -> None:
+    """Or some people, at some logins, could not send or filter."""
+    assert roundcube_name
+    run_program(
+        app,
+        """
+        for ($i = 0; $i < 5000; $i++) {
+            $read = $rcmail->decrypt($rcmail->encrypt("a password {$i}"));
+            if ($read !== "a password {$i}") exit(1);
+        }
+        """,
+    )

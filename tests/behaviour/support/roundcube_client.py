@@ -9,8 +9,10 @@ import re
 from typing import Any
 
 import requests
+from testinfra.host import Host
 
 TIMEOUT = 60
+CLI = "require INSTALL_PATH . 'program/include/clisetup.php';"
 
 
 class Roundcube:
@@ -116,3 +118,11 @@ def environment(page: str) -> dict[str, Any]:
     for told in re.findall(r"rcmail\.set_env\((\{.*?\})\);", page):
         found |= json.loads(told)
     return found
+
+
+def run_program(app: Host, text: str) -> str:
+    """Run PHP as the application, with its configuration and database; return what it prints."""
+    program = f"define('INSTALL_PATH', '/var/lib/roundcube/');{CLI}{text}"
+    environment = "ROUNDCUBE_CONFIG_DIR=/etc/ilnmors-roundcube"
+    said: str = app.check_output(f"runuser -u roundcube -- env {environment} php -r %s", program)
+    return said
