@@ -1186,6 +1186,87 @@ CASES: list[tuple[str, str, Any, list[str]]] = [
         ],
     ),
     (
+        "roundcube",
+        "roundcube_database",
+        "mysql",
+        ["roundcube_database: is 'mysql', which is not known; write one of sqlite, postgresql"],
+    ),
+    (
+        "roundcube",
+        "roundcube_database",
+        "postgresql",
+        [
+            (
+                "roundcube_database_host: is empty, and roundcube_database is 'postgresql'; write the name of its "
+                "host, such as 'db.home.internal'"
+            ),
+            (
+                "roundcube_database_password: is empty, and roundcube_database is 'postgresql'; write the password "
+                "of the database's user"
+            ),
+        ],
+    ),
+    (
+        "roundcube",
+        "roundcube_database_password",
+        "secret-roundcube",
+        [
+            (
+                "roundcube_database_password: is set, but roundcube_database is 'sqlite', which has none; set "
+                "roundcube_database: postgresql, or remove it"
+            )
+        ],
+    ),
+    (
+        "roundcube",
+        "roundcube_database_host",
+        "db.home.internal/roundcube?sslmode=disable",
+        [
+            (
+                "roundcube_database_host: 'db.home.internal/roundcube?sslmode=disable' is not a host name or an IP "
+                "address; write one such as 'db.home.internal'"
+            )
+        ],
+    ),
+    (
+        "roundcube",
+        "roundcube_plugins",
+        ["newmail_notifier", "autologon", "carddav"],
+        [
+            "roundcube_plugins[1]: 'autologon' logs people in without their password; remove it",
+            (
+                "roundcube_plugins[2]: 'carddav' is no plugin of Debian's package roundcube-plugins; write one of "
+                "acl, additional_message_headers, attachment_reminder, autologout, database_attachments, emoticons, "
+                "filesystem_attachments, help, hide_blockquote, identicon, identity_select, jqueryui, "
+                "newmail_notifier, password, reconnect, redundant_attachments, show_additional_headers, "
+                "subscriptions_option, userinfo, vcard_attachments"
+            ),
+        ],
+    ),
+    (
+        "roundcube",
+        "roundcube_extra_settings",
+        {"show_images": 2, "list_cols": ["subject", "date"], "x'] = 1; phpinfo(); $y['": 1},
+        [
+            (
+                "roundcube_extra_settings.show_images: is not for change, for nothing of a message may be loaded "
+                "from elsewhere before its reader was asked; remove it"
+            ),
+            (
+                "roundcube_extra_settings.x'] = 1; phpinfo(); $y[': is no name of a setting; write small letters, "
+                "digits and underscores"
+            ),
+        ],
+    ),
+    (
+        "roundcube",
+        "roundcube_extra_settings",
+        {"list_cols": ["subject", ["secret-date"]]},
+        [
+            "roundcube_extra_settings.list_cols[1]: is a list, where a single value is due; write a text or a number"
+        ],
+    ),
+    (
         "webmail_host",
         "webmail_host_autoconfig_hostnames",
         ["webmail.home.internal"],
