@@ -99,7 +99,7 @@ def port_job(endpoint: Endpoint, protocol: str, timeout: float, certificate_days
     if protocol != "https" and endpoint.path != "/":
         raise NoPath(endpoint.port, endpoint.path)
     name = f"{endpoint.port} {protocol} ({TLS_NAMES[endpoint.tls]})"
-    if endpoint.path != "/":
+    if protocol == "https":
         name += f" {endpoint.server_name}{endpoint.path}"
     return name, lambda: check_port(endpoint, protocol, timeout, certificate_days)
 

@@ -71,7 +71,8 @@ def test_a_good_port_passes(protocol: str, tls: str, authority: Authority, good:
     with serve(protocol, tls, good) as port:
         result = check(port, protocol, tls, authority.file)
     kind = {"starttls": "STARTTLS", "implicit": "TLS"}[tls]
-    assert (result.name, result.ok, result.detail) == (f"{port} {protocol} ({kind})", True, GOOD)
+    page = f" {NAME}/" if protocol == "https" else ""
+    assert (result.name, result.ok, result.detail) == (f"{port} {protocol} ({kind}){page}", True, GOOD)
     assert 0 < result.seconds < 1
 
 
