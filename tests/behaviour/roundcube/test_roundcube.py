@@ -141,6 +141,7 @@ def test_what_is_secret_is_for_root_and_the_application(app: Host, roundcube_nam
     assert app.run("runuser -u www-data -- cat /etc/ilnmors-roundcube/key.php").rc != 0
 
 
+@pytest.mark.usefixtures("guests_filters")
 def test_ordinary_use_leaves_no_complaint(il: Roundcube, house: House, app: Host, mark: str) -> None:
     cursor = app.check_output("journalctl --lines 0 --show-cursor").rpartition(" ")[2]
     assert il.send(f"guest@{house.domain}", mark, "A text.").status_code == 200

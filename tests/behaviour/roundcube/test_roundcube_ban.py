@@ -84,6 +84,19 @@ def test_who_guesses_is_kept_out_and_others_are_not(
     wait_for(lambda: guess("il", 1) == [401], "the stranger is forgiven")
 
 
+def test_a_proxy_is_believed_on_whom_it_speaks_for(
+    app: Host, mail: Host, house: House, roundcube_name: str, inventory: dict[str, dict[str, Any]]
+) -> None:
+    if not inventory[mail.backend.get_hostname()]["groups"].get("provider"):
+        pytest.skip("needs the lab, whose mail host is a proxy of the webmail (webmail_host_reverse_proxies)")
+    cursor = app.check_output("journalctl --lines 0 --show-cursor").rpartition(" ")[2]
+    where = f"{house.webmail_address} {roundcube_name}"
+    assert mail.check_output(f"python3 -c %s {where} proxied 1", STRANGER) == "401"
+    entries = f"journalctl --after-cursor '{cursor}' --output cat --identifier roundcube --quiet"
+    wait_for(lambda: "user=proxied" in app.check_output(entries), "the failure in the journal")
+    assert "Auth failed: ip=192.0.2.77 user=proxied" in app.check_output(entries).splitlines()
+
+
 def test_a_line_names_who_failed(app: Host, ban_after: int) -> None:
     assert ban_after
     assert_named(app, JAIL, "roundcube", LINES)
