@@ -89,14 +89,12 @@ def test_a_word_that_is_in_the_text_alone_is_found(log_in: OpenPage, house: Hous
 
 
 @pytest.fixture
-def scripts(house: House) -> Iterator[ManageSieve]:
-    """Return ManageSieve of guest, who has a script of their own, which is active, for the time of the test."""
+def filters(house: House) -> Iterator[ManageSieve]:
+    """Return ManageSieve of guest, who has no filters before and after the test."""
     with ManageSieve(house.mail_hostname, house.ca_file) as client:
         client.log_in(house.login("guest"), house.password("guest"))
         if client.scripts():
             pytest.skip("needs a person, guest, without Sieve scripts of their own")
-        client.command("PUTSCRIPT", "mine", "keep;\r\n")
-        client.command("SETACTIVE", "mine")
         yield client
         client.command("SETACTIVE", "")
         for name in client.scripts():
@@ -104,19 +102,21 @@ def scripts(house: House) -> Iterator[ManageSieve]:
 
 
 def test_a_filter_that_is_saved_and_does_not_work_is_said_not_to(
-    log_in: OpenPage, mark: str, scripts: ManageSieve
+    log_in: OpenPage, mark: str, filters: ManageSieve
 ) -> None:
     """Until it is the one that people choose."""
+    filters.command("PUTSCRIPT", "mine", "keep;\r\n")
+    filters.command("SETACTIVE", "mine")
     mailbox = log_in("guest")
     mailbox.fill_filter("Bills", subject=mark, folder="Archive")
     script = mailbox.popup("SieveScript")
     script.locator(".buttonSave").click()
     expect(script).to_contain_text("Saved, but not active: “mine” is.")
     mailbox.tab.picture("filter-not-active")
-    assert scripts.active() == "mine"
+    assert filters.active() == "mine"
     script.locator("a.close").click()
     mailbox.page.locator("tr:has(.script-name)").first.locator("td").first.click()
-    wait_for(lambda: scripts.active() not in ("", "mine"), "the filter is active")
+    wait_for(lambda: filters.active() not in ("", "mine"), "the filter is active")
     assert not mailbox.tab.errors
 
 
@@ -229,19 +229,6 @@ def test_no_other_language_gets_english_words(real_webmail: Webmail, app: Host) 
 # --- PHP
 
 
-@pytest.fixture
-def bare_guest(house: House) -> Iterator[None]:
-    """Take away what the test leaves of guest's filters, which have to be none before."""
-    with ManageSieve(house.mail_hostname, house.ca_file) as client:
-        client.log_in(house.login("guest"), house.password("guest"))
-        if client.scripts():
-            pytest.skip("needs a person, guest, without Sieve scripts of their own")
-        yield
-        client.command("SETACTIVE", "")
-        for name in client.scripts():
-            client.command("DELETESCRIPT", name)
-
-
 def complaints(app: Host, since: str) -> list[str]:
     """Return what PHP has complained of since a second of the host's clock."""
     said = app.check_output(f"journalctl --since @{since} --output cat; cat /var/log/php*-fpm.log")
@@ -270,7 +257,7 @@ def test_php_has_nothing_to_complain_of_at_the_end_of_a_request(
     assert complaints(app, since) == []
 
 
-@pytest.mark.usefixtures("bare_guest")
+@pytest.mark.usefixtures("filters")
 def test_php_has_nothing_to_complain_of(
     log_in: OpenPage, app: Host, house: House, mark: str, tmp_path: Path
 ) -> None:
