@@ -54,7 +54,7 @@ _STARTS_AS_ROOT: Needs = {
     "SystemCallFilter": ["@system-service chroot"],
 }
 
-DROP_IN = "/etc/systemd/system/{}.d/hardening.conf"
+HARDENING = "/etc/systemd/system/{}.d/hardening.conf"
 RESTART = "/etc/systemd/system/{}.d/restart.conf"
 # Settings whose lines add up (systemd.exec(5)).
 _ADDING = {"CapabilityBoundingSet", "RestrictAddressFamilies", "SystemCallFilter"}
@@ -109,36 +109,24 @@ def unit_hardening(needs: Needs, new_privileges: bool = False) -> str:
     return "\n".join(_lines({**strict, **needs}))
 
 
-def daemon_hardening(units: Mapping[str, str], wanted: bool = True) -> dict[str, list[Any]]:
-    """Return what the module config_files makes of the drop-ins of Debian's units; where they are not wanted, none.
-
-    units: the daemon of each unit. Returns directories, files and absent.
-    """
-    files = [{"path": DROP_IN.format(unit), "content": _drop_in(daemon)} for unit, daemon in units.items()]
-    paths = [file["path"] for file in files]
-    directories = [{"path": path.rpartition("/")[0]} for path in paths]
-    return {
-        "directories": directories if wanted else [],
-        "files": files if wanted else [],
-        "absent": paths,
-    }
-
-
 def daemon_drop_ins(
     units: Mapping[str, str], harden: bool = True, more: Mapping[str, Mapping[str, object]] | None = None
 ) -> dict[str, list[Any]]:
-    """Return the same, with drop-ins that start a daemon again when its main process is killed.
+    """Return what the module config_files makes of drop-ins of Debian's units: directories, files and absent.
 
-    more: further settings of a unit's section [Service].
+    A daemon is started again when its main process is killed, and loses what it does not need where that is wanted.
+    units: the daemon of each unit. more: further settings of a unit's section [Service].
     """
-    hardening = daemon_hardening(units, harden)
+    hardening = [
+        {"path": HARDENING.format(unit), "content": _drop_in(daemon)} for unit, daemon in units.items()
+    ]
     restarts = [
         {"path": RESTART.format(unit), "content": _restart((more or {}).get(unit, {}))} for unit in units
     ]
     return {
         "directories": [{"path": file["path"].rpartition("/")[0]} for file in restarts],
-        "files": [*restarts, *hardening["files"]],
-        "absent": hardening["absent"],
+        "files": [*restarts, *(hardening if harden else [])],
+        "absent": [file["path"] for file in hardening],
     }
 
 
