@@ -29,6 +29,10 @@ FACTS = {
     "domain": "mail_domain",
     "mail_hostname": "mail_hostname | default('mail.' ~ mail_domain)",
     "webmail_hostname": "mail_webmail_hostname | default('webmail.' ~ mail_domain)",
+    "webmails": (
+        "dict(['snappymail', 'roundcube'] | zip([snappymail_hostname | default(''), roundcube_hostname | default('')]))"
+        " | dict2items | selectattr('key', 'in', [mail_webmail | default('snappymail')] | flatten) | items2dict"
+    ),
     "autoconfig_hostnames": (
         "mail_autoconfig_hostnames | default(['autoconfig.' ~ mail_domain, 'autodiscover.' ~ mail_domain])"
     ),
@@ -54,7 +58,10 @@ FACTS = {
     ),
 }
 
-pytest_plugins = ["ansible_collections.ilnmors.mail.tests.behaviour.support.browser"]
+pytest_plugins = [
+    "ansible_collections.ilnmors.mail.tests.behaviour.support.browser",
+    "ansible_collections.ilnmors.mail.tests.behaviour.support.webmails",
+]
 
 HOSTS = pytest.StashKey[dict[str, Host]]()
 
@@ -141,6 +148,7 @@ def house(
         domain=facts["domain"],
         mail_hostname=facts["mail_hostname"],
         webmail_hostname=facts["webmail_hostname"],
+        webmails={role: own or facts["webmail_hostname"] for role, own in facts["webmails"].items()},
         mail_address=address("mail", facts["mail_hostname"]),
         webmail_address=address("webmail", facts["webmail_hostname"]),
         autoconfig_hostnames=tuple(facts["autoconfig_hostnames"]),
@@ -254,8 +262,10 @@ def mark(house: House) -> Iterator[str]:
 
 @pytest.fixture
 def webmail(house: House) -> Webmail:
-    """Return a browser that has not been there yet."""
-    return Webmail(house.webmail_hostname, house.ca_file)
+    """Return a browser that has not been at SnappyMail yet."""
+    if "snappymail" not in house.webmails:
+        pytest.skip("needs a house with snappymail (mail_webmail)")
+    return Webmail(house.webmails["snappymail"], house.ca_file)
 
 
 @pytest.fixture
@@ -264,9 +274,9 @@ def version(webmail: Webmail) -> str:
 
 
 @pytest.fixture
-def real_webmail(webmail: Webmail, version: str) -> Webmail:
+def real_webmail(webmail: Webmail) -> Webmail:
     """Return the same, where the deployed application is the real one."""
-    if version.endswith("standin"):
+    if webmail.is_standin():
         pytest.skip(
             "the webmail's stand-in is deployed; SNAPPYMAIL_ARCHIVE=/path/to/archive deploys the real one"
         )

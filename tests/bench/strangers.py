@@ -116,6 +116,7 @@ def measure(quick: bool, ca_file: Path) -> list[str]:
         domain=server.domain,
         mail_hostname=server.hostname,
         webmail_hostname="",
+        webmails={},
         mail_address=server.address,
         webmail_address="",
         autoconfig_hostnames=(),

@@ -43,8 +43,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.ilnmors.mail.tests.behaviour.support import browser
+from ansible_collections.ilnmors.mail.tests.behaviour.support.snappymail_page import SnappyMailMailbox
 from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_client import Webmail
-from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_page import Mailbox
 from ansible_collections.ilnmors.mail.tests.bench import bench, machines, postfix_machines
 from playwright.sync_api import Browser, expect, sync_playwright
 
@@ -323,7 +323,7 @@ def in_browser(browsers: dict[str, Browser], site: Site) -> Times:
     with contextlib.closing(browsers[site.container].new_context()) as context:
         context.set_default_timeout(machines.DEADLINE * 1000)
         page = context.new_page()
-        mailbox = Mailbox(browser.Tab(page, Path()))
+        mailbox = SnappyMailMailbox(browser.Tab(page, Path()))
 
         def open_page() -> None:
             page.goto(f"https://{site.hostname}/", wait_until="commit")

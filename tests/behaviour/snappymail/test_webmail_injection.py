@@ -18,8 +18,8 @@ from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.support.browser import OpenTab
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House, wait_for
 from ansible_collections.ilnmors.mail.tests.behaviour.support.sieve_client import ManageSieve
+from ansible_collections.ilnmors.mail.tests.behaviour.support.snappymail_page import SnappyMailMailbox
 from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_client import Webmail
-from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_page import Mailbox
 from testinfra.host import Host
 
 INVALID_INPUT = 903
@@ -145,7 +145,7 @@ def test_a_link_makes_no_folder(
     open_tab: OpenTab, real_webmail: Webmail, house: House, mark: str, folders: Callable[[], list[str]]
 ) -> None:
     """As anybody may send it to somebody who is logged in."""
-    mailbox = Mailbox(open_tab())
+    mailbox = SnappyMailMailbox(open_tab(base_url=real_webmail.base))
     mailbox.page.goto(real_webmail.base)
     mailbox.offer(house.login("il"), house.password("il"))
     mailbox.is_open()

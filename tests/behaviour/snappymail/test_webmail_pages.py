@@ -15,8 +15,8 @@ from ansible_collections.ilnmors.mail.tests.behaviour.support.browser import Ope
 from ansible_collections.ilnmors.mail.tests.behaviour.support.contrast import faint
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House, wait_for
 from ansible_collections.ilnmors.mail.tests.behaviour.support.sieve_client import ManageSieve
+from ansible_collections.ilnmors.mail.tests.behaviour.support.snappymail_page import SnappyMailMailbox
 from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_client import Webmail
-from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_page import Mailbox
 from playwright.sync_api import expect
 from testinfra.host import Host
 
@@ -31,15 +31,15 @@ DAILY = """COMPOSE CONTACTS EDITOR FOLDER_LIST GLOBAL LOGIN MESSAGE MESSAGE_LIST
 POPUPS_CREATE_FOLDER POPUPS_FILTER POPUPS_IDENTITY POPUPS_SIEVE_SCRIPT SEARCH SETTINGS_ACCOUNTS SETTINGS_CONTACTS
 SETTINGS_FILTERS SETTINGS_FOLDERS SETTINGS_GENERAL SETTINGS_LABELS SETTINGS_SECURITY SETTINGS_THEMES TITLES UPLOAD"""
 
-OpenPage = Callable[..., Mailbox]
+OpenPage = Callable[..., SnappyMailMailbox]
 
 
 @pytest.fixture
 def open_page(open_tab: OpenTab, real_webmail: Webmail) -> OpenPage:
     """Return what opens the login page."""
 
-    def open_one(**options: Any) -> Mailbox:
-        mailbox = Mailbox(open_tab(**options))
+    def open_one(**options: Any) -> SnappyMailMailbox:
+        mailbox = SnappyMailMailbox(open_tab(**options))
         mailbox.page.goto(real_webmail.base)
         expect(mailbox.login_form).to_be_visible()
         return mailbox
@@ -51,7 +51,7 @@ def open_page(open_tab: OpenTab, real_webmail: Webmail) -> OpenPage:
 def log_in(open_page: OpenPage, house: House) -> OpenPage:
     """Return what opens somebody's mailbox."""
 
-    def log_one_in(name: str, **options: Any) -> Mailbox:
+    def log_one_in(name: str, **options: Any) -> SnappyMailMailbox:
         mailbox = open_page(**options)
         mailbox.offer(house.login(name), house.password(name))
         mailbox.is_open()
@@ -145,7 +145,7 @@ def test_the_page_follows_the_device_and_can_be_read(
     assert (max(map(int, re.findall(r"\d+", ground)[:3])) < 64) == (scheme == "dark")
 
 
-def said_too_faintly(mailbox: Mailbox) -> list[tuple[str, float]]:
+def said_too_faintly(mailbox: SnappyMailMailbox) -> list[tuple[str, float]]:
     """Return the words that are hard to read; signs are not written for reading."""
     return [(text, rate) for text, rate in faint(mailbox.page) if re.search(r"\w", text)]
 
@@ -273,7 +273,7 @@ def test_php_has_nothing_to_complain_of(
     expect(mailbox.text).to_contain_text("With a list.")
     mailbox.download("목록.zip")
     for page in ("general", "contacts", "accounts", "filters", "security", "folders", "themes"):
-        mailbox.settings(page)
+        mailbox.settings_of(page)
     mailbox.add_filter("Bills", subject=mark, folder="Archive")
     mailbox.page.goto("/")
     mailbox.is_open()

@@ -29,7 +29,7 @@ PATIENCE = 20_000
 
 @dataclass
 class Tab:
-    """A page with cookies of its own, and what happened in it."""
+    """A page with cookies of its own, and what happened in it and in the windows that it opened."""
 
     page: Page
     pictures: Path
@@ -39,9 +39,9 @@ class Tab:
     """The address of each request, in order."""
 
     def __post_init__(self) -> None:
-        self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.context.on("console", self._hear)
+        self.page.context.on("weberror", lambda raised: self.errors.append(str(raised.error)))
+        self.page.context.on("request", lambda request: self.requests.append(request.url))
 
     def _hear(self, said: ConsoleMessage) -> None:
         # A browser looks for an icon by itself where the page names none.

@@ -18,11 +18,16 @@ FOLDERS = ("INBOX", "Sent", "Drafts", "Junk", "Trash", "Archive")
 
 @dataclass(frozen=True)
 class House:
-    """A house as its clients see it. Addresses are what its names resolve to; ca_file is a local path."""
+    """A house as its clients see it.
+
+    Addresses are what its names resolve to; webmails are the name of each application by its role; ca_file is a local
+    path.
+    """
 
     domain: str
     mail_hostname: str
     webmail_hostname: str
+    webmails: dict[str, str]
     mail_address: str
     webmail_address: str
     autoconfig_hostnames: tuple[str, ...]
@@ -33,8 +38,8 @@ class House:
     @property
     def addresses(self) -> dict[str, str]:
         """Return the address of each of the house's names."""
-        webmail = dict.fromkeys((self.webmail_hostname, *self.autoconfig_hostnames), self.webmail_address)
-        return {**webmail, self.mail_hostname: self.mail_address}
+        names = (self.webmail_hostname, *self.webmails.values(), *self.autoconfig_hostnames)
+        return {**dict.fromkeys(names, self.webmail_address), self.mail_hostname: self.mail_address}
 
     def password(self, name: str) -> str:
         """Return the password of a user or service, or skip the test where only its hash is known."""

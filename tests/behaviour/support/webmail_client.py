@@ -42,6 +42,10 @@ class Webmail:
         self.account = data.get("accountHash", "")
         return data
 
+    def is_standin(self) -> bool:
+        """Tell whether this is not the application, but its stand-in of the tests."""
+        return str(self.start()["System"]["version"]).endswith("standin")
+
     def act(self, action: str, **parameters: object) -> dict[str, Any]:
         """Ask for one action; the answer's `Result` is false where it was refused, and `code` says why."""
         answer: dict[str, Any] = self.session.post(
