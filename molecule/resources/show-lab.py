@@ -7,10 +7,13 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
 
 HOST, CA = "mail.ilnmors.internal", ".lab/ca.pem"
+CHOICE = Path(".lab/webmail-archive")
+"""Which archive of SnappyMail is deployed (choose-webmail.py); empty for Roundcube."""
 DEADLINE = 60
 """Seconds for the whole journey."""
 
@@ -24,7 +27,7 @@ WHERE = """
   read mail       127.0.0.1:1993 (IMAP, TLS),    il, guest
                   127.0.0.1:1143 (STARTTLS),
                   127.0.0.1:1995 (POP3, TLS)
-  webmail         https://webmail.ilnmors.internal:8443          il, guest
+  {webmail:14}  https://webmail.ilnmors.internal:8443          il, guest
   set up devices  https://webmail.ilnmors.internal:8443/setup/   (nobody)
   certificates    .lab/ca.pem (the house), .lab/provider-ca.pem (the providers)
 
@@ -70,7 +73,8 @@ def main() -> None:
         "One message went from il over 587 to the provider, was fetched from there "
         f"and read over IMAP in {seconds:.1f} s."
     )
-    print(WHERE)
+    real = CHOICE.exists() and CHOICE.read_text().strip()
+    print(WHERE.format(webmail="SnappyMail" if real else "Roundcube"))
 
 
 if __name__ == "__main__":

@@ -263,9 +263,7 @@ def mark(house: House) -> Iterator[str]:
 @pytest.fixture
 def webmail(house: House) -> Webmail:
     """Return a browser that has not been at SnappyMail yet."""
-    if "snappymail" not in house.webmails:
-        pytest.skip("needs a house with snappymail (mail_webmail)")
-    return Webmail(house.webmails["snappymail"], house.ca_file)
+    return Webmail(house.at("snappymail").webmail_hostname, house.ca_file)
 
 
 @pytest.fixture

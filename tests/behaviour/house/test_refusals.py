@@ -465,7 +465,8 @@ def test_the_webmail_host_is_checked(webmail_host_run: Run, problem: str) -> Non
 
 @pytest.mark.parametrize(("choice", "problem"), BAD_CHOICES, ids=["unknown", "two on one name"])
 def test_which_webmail_is_checked(site: Site, choice: object, problem: str) -> None:
-    run = site({"mail_webmail": choice}, "--limit", "webmail")
+    one_name = dict.fromkeys(("roundcube_hostname", "snappymail_hostname"), "{{ mail_webmail_hostname }}")
+    run = site({"mail_webmail": choice, **one_name}, "--limit", "webmail")
     assert problem in run.output
     assert_nothing_changed(run)
 

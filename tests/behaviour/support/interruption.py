@@ -111,7 +111,9 @@ def active(unit: str) -> Callable[[House, Host], bool]:
 def largest_upload(house: House, _: Host) -> bool:
     """Tell whether nginx takes a request of that size, by its announcement alone."""
     context = clients.tls(house.ca_file)
-    client = http.client.HTTPSConnection(house.webmail_hostname, context=context, timeout=clients.TIMEOUT)
+    client = http.client.HTTPSConnection(
+        house.at("snappymail").webmail_hostname, context=context, timeout=clients.TIMEOUT
+    )
     client.putrequest("POST", "/")
     client.putheader("Content-Length", str(SIZE))
     client.putheader("Expect", "100-continue")

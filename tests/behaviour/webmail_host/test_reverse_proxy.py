@@ -23,6 +23,12 @@ FORGED = "X-Forwarded-For: 192.0.2.77"
 """An address that is nobody's (RFC 5737)."""
 
 
+@pytest.fixture(scope="session")
+def house(house: House) -> House:
+    """Return the house of those who open SnappyMail."""
+    return house.at("snappymail")
+
+
 def recipe(name: str, house: House) -> tuple[str, str]:
     """Return the path and the text of the file below a heading of the page, with the names of a house."""
     (section,) = [part for part in re.split(r"^## ", PAGE.read_text(), flags=re.M) if part.startswith(name)]

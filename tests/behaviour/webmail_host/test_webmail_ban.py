@@ -22,6 +22,12 @@ from testinfra.host import Host
 Inventory = dict[str, dict[str, Any]]
 
 
+@pytest.fixture(scope="session")
+def house(house: House) -> House:
+    """Return the house of those who open SnappyMail."""
+    return house.at("snappymail")
+
+
 @pytest.fixture
 def ban_after(app: Host, webmail_bans: None) -> int:  # noqa: ARG001 - it may skip
     return int(app.check_output(f"fail2ban-client get {JAIL} maxretry"))
