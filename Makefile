@@ -95,6 +95,10 @@ verify: venv ## check the running lab with playbooks/verify.yml
 behaviour: venv ## run the behaviour tests against the running lab
 	pytest tests/behaviour --ansible-inventory inventories/lab
 
+.PHONY: pictures
+pictures: venv clients ## take the pictures of the READMEs anew, from the running lab
+	pytest tests/behaviour/webmail/pictures.py --ansible-inventory inventories/lab
+
 .PHONY: soak
 soak: venv ## run a thousand rounds of fetches, interrupt runs everywhere, cut the power 20 times (about 45 minutes, on the lab)
 	FETCH_ROUNDS=1000 INTERRUPTIONS=1000 POWER_CUTS=20 POWER_MESSAGES=1000 pytest --capture=no \
