@@ -190,7 +190,7 @@ def _see_it_runs(name: str, action: str) -> None:
     while seen < 2:
         status = show([name]).get(name, Status())
         seen = seen + 1 if status.active == "active" else 0
-        if time.monotonic() > deadline or status.active == "failed":
+        if status.active == "failed" or (not seen and time.monotonic() > deadline):
             raise UnitsError(
                 f"{name} is {status.active} ({status.sub}) after its {action}; look at 'journalctl --unit {name}'"
             )
