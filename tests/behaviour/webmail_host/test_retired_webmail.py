@@ -36,7 +36,8 @@ tar --extract --absolute-names --file {KEPT}; rm {KEPT}
 systemctl reload nginx 'php*-fpm.service'; fail2ban-client reload
 """
 """A Roundcube that the house has comes back as it was."""
-CHOICE = {"some_tasks": "retire", "mail_webmail": "snappymail"}
+AT_THE_HOUSES_NAME = {"some_tasks": "retire", "snappymail_hostname": "{{ mail_webmail_hostname }}"}
+CHOICE = {**AT_THE_HOUSES_NAME, "mail_webmail": "snappymail"}
 
 
 def served(app: Host) -> dict[str, bool]:
@@ -77,6 +78,6 @@ def test_a_webmail_that_is_not_chosen_is_taken_away(other_webmail: Host, site: S
 
 def test_nothing_is_taken_away_where_both_are_chosen(other_webmail: Host, site: Site) -> None:
     both = {"mail_webmail": ["snappymail", "roundcube"], "roundcube_hostname": "other.{{ mail_domain }}"}
-    run = site({"some_tasks": "retire", **both}, hosts="webmail", roles=["webmail_host"])
+    run = site({**AT_THE_HOUSES_NAME, **both}, hosts="webmail", roles=["webmail_host"])
     assert (run.status, set(run.changed.values())) == (0, {0}), run.output[-3000:]
     assert all(served(other_webmail).values())
