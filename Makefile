@@ -39,7 +39,7 @@ lint: venv ## formatting, ruff, mypy, yamllint, ansible-lint
 	ruff format --check .
 	ruff check .
 	mypy -p ansible_collections.ilnmors.mail.plugins -p ansible_collections.ilnmors.mail.tests
-	mypy -p mbsync_fetch
+	mypy -p mbsync_fetch -p mail_backup
 	mypy $(wildcard roles/*/files/*.py)
 	yamllint --strict .
 	ansible-lint
@@ -105,8 +105,8 @@ soak: venv ## run a thousand rounds of fetches, interrupt runs everywhere, cut t
 	  tests/behaviour/house/test_nothing_is_lost.py tests/behaviour/mbsync_fetch/test_fetch_rounds.py \
 	  tests/behaviour/house/test_interruption.py --ansible-inventory inventories/lab
 
-# The whole house on Debian 12 and its move to 13; on Debian 13; with a directory.
-SCENARIOS := upgrade default ldap
+# The whole house on Debian 12 and its move to 13; on Debian 13; lost and restored; with a directory.
+SCENARIOS := upgrade default backup ldap
 
 .PHONY: certificates
 certificates: venv
@@ -127,6 +127,11 @@ bench: machines clients lab-archive ## print what the house costs beside the lea
 	@PYTHONPATH=.ansible/collections tests/bench/postfix.py
 	@PYTHONPATH=.ansible/collections tests/bench/fetch.py
 	@PYTHONPATH=.ansible/collections tests/bench/webmail.py
+	@PYTHONPATH=.ansible/collections tests/bench/backup.py
+
+.PHONY: bench-backup
+bench-backup: machines ## print what a backup costs beside tar and zstd (about 5 minutes)
+	@PYTHONPATH=.ansible/collections tests/bench/backup.py
 
 .PHONY: bench-dovecot
 bench-dovecot: machines archive ## print what Dovecot costs beside a stock one (about 4 minutes)

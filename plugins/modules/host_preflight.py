@@ -75,6 +75,10 @@ options:
         Debian's package C(ca-certificates) may be missing.
     type: dict
     default: {}
+  schedules:
+    description: Calendar events of systemd, by the variables that name them.
+    type: dict
+    default: {}
   certificate:
     description: A certificate that the user brings. Without it, nothing is asked about one.
     type: dict
@@ -199,6 +203,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.ports impo
     ask_listening,
     port_problems,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.schedules import schedule_problems
 from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.servers import (
     CONSEQUENCES,
     Server,
@@ -230,6 +235,7 @@ OPTIONS = {
     },
     "password_files": {"type": "dict", "default": {}, "no_log": False},
     "authority_files": {"type": "dict", "default": {}},
+    "schedules": {"type": "dict", "default": {}},
     "certificate": {
         "type": "dict",
         "options": {
@@ -271,6 +277,7 @@ def find_problems(asked: Mapping[str, Any]) -> Iterator[str]:
         yield from server_problems([Server(**server) for server in asked["servers"]], ask_listening())
     yield from password_file_problems(asked["password_files"])
     yield from authority_file_problems(asked["authority_files"])
+    yield from schedule_problems(asked["schedules"])
     if certificate := asked["certificate"]:
         yield from certificate_problems(Path(certificate["path"]), Path(certificate["key"]))
     if store := asked["mail_store"]:

@@ -17,6 +17,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import 
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import nearest
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.records import keys
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.dovecot_imap import DovecotImap
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.mail_backup import MailBackup
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.mail_oauth2 import MailOauth2
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.mail_tls import MailTls
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.mbsync_fetch import MbsyncFetch
@@ -36,6 +37,7 @@ ROLES: dict[str, type[Options]] = {
         WebmailHost,
         Snappymail,
         Roundcube,
+        MailBackup,
     )
 }
 SITE: dict[str, list[str]] = {}
@@ -109,7 +111,7 @@ def read_role(role: str, variables: Variables, context: Context) -> Reading:
 
 def _unknown(role: str, variables: Variables) -> tuple[list[str], list[str]]:
     """Return problems and warnings of variables that begin as the collection's do, and are none."""
-    prefixes = (f"{role}_", "mail_tls_", "mail_oauth2_")
+    prefixes = (f"{role}_", "mail_tls_", "mail_oauth2_", "mail_backup_")
     problems, warnings = [], []
     for name in sorted(variables.names - KNOWN):
         if name.startswith(prefixes):

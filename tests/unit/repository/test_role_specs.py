@@ -71,6 +71,7 @@ def templated(path: Path) -> str:
 def test_there_are_roles() -> None:
     assert NAMES == [
         "dovecot_imap",
+        "mail_backup",
         "mail_oauth2",
         "mail_tls",
         "mbsync_fetch",

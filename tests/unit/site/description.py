@@ -63,6 +63,7 @@ DEFAULTS: dict[str, Any] = {
     "providers": [],
     "default_provider": "",
     "hosts": {},
+    "host": "a-host",
     "ldap_starttls": False,
     "ldap_allow_cleartext": False,
     "ldap_ca": "/etc/ssl/certs/ca-certificates.crt",

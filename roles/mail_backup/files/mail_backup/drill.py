@@ -1,0 +1,115 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Proves a backup: restores the newest snapshot, a person at a time, and compares it with what was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from .config import Config
+from .file_copy import remove
+from .maildir import DamagedError
+from .manifest import ABOUT, FILES, INBOX, MANIFEST, About, file_digests, folder_manifest, read_json
+from .person_copy import MAILDIR, folders_of
+from .restic import RepositoryError, Restic, Snapshot
+
+Say = Callable[[str], None]
+SHOWN = 5
+"""How many differences are named."""
+
+
+class DifferenceError(Exception):
+    """What came back is not what was backed up; the message says what differs first."""
+
+    remedy = (
+        "make another backup with 'systemctl start mail-backup', then 'systemctl start mail-backup-drill'; if it "
+        "differs again, do not trust this repository"
+    )
+
+
+def drill(config: Config, restic: Restic, say: Say) -> dict[str, Any]:
+    """Prove the newest snapshot of the host; return figures. Raises RepositoryError and DifferenceError."""
+    snapshots = restic.snapshots(config.host)
+    if not snapshots:
+        raise RepositoryError("missing", "the repository has no snapshot of this host")
+    restic.call("prune")
+    restic.call("check", f"--read-data-subset={config.check_percent}%")
+    scratch = config.state / "drill"
+    remove(scratch)
+    scratch.mkdir(parents=True, mode=0o700)
+    try:
+        return _prove(config, restic, snapshots[-1], scratch, say)
+    finally:
+        remove(scratch)
+
+
+def _prove(config: Config, restic: Restic, snapshot: Snapshot, scratch: Path, say: Say) -> dict[str, Any]:
+    restic.restore(snapshot.id, scratch, [str(config.copy)])
+    house = scratch / str(config.copy).lstrip("/")
+    about = About.read(house / ABOUT)
+    found = list(_file_differences(read_json(house / FILES), file_digests(house)))
+    messages = 0
+    for person, count in about.people.items():
+        restic.restore(snapshot.id, scratch, [f"{about.mail_copy}/{person}"])
+        home = scratch / about.mail_copy.lstrip("/") / person
+        found += person_differences(person, home / MAILDIR, house / MANIFEST / person)
+        remove(home)
+        messages += count
+        say(f"{person}: {count} messages")
+    if found:
+        more = f", and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        raise DifferenceError(f"snapshot {snapshot.id}: {'; '.join(found[:SHOWN])}{more}")
+    return {"snapshot": snapshot.id, "messages": messages, "people": len(about.people)}
+
+
+def _file_differences(recorded: dict[str, Any], there: dict[str, str]) -> Iterator[str]:
+    for path, digest in recorded.items():
+        if path not in there:
+            yield f"{path} is missing"
+        elif there[path] != digest:
+            yield f"{path} is not what was backed up"
+
+
+def person_differences(person: str, maildir: Path, manifest: Path) -> list[str]:
+    """Compare a restored Maildir with what was recorded of it."""
+    folders = {INBOX if folder == maildir else folder.name: folder for folder in folders_of(maildir)}
+    recorded = {path.name.removesuffix(".json"): read_json(path) for path in manifest.glob("*.json")}
+    found = [f"{person}: the folder {name} was not recorded" for name in folders.keys() - recorded.keys()]
+    for name, known in recorded.items():
+        if name not in folders:
+            found.append(f"{person}: the folder {name} is missing")
+            continue
+        try:
+            there = folder_manifest(folders[name])
+        except DamagedError as error:
+            found.append(f"{person}: {name}: {error}")
+            continue
+        found += [f"{person}: {name}: {what}" for what in folder_differences(known, there)]
+    return found
+
+
+def folder_differences(recorded: dict[str, Any], there: dict[str, Any]) -> Iterator[str]:
+    """Compare what a folder holds with what was recorded of it."""
+    if not recorded:
+        yield "nothing was recorded"
+        return
+    for key, what in (("validity", "UIDVALIDITY"), ("next_uid", "next UID")):
+        if recorded[key] != there[key]:
+            yield f"the {what} is {there[key]}, and was {recorded[key]}"
+    missing = [base for base in recorded["messages"] if base not in there["messages"]]
+    added = [base for base in there["messages"] if base not in recorded["messages"]]
+    for base in missing:
+        yield f"the message {base} (UID {recorded['messages'][base][0]}) is missing"
+    for base in added:
+        yield f"the message {base} was not recorded"
+    for base in recorded["messages"].keys() & there["messages"].keys():
+        for was, now, what in zip(
+            recorded["messages"][base],
+            there["messages"][base],
+            ("UID", "flags", "text", "size", "date"),
+            strict=True,
+        ):
+            if was != now:
+                yield f"the message {base} has another {what}"

@@ -1,0 +1,97 @@
+"""Fill a house, and back it up while it is used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.ilnmors.mail.tests.backup import load
+from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
+from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House
+from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_mailboxes import deliver
+from ansible_collections.ilnmors.mail.tests.behaviour.support.providers import fetch_now
+from ansible_collections.ilnmors.mail.tests.upgrade import state
+from ansible_collections.ilnmors.mail.tests.upgrade.before.test_fill import (
+    test_a_limit_of_its_own,
+    test_delivered_mail,
+    test_fetched_mail,
+    test_mail_that_waits_for_a_provider,
+    test_mailboxes,
+    test_sieve_scripts,
+)
+from testinfra.host import Host
+
+__all__ = [
+    "test_a_limit_of_its_own",
+    "test_delivered_mail",
+    "test_fetched_mail",
+    "test_mail_that_waits_for_a_provider",
+    "test_mailboxes",
+    "test_sieve_scripts",
+]
+
+SEED = 17
+CONTACTS = "/var/lib/snappymail/_data_/_default_/storage/contacts.sqlite"
+
+
+def test_a_fetched_message_that_was_deleted(
+    house: House, mail: Host, provider: Host, known: dict[str, Any]
+) -> None:
+    known["unwanted"] = str(deliver(provider, "il@gmail.test")["Message-ID"])
+    fetch_now(mail)
+    with house.imap("il") as client:
+        uid = clients.find(client, known["unwanted"], "Google/INBOX")
+        assert uid
+        client.select("Google/INBOX")
+        client.uid("STORE", uid.decode(), "+FLAGS", r"(\Deleted)")
+        client.uid("EXPUNGE", uid.decode())
+    fetch_now(mail)
+
+
+def test_contacts(app: Host) -> None:
+    """As SnappyMail keeps them, with a change that has not been written back to the file."""
+    program = (
+        "import os, sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute('PRAGMA journal_mode=WAL'); "
+        "d.execute('CREATE TABLE IF NOT EXISTS contacts (name)'); d.execute('INSERT INTO contacts VALUES (?)', "
+        "('Ann',)); d.commit(); os._exit(0)"
+    )
+    app.check_output("runuser -u snappymail -- mkdir -p %s", CONTACTS.rpartition("/")[0])
+    app.check_output("runuser -u snappymail -- python3 -c %s %s", program, CONTACTS)
+    assert app.file(f"{CONTACTS}-wal").size > 0
+
+
+def test_what_is_known(house: House, mail: Host, app: Host, known: dict[str, Any]) -> None:
+    known["users"] = {user: state.everything(house, user) for user in state.USERS}
+    known["secrets"] = state.secrets(mail, app)
+
+
+def test_a_backup_while_a_mailbox_is_used(house: House, mail: Host, app: Host, known: dict[str, Any]) -> None:
+    load.fill(house, "rounds", 200)
+    use = load.Load(house, "rounds", SEED)
+    use.start()
+    try:
+        for _ in range(3):
+            gone = set(use.deleted)
+            there = set(load.message_ids(house, "rounds")) | gone
+            mail.check_output("systemctl start mail-backup")
+        known["load"] = sorted(there - set(use.deleted))
+        known["load_deleted"] = sorted(gone)
+    finally:
+        use.enough.set()
+        use.join(30)
+    assert use.steps > 20
+    assert len(known["load"]) > 50
+    app.check_output("systemctl start mail-backup")
+
+
+def test_the_backup_is_proven(mail: Host, app: Host) -> None:
+    for host in (mail, app):
+        host.check_output("systemctl start mail-backup-drill")
+        assert '"state": "ok"' in host.check_output("mail-backup status")
+
+
+def test_what_comes_after_the_backup_is_lost_with_the_disk(house: House, known: dict[str, Any]) -> None:
+    with house.imap("guest") as client:
+        new = clients.message("late@elsewhere.test", house.login("guest"))
+        client.append("INBOX", "", "", new.as_bytes())
+        known["late"] = int(clients.find(client, new["Message-ID"]) or 0)
+    assert known["late"]

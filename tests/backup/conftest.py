@@ -1,0 +1,45 @@
+"""What is known before a house is lost, and compared when it has been restored (molecule/backup)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.ilnmors.mail.tests.behaviour.conftest import (
+    _names,
+    app,
+    house,
+    inventory,
+    mail,
+    provider,
+    provider_ca,
+    pytest_addoption,
+    pytest_configure,
+    pytest_runtest_makereport,
+    webmail,
+)
+
+__all__ = [
+    "_names",
+    "app",
+    "house",
+    "inventory",
+    "mail",
+    "provider",
+    "provider_ca",
+    "pytest_addoption",
+    "pytest_configure",
+    "pytest_runtest_makereport",
+    "webmail",
+]
+
+
+@pytest.fixture(scope="session")
+def known(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    """Return what earlier steps wrote down, for this one to read and to add to."""
+    path = request.config.rootpath / ".lab/backup.json"
+    content: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    yield content
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False))

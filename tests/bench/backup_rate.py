@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Times backups of a Maildir beside tar and zstd of the same tree; runs on the machine that has both (see backup.py).
+
+`backup_rate.py COUNT` prints the figures as JSON. Messages have 4 KB of random text each, which compresses by a
+quarter, as base64 does.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+WORK = Path("/srv/bench")
+FOLDERS = 20
+SIZE = 4_000
+
+
+def make(count: int) -> Path:
+    """Make a person's mail in 20 folders."""
+    home = WORK / "vmail" / "bench.internal" / "il"
+    for number in range(FOLDERS):
+        folder = home / "Maildir" / ("" if number == 0 else f".Folder{number}")
+        for part in ("cur", "new", "tmp"):
+            (folder / part).mkdir(parents=True)
+        lines = []
+        for uid in range(1, count // FOLDERS + 1):
+            name = f"1796{uid:06}.M{number}P{uid}.bench,S={SIZE}:2,S"
+            text = base64.encodebytes(os.urandom(SIZE * 3 // 4)).decode()
+            (folder / "cur" / name).write_text(f"From: a@b.test\nSubject: {uid}\n\n{text}")
+            lines.append(f"{uid} :{name}\n")
+        (folder / "dovecot-uidlist").write_text(f"3 V7 N{len(lines) + 1} Gabc\n{''.join(lines)}")
+    return home
+
+
+def seconds(do: Callable[[], object]) -> float:
+    """Return how long something takes, with the disk's own work."""
+    os.sync()
+    began = time.monotonic()
+    do()
+    os.sync()
+    return round(time.monotonic() - began, 2)
+
+
+def size(path: Path) -> int:
+    """Return the bytes of all files below a path."""
+    return (
+        sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        if path.is_dir()
+        else path.stat().st_size
+    )
+
+
+def main(count: int) -> None:
+    """Make the mail, and print what each way takes."""
+    from mail_backup.backup import backup
+    from mail_backup.config import Access, Config
+    from mail_backup.restic import Restic
+    from mail_backup.restore_house import restore_house
+    from mail_backup.status import Status
+
+    shutil.rmtree(WORK, ignore_errors=True)
+    home = make(count)
+    (WORK / "credentials").mkdir()
+    (WORK / "credentials" / "password").write_text("bench")
+    config = Config(
+        host="bench",
+        domain="bench.internal",
+        mail_directory=WORK / "vmail",
+        places=(),
+        keep={"daily": 7},
+        state=WORK / "state",
+        cache=WORK / "cache",
+        runtime=WORK / "run",
+    )
+    restic = Restic(config, Access(str(WORK / "repository"), {}, WORK / "credentials"))
+    facts: list[dict[str, Any]] = []
+
+    def once() -> None:
+        facts.append(backup(config, restic, Status(), lambda _: None))
+
+    def tar() -> None:
+        subprocess.run(["tar", "--zstd", "-cf", WORK / "mail.tar.zst", "-C", home, "."], check=True)
+
+    def restore() -> None:
+        shutil.rmtree(config.mail_directory / "bench.internal")
+        restore_house(config, restic, "bench", "latest", "state", "refuse", lambda _: None)
+
+    def untar() -> None:
+        (WORK / "untarred").mkdir()
+        subprocess.run(["tar", "--zstd", "-xf", WORK / "mail.tar.zst", "-C", WORK / "untarred"], check=True)
+
+    figures = {
+        "tar": seconds(tar),
+        "first": seconds(once),
+        "unchanged": seconds(once),
+        "again": seconds(once),
+    }
+    figures |= {"untar": seconds(untar), "restore": seconds(restore)}
+    figures |= {
+        "tree_mb": size(home) // 1_000_000,
+        "tar_mb": size(WORK / "mail.tar.zst") // 1_000_000,
+        "repository_mb": size(WORK / "repository") // 1_000_000,
+        "unchanged_bytes": facts[1]["added_bytes"],
+        "copy_first": facts[0]["copy_seconds"],
+        "copy_unchanged": facts[2]["copy_seconds"],
+    }
+    print(json.dumps(figures))
+    shutil.rmtree(WORK)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
