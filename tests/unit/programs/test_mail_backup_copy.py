@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
+import subprocess
 import threading
 from pathlib import Path
 
@@ -251,6 +253,21 @@ def test_a_lock_of_another_program_is_waited_for(tmp_path: Path) -> None:
         locks.more([one.path, other.path])
         assert (one.path / "dovecot-uidlist.lock").read_text().startswith(f"{os.getpid()}:")
     assert not list(tmp_path.rglob("*.lock"))
+
+
+def test_a_lock_of_a_dead_process_is_none(tmp_path: Path) -> None:
+    """A backup that was killed leaves some in folders that nobody opens."""
+    folder = Folder(tmp_path / "a")
+    process = subprocess.Popen(["true"])
+    process.wait()
+    lock = folder.path / "dovecot-uidlist.lock"
+    lock.write_text(f"{process.pid}:{socket.gethostname()}")
+    with folder_locks(0.05) as locks:
+        locks.more([folder.path])
+    for living in (f"{os.getpid()}:{socket.gethostname()}", f"{process.pid}:elsewhere", ""):
+        lock.write_text(living)
+        with pytest.raises(BusyError), folder_locks(0.05) as locks:
+            locks.more([folder.path])
 
 
 def test_the_lock_of_a_folder_that_is_gone_is_not_taken_from_who_made_it_anew(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class FolderLocks:
         """Take all; return the first that is taken already, and take none then."""
         # Looked at before any is taken: who holds one may be about to take another.
         for path in wanted:
-            if path.exists():
+            if path.exists() and not _remove_dead(path):
                 return path
         got: set[Path] = set()
         for path in wanted:
@@ -88,6 +88,31 @@ def _create(path: Path) -> None:
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
     finally:
         os.close(descriptor)
+
+
+def _remove_dead(path: Path) -> bool:
+    """Remove the lock of a process of this host that is dead, as Dovecot does; say whether it was one."""
+    try:
+        inode = path.stat().st_ino
+        pid, _, host = path.read_text("utf-8", "replace").strip().partition(":")
+        if host != socket.gethostname() or not pid.isdigit() or _lives(int(pid)):
+            return False
+        # Somebody else may have removed it, and taken it anew.
+        if path.stat().st_ino == inode:
+            path.unlink()
+    except FileNotFoundError:
+        return True
+    return True
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _remove(paths: Iterable[Path]) -> None:
