@@ -20,7 +20,7 @@ options:
     type: int
     default: 0
   jail:
-    description: The jail of fail2ban that keeps out who guesses passwords. Empty where there is none.
+    description: The jail of fail2ban that bans addresses which guess passwords. Empty where there is none.
     type: str
     default: ''
 extends_documentation_fragment:

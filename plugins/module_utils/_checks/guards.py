@@ -68,7 +68,7 @@ def check_bans(jail: str, ask: Run) -> Passed:
     status = ask(["fail2ban-client", "status", jail])
     if status is None:
         raise CheckError(
-            "nobody who guesses passwords is banned, for the jail is not on",
+            "no address that guesses passwords is banned, for the jail is not on",
             "run 'systemctl restart fail2ban' there, and see 'journalctl -u fail2ban' if that does not help",
         )
     banned = _banned(status)

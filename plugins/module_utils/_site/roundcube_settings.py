@@ -28,8 +28,8 @@ _SAFE = {
     "plugins": "write roundcube_plugins instead",
     "username_domain": "write roundcube_domain instead",
     "enable_installer": "anyone could read the configuration",
-    "log_driver": "who guesses passwords is known by it; webmail_host_ban turns the ban off",
-    "syslog_id": "who guesses passwords is known by it; webmail_host_ban turns the ban off",
+    "log_driver": "bans are made of it; webmail_host_ban turns the ban off",
+    "syslog_id": "bans are made of it; webmail_host_ban turns the ban off",
     "house_people": "write roundcube_users instead",
 }
 

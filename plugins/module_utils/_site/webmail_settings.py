@@ -25,7 +25,7 @@ _SAFE = {
     ("labs", "cookie_default_secure"): "passwords and sessions never cross the network in the clear",
     ("security", "cookie_samesite"): "other sites could act for who is logged in",
     ("labs", "http_client_ip_check_proxy"): "nginx knows the client, by webmail_host_reverse_proxies",
-    ("logs", "auth_syslog"): "who guesses passwords is known by it; webmail_host_ban turns the ban off",
+    ("logs", "auth_syslog"): "bans are made of it; webmail_host_ban turns the ban off",
     ("plugins", "enable"): "the role's own plugins keep requests and messages within their bounds",
 }
 

@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who guesses passwords in Roundcube is kept out of it for a while, and never keeps others out."""
+"""An address that guesses passwords in Roundcube is banned for a while, and no other one."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def test_plain_http_leads_to_the_proxys_https(through_proxy: Webmail, house: Hou
 def test_the_real_address_is_known_whatever_a_client_forges(
     proxied: House, app: Host, provider: Host, inventory: dict[str, dict[str, Any]]
 ) -> None:
-    """A ban through the proxy hits who guesses, and nobody by a header."""
+    """A ban through the proxy hits the address that guesses, and none that a header names."""
     stranger = inventory[provider.backend.get_hostname()]["address"]
     mark = secrets.token_hex(8)
     assert ask(provider, proxied, "guess", f"{mark}@{proxied.domain}", "1") == [200]

@@ -1,4 +1,4 @@
-"""Who guesses passwords in the webmail is kept out of it for a while, and never keeps others out."""
+"""An address that guesses passwords in the webmail is banned for a while, and no other one."""
 
 from __future__ import annotations
 
