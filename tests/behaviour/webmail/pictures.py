@@ -32,18 +32,18 @@ PAGE = """\
 <p>the weather will be fine on Sunday, and the pear tree is full. Would you like to come for lunch, at noon?
 Bring a basket.</p>
 <ul><li>Pumpkin soup</li><li>Kimchi pancakes</li><li>Pear cake</li></ul>
-<p>Yours,<br>Anna</p>
+<p>Yours,<br>guest</p>
 """
 LETTERS = [
     # Minutes ago, from whom, subject; the newest first.
-    (4, ("Anna Berg", "anna@example.org"), OPENED),
+    (4, ("Guest", "guest@{domain}"), OPENED),
     (31, ("Gitea", "gitea@{domain}"), "[house/recipes] Pull request: less salt (#12)"),
-    (55, ("김하늘", "haneul@example.org"), "주말에 산에 갈까요?"),
+    (55, ("산악회", "hikers@example.org"), "주말에 산에 갈까요?"),
     (160, ("OPNsense", "opnsense@{domain}"), "Firmware update installed"),
     (1_500, ("Prometheus", "prometheus@{domain}"), "[RESOLVED] Disk almost full on nas"),
     (1_720, ("City library", "loans@example.net"), "Two books are due on Friday"),
     (2_990, ("NAS", "nas@{domain}"), "Backup finished: 3 folders, no error"),
-    (4_400, ("Jonas Weber", "jonas@example.org"), "Fotos vom Ausflug"),
+    (4_400, ("Kindergarten", "office@example.net"), "Fotos vom Ausflug"),
 ]
 
 
