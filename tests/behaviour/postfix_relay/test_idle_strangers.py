@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House
 from ansible_collections.ilnmors.mail.tests.behaviour.support.logins import greet, log_in
 from ansible_collections.ilnmors.mail.tests.behaviour.support.strangers import PORTS, idle, strangers
@@ -112,3 +113,10 @@ def test_postfix_alone_is_soon_there_again(
     """It counts whom it has greeted; before that, each has ten seconds for TLS."""
     with idle(provider, house, stage, 100, two_strangers, [port]):
         assert greet(house, port) < 20
+    # Under stress for a long time after (master(8)): a person's mistakes are borne nevertheless.
+    client = clients.submission(house.mail_hostname, house.ca_file, port)
+    client.login(house.people[0], house.password(house.people[0]))
+    for _ in range(3):
+        assert client.docmd("NONSENSE")[0] == 502
+        assert client.rset()[0] == 250
+    client.quit()
