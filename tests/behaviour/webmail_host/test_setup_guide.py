@@ -136,9 +136,10 @@ def test_the_page_fits_on_one_sheet(tab: Tab, language: str) -> None:
 
 
 @LANGUAGES
-def test_every_link_leads_somewhere(tab: Tab, webmail: Webmail, language: str) -> None:
+def test_every_link_leads_somewhere(tab: Tab, house: House, language: str) -> None:
+    site = Webmail(house.webmail_hostname, house.ca_file)
     tab.page.goto(f"/setup/{language}/")
     links = tab.page.locator("a").evaluate_all("links => links.map(link => link.href)")
     assert links
-    assert [link for link in links if not link.startswith(f"{webmail.base}/")] == []
-    assert [link for link in links if webmail.get(link.removeprefix(webmail.base)).status_code != 200] == []
+    assert [link for link in links if not link.startswith(f"{site.base}/")] == []
+    assert [link for link in links if site.get(link.removeprefix(site.base)).status_code != 200] == []
