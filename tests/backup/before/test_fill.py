@@ -10,24 +10,16 @@ from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House
 from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_mailboxes import deliver
 from ansible_collections.ilnmors.mail.tests.behaviour.support.providers import fetch_now
 from ansible_collections.ilnmors.mail.tests.upgrade import state
-from ansible_collections.ilnmors.mail.tests.upgrade.before.test_fill import (
-    test_a_limit_of_its_own,
-    test_delivered_mail,
-    test_fetched_mail,
-    test_mail_that_waits_for_a_provider,
-    test_mailboxes,
-    test_sieve_scripts,
-)
+from ansible_collections.ilnmors.mail.tests.upgrade.before import test_fill as upgrade
 from testinfra.host import Host
 
-__all__ = [
-    "test_a_limit_of_its_own",
-    "test_delivered_mail",
-    "test_fetched_mail",
-    "test_mail_that_waits_for_a_provider",
-    "test_mailboxes",
-    "test_sieve_scripts",
-]
+# In this order: each needs what the one before it has made.
+test_mailboxes = upgrade.test_mailboxes
+test_sieve_scripts = upgrade.test_sieve_scripts
+test_delivered_mail = upgrade.test_delivered_mail
+test_a_limit_of_its_own = upgrade.test_a_limit_of_its_own
+test_fetched_mail = upgrade.test_fetched_mail
+test_mail_that_waits_for_a_provider = upgrade.test_mail_that_waits_for_a_provider
 
 SEED = 17
 CONTACTS = "/var/lib/snappymail/_data_/_default_/storage/contacts.sqlite"
@@ -52,7 +44,7 @@ def test_contacts(app: Host) -> None:
     program = (
         "import os, sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute('PRAGMA journal_mode=WAL'); "
         "d.execute('CREATE TABLE IF NOT EXISTS contacts (name)'); d.execute('INSERT INTO contacts VALUES (?)', "
-        "('Ann',)); d.commit(); os._exit(0)"
+        "('guest',)); d.commit(); os._exit(0)"
     )
     app.check_output("runuser -u snappymail -- mkdir -p %s", CONTACTS.rpartition("/")[0])
     app.check_output("runuser -u snappymail -- python3 -c %s %s", program, CONTACTS)
