@@ -76,7 +76,7 @@ archive: venv
 .PHONY: lab-archive
 lab-archive: venv
 	@molecule/resources/build-webmail-standin.py $(STANDIN) >/dev/null
-	@molecule/resources/choose-webmail.py $(LAB)/webmail-archive --download $(SNAPPYMAIL_ARCHIVE)
+	@molecule/resources/choose-webmail.py --download $(LAB)/webmail-archive $(SNAPPYMAIL_ARCHIVE)
 
 .PHONY: lab
 lab: machines lab-archive ## build the house in containers on this machine and leave it running
