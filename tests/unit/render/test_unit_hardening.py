@@ -90,5 +90,6 @@ def test_every_unit_of_the_house_takes_it_from_here(template: Path) -> None:
     text = template.read_text()
     if "ExecStart=" not in text:
         pytest.skip("a drop-in")
+    text += "".join((template.parent / name).read_text() for name in re.findall(r"include '([^']+)'", text))
     assert "ilnmors.mail.unit_hardening" in text
     assert not re.findall(rf"^({'|'.join(STRICT)})=", text, re.MULTILINE)
