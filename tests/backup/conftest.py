@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +19,7 @@ from ansible_collections.ilnmors.mail.tests.behaviour.conftest import (
     pytest_runtest_makereport,
     webmail,
 )
+from ansible_collections.ilnmors.mail.tests.behaviour.support.notebook import notebook
 
 __all__ = [
     "_names",
@@ -39,7 +39,4 @@ __all__ = [
 @pytest.fixture(scope="session")
 def known(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     """Return what earlier steps wrote down, for this one to read and to add to."""
-    path = request.config.rootpath / ".lab/backup.json"
-    content: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    yield content
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False))
+    yield from notebook(request.config.rootpath / ".lab/backup.json")
