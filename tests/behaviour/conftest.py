@@ -17,6 +17,7 @@ import pytest
 import testinfra
 from ansible_collections.ilnmors.mail.tests.behaviour.support.ansible_command import run_ansible
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import FOLDERS, House
+from ansible_collections.ilnmors.mail.tests.behaviour.support.sieve_client import ManageSieve
 from ansible_collections.ilnmors.mail.tests.behaviour.support.site_run import ROLES, SITE, Run, Site, run_site
 from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_client import Webmail
 from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_role import Role
@@ -258,6 +259,19 @@ def mark(house: House) -> Iterator[str]:
                 if found:
                     imap.uid("STORE", found, "+FLAGS", r"(\Deleted)")
                     imap.uid("EXPUNGE", found)
+
+
+@pytest.fixture
+def filters(house: House) -> Iterator[ManageSieve]:
+    """Return ManageSieve of guest, who has no filters before and after the test."""
+    with ManageSieve(house.mail_hostname, house.ca_file) as client:
+        client.log_in(house.login("guest"), house.password("guest"))
+        if client.scripts():
+            pytest.skip("needs a person, guest, without Sieve scripts of their own")
+        yield client
+        client.command("SETACTIVE", "")
+        for name in client.scripts():
+            client.command("DELETESCRIPT", name)
 
 
 @pytest.fixture

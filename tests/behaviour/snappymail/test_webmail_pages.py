@@ -88,19 +88,6 @@ def test_a_word_that_is_in_the_text_alone_is_found(log_in: OpenPage, house: Hous
     assert not mailbox.tab.errors
 
 
-@pytest.fixture
-def filters(house: House) -> Iterator[ManageSieve]:
-    """Return ManageSieve of guest, who has no filters before and after the test."""
-    with ManageSieve(house.mail_hostname, house.ca_file) as client:
-        client.log_in(house.login("guest"), house.password("guest"))
-        if client.scripts():
-            pytest.skip("needs a person, guest, without Sieve scripts of their own")
-        yield client
-        client.command("SETACTIVE", "")
-        for name in client.scripts():
-            client.command("DELETESCRIPT", name)
-
-
 def test_a_filter_that_is_saved_and_does_not_work_is_said_not_to(
     log_in: OpenPage, mark: str, filters: ManageSieve
 ) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 
-import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House, wait_for
 from ansible_collections.ilnmors.mail.tests.behaviour.support.letters import post, post_to_inbox
@@ -74,19 +72,6 @@ def test_a_message_is_written_and_arrives_with_its_attachment(
 
 
 # --- what is set up once
-
-
-@pytest.fixture
-def filters(house: House) -> Iterator[ManageSieve]:
-    """Return ManageSieve of guest, who has no filters before and after the test."""
-    with ManageSieve(house.mail_hostname, house.ca_file) as client:
-        client.log_in(house.login("guest"), house.password("guest"))
-        if client.scripts():
-            pytest.skip("needs a person, guest, without Sieve scripts of their own")
-        yield client
-        client.command("SETACTIVE", "")
-        for name in client.scripts():
-            client.command("DELETESCRIPT", name)
 
 
 def test_a_filter_files_a_message(
