@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import imaplib
 import random
 import threading
 import time
@@ -28,7 +29,7 @@ def fill(house: House, user: str, count: int) -> dict[str, float]:
 class Load(threading.Thread):
     """A client that moves, flags, stores and deletes messages until it is told to stop.
 
-    deleted: when a message's deletion began, by its Message-ID.
+    deleted: when a message's deletion began, by its Message-ID. fault: what ended it before it was told to.
     """
 
     def __init__(self, house: House, user: str, seed: int) -> None:
@@ -38,8 +39,15 @@ class Load(threading.Thread):
         self.enough = threading.Event()
         self.deleted: dict[str, float] = {}
         self.steps = 0
+        self.fault: Exception | None = None
 
     def run(self) -> None:
+        try:
+            self._use()
+        except (imaplib.IMAP4.error, OSError) as error:
+            self.fault = error
+
+    def _use(self) -> None:
         with self.house.imap(self.user) as client:
             while not self.enough.is_set():
                 folder, other = self.random.sample(FOLDERS, 2)
