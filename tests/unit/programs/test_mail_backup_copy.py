@@ -5,17 +5,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.unit.fakes.maildir import Clients, Folder
 from mail_backup.file_copy import copy_file, copy_tree
-from mail_backup.folder_copy import copy_folder, list_messages, stamp_of
-from mail_backup.locks import BusyError, folder_locks
+from mail_backup.folder_copy import Change, copy_folder, list_messages, stamp_of
+from mail_backup.locks import BusyError, Folders, folder_locks
 from mail_backup.maildir import (
     DamagedError,
     base_of,
@@ -171,7 +173,7 @@ def test_a_copy_of_what_has_not_changed_takes_no_lock(
     for path in (inbox.path / "cur", inbox.path / "new", inbox.path / "dovecot-uidlist"):
         os.utime(path, (1, 1))
     copy_person(home, copied, tmp_path / "stamps.json")
-    monkeypatch.setattr("mail_backup.person_copy.folder_locks", lambda: pytest.fail("locked"))
+    monkeypatch.setattr("mail_backup.person_copy.folder_locks", lambda _: pytest.fail("locked"))
     assert copy_person(home, copied, tmp_path / "stamps.json").linked == 0
 
 
@@ -240,19 +242,25 @@ def test_a_folder_that_vanishes_meanwhile_is_none(tmp_path: Path) -> None:
 # --- locks
 
 
+def listing(*folders: Path) -> Callable[[], Folders]:
+    """Return what lists these folders, as far as they are there."""
+    return lambda: {(path.name, path.stat().st_ino): path for path in folders if path.exists()}
+
+
 def test_a_lock_of_another_program_is_waited_for(tmp_path: Path) -> None:
     one, other = Folder(tmp_path / "a"), Folder(tmp_path / "b")
+    both = listing(one.path, other.path)
     other.lock()
-    with pytest.raises(BusyError, match=r"b/dovecot-uidlist\.lock"), folder_locks(0.05) as locks:
-        locks.more([one.path, other.path])
+    with pytest.raises(BusyError, match=r"b/dovecot-uidlist\.lock"), folder_locks(both, 0.05):
+        pass
     # None is kept while one is waited for.
     assert not (one.path / "dovecot-uidlist.lock").exists()
     assert (other.path / "dovecot-uidlist.lock").exists()
     threading.Timer(0.1, other.unlock).start()
-    with folder_locks(5) as locks:
-        locks.more([one.path, other.path])
-        assert (one.path / "dovecot-uidlist.lock").read_text().startswith(f"{os.getpid()}:")
-    assert not list(tmp_path.rglob("*.lock"))
+    with folder_locks(both, 5) as folders:
+        assert folders == both()
+        assert (one.path / "dovecot-uidlist.lock").read_text() == f"{os.getpid()}:{socket.gethostname()}"
+    assert not list(tmp_path.rglob("*.lock*"))
 
 
 def test_a_lock_of_a_dead_process_is_none(tmp_path: Path) -> None:
@@ -262,20 +270,42 @@ def test_a_lock_of_a_dead_process_is_none(tmp_path: Path) -> None:
     process.wait()
     lock = folder.path / "dovecot-uidlist.lock"
     lock.write_text(f"{process.pid}:{socket.gethostname()}")
-    with folder_locks(0.05) as locks:
-        locks.more([folder.path])
-    for living in (f"{os.getpid()}:{socket.gethostname()}", f"{process.pid}:elsewhere", ""):
+    with folder_locks(listing(folder.path), 0.05):
+        pass
+    for living in (f"{os.getppid()}:{socket.gethostname()}", f"{process.pid}:elsewhere", ""):
         lock.write_text(living)
-        with pytest.raises(BusyError), folder_locks(0.05) as locks:
-            locks.more([folder.path])
+        with pytest.raises(BusyError), folder_locks(listing(folder.path), 0.05):
+            pass
 
 
 def test_the_lock_of_a_folder_that_is_gone_is_not_taken_from_who_made_it_anew(tmp_path: Path) -> None:
-    with folder_locks(1) as locks:
-        locks.more([tmp_path / "gone"])
-        anew = Folder(tmp_path / "gone")
+    old = Folder(tmp_path / "folder")
+    with folder_locks(listing(old.path), 1):
+        shutil.rmtree(old.path)
+        anew = Folder(tmp_path / "folder")
         anew.lock()
     assert (anew.path / "dovecot-uidlist.lock").exists()
+
+
+def test_a_folder_that_is_renamed_meanwhile_is_copied_under_its_new_name(
+    home: Path, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(home / "Maildir/.Old")
+    folder.add("one")
+    real, calls = copy_folder, []
+
+    def copying(live: Path, copy: Path) -> Change:
+        calls.append(live.name)
+        # The second copy is made under locks, which the folder takes along.
+        if calls.count(".Old") == 2 and folder.path.exists():
+            folder.path.rename(home / "Maildir/.New")
+        return real(live, copy)
+
+    monkeypatch.setattr("mail_backup.person_copy.copy_folder", copying)
+    copy_person(home, copied, tmp_path / "stamps.json")
+    assert texts(copied) == ["one"]
+    assert [path.name for path in (copied / "Maildir").glob(".*")] == [".New"]
+    assert not list(home.rglob("*.lock*"))
 
 
 # --- everything else

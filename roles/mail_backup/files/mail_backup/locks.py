@@ -18,8 +18,8 @@ from pathlib import Path
 
 from .maildir import UIDLIST
 
-PATIENCE = 60.0
-"""Seconds. Dovecot itself waits two minutes."""
+PATIENCE = 300.0
+"""Seconds. Dovecot itself waits two minutes for a folder, and one for the index of a folder that it has locked."""
 
 PAUSE = (0.05, 0.3)
 """Seconds between attempts. Dovecot asks for a lock every 0.1 s or so, and has to find it free."""
@@ -27,67 +27,83 @@ PAUSE = (0.05, 0.3)
 _jitter = random.SystemRandom().uniform
 
 
+LOCK = f"{UIDLIST}.lock"
+
+Folders = dict[tuple[str, int], Path]
+"""Folders by the name and the inode of each: one that was renamed, or made anew, is another."""
+
+
 class BusyError(Exception):
     """The folders could not be locked in time; the message says which one."""
 
 
-class FolderLocks:
-    """The locks that are held. more() adds those of other folders."""
+@contextlib.contextmanager
+def folder_locks(
+    list_folders: Callable[[], Folders],
+    patience: float = PATIENCE,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Folders]:
+    """Lock all folders that there are, and yield them. Raises BusyError.
 
-    def __init__(self, patience: float = PATIENCE, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._held: set[Path] = set()
-        self._patience = patience
-        self._sleep = sleep
+    None is held while another is waited for, so that nobody waits in a circle.
+    """
+    until = time.monotonic() + patience
+    while True:
+        folders = list_folders()
+        wanted = [folder / LOCK for folder in folders.values()]
+        try:
+            taken = _take(wanted)
+            if taken is None:
+                yield folders
+                return
+        finally:
+            # One that was renamed took its lock along.
+            _give_back([*wanted, *(folder / LOCK for folder in list_folders().values())])
+        if time.monotonic() > until:
+            raise BusyError(f"{taken} has been held by another program for {patience:.0f} s")
+        sleep(_jitter(*PAUSE))
 
-    def more(self, folders: Iterable[Path]) -> None:
-        """Lock folders that are not locked yet: all of them or none, so that nobody waits in a circle."""
-        wanted = [
-            path for path in (folder / f"{UIDLIST}.lock" for folder in folders) if path not in self._held
-        ]
-        until = time.monotonic() + self._patience
-        while (taken := self._try(wanted)) is not None:
-            if time.monotonic() > until:
-                raise BusyError(f"{taken} has been held by another program for {self._patience:.0f} s")
-            self._sleep(_jitter(*PAUSE))
 
-    def _try(self, wanted: list[Path]) -> Path | None:
-        """Take all; return the first that is taken already, and take none then."""
-        # Looked at before any is taken: who holds one may be about to take another.
-        for path in wanted:
-            if path.exists() and not _remove_dead(path):
-                return path
-        got: set[Path] = set()
-        for path in wanted:
-            try:
-                _create(path)
-            except FileExistsError:
-                _remove(got)
-                return path
-            except FileNotFoundError:
-                # The folder has been deleted or renamed: what is listed next says so.
-                continue
-            except OSError:
-                _remove({*got, path})
-                raise
-            got.add(path)
-        self._held |= got
-        return None
+def _take(wanted: list[Path]) -> Path | None:
+    """Take locks until one is taken already; return that one."""
+    # Looked at before any is taken: who holds one may be about to take another.
+    for path in wanted:
+        if path.exists() and not _remove_dead(path):
+            return path
+    for path in wanted:
+        try:
+            _create(path)
+        except FileExistsError:
+            return path
+        except FileNotFoundError:
+            # The folder has been deleted or renamed: what is listed next says so.
+            continue
+    return None
 
-    def release(self) -> None:
-        """Give all of them back."""
-        _remove(self._held)
-        self._held = set()
+
+def _give_back(paths: Iterable[Path]) -> None:
+    """Remove those of the locks that are this process's."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            if path.read_text("utf-8", "replace") == _name():
+                path.unlink()
 
 
 def _create(path: Path) -> None:
     owner = path.parent.stat()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    # Named before it is there: whose a lock is can be read at any time, by this program and by Dovecot.
+    beside = path.with_name(f"{path.name}.{_name()}.tmp")
     try:
-        # Dovecot sees from this whether the holder still lives; what is left of a dead one, it removes.
-        os.write(descriptor, f"{os.getpid()}:{socket.gethostname()}".encode())
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        beside.write_text(_name())
+        os.chown(beside, owner.st_uid, owner.st_gid)
+        path.hardlink_to(beside)
     finally:
-        os.close(descriptor)
+        beside.unlink(missing_ok=True)
+
+
+def _name() -> str:
+    """Return what a lock says of its holder. Dovecot sees from it whether that one lives, and removes a dead one's."""
+    return f"{os.getpid()}:{socket.gethostname()}"
 
 
 def _remove_dead(path: Path) -> bool:
@@ -113,18 +129,3 @@ def _lives(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _remove(paths: Iterable[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def folder_locks(patience: float = PATIENCE) -> Iterator[FolderLocks]:
-    """Give locks back in any case."""
-    locks = FolderLocks(patience)
-    try:
-        yield locks
-    finally:
-        locks.release()

@@ -4,15 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .file_copy import copy_file, copy_tree, remove
-from .folder_copy import Change, Stamp, copy_folder, stamp_of
-from .locks import FolderLocks, folder_locks
+from .folder_copy import ROUNDS, Change, Stamp, copy_folder, stamp_of
+from .locks import BusyError, Folders, folder_locks
 from .maildir import PARTS
 
 MAILDIR = "Maildir"
@@ -77,8 +77,7 @@ def copy_person(live: Path, copy: Path, stamps: Path) -> Change:
     if _changed(maildir, copied, known):
         # Most of it before anything is locked, so that it is locked for a moment alone.
         done += _copy_folders(maildir, copied, known, folders_of(maildir))
-        with folder_locks() as locks:
-            done += _copy_locked(maildir, copied, known, locks)
+        done += _copy_locked(maildir, copied, known)
     stamps.parent.mkdir(parents=True, exist_ok=True)
     known.write(stamps)
     copy_tree(live, copy, lambda path: is_left_out(path.name) or path in (maildir,))
@@ -98,28 +97,29 @@ def _changed(maildir: Path, copied: Path, known: PersonCopy) -> bool:
     return not there or any(not stamp or stamp != known.stamps[name] for name, stamp in now.items())
 
 
-def _copy_locked(maildir: Path, copied: Path, known: PersonCopy, locks: FolderLocks) -> Change:
+def _copy_locked(maildir: Path, copied: Path, known: PersonCopy) -> Change:
+    """Bring the copy up to date while nothing moves. Raises BusyError."""
     done = Change()
-    copied_folders: set[tuple[str, int]] = set()
-    while True:
-        folders = {(folder.name, folder.stat().st_ino): folder for folder in _living(maildir)}
-        new = {key: folder for key, folder in folders.items() if key not in copied_folders}
-        if not new:
-            break
-        # A folder that was made meanwhile may have taken messages of others.
-        locks.more(new.values())
-        done += _copy_folders(maildir, copied, known, list(new.values()))
-        copied_folders |= new.keys()
-    _remove_others(copied, {name for name, _ in folders}, maildir.name)
-    known.stamps = {name: known.stamps.get(name, []) for name, _ in folders}
-    _copy_beside(maildir, copied)
-    return done
+    for _ in range(ROUNDS):
+        with folder_locks(lambda: _living(maildir)) as folders:
+            done += _copy_folders(maildir, copied, known, list(folders.values()))
+            # One that was made or renamed meanwhile has messages that the copy of no other has.
+            if _living(maildir) != folders:
+                continue
+            names = {name for name, _ in folders}
+            _remove_others(copied, names, maildir.name)
+            known.stamps = {name: known.stamps.get(name, []) for name in names}
+            _copy_beside(maildir, copied)
+            return done
+    raise BusyError(f"folders below {maildir} are made and renamed again and again")
 
 
-def _living(maildir: Path) -> Iterator[Path]:
+def _living(maildir: Path) -> Folders:
+    found: Folders = {}
     for folder in folders_of(maildir):
-        if folder.is_dir():
-            yield folder
+        with contextlib.suppress(FileNotFoundError):
+            found[folder.name, folder.stat().st_ino] = folder
+    return found
 
 
 def _copy_folders(maildir: Path, copied: Path, known: PersonCopy, folders: list[Path]) -> Change:
