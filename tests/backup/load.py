@@ -10,6 +10,8 @@ import time
 from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House
 
+PATIENCE = 60.0
+"""Seconds for which a mail program waits for the answer to a command."""
 FOLDERS = ["Load/A", "Load/B", "Load/C", "Load/D"]
 
 
@@ -49,6 +51,7 @@ class Load(threading.Thread):
 
     def _use(self) -> None:
         with self.house.imap(self.user) as client:
+            client.sock.settimeout(PATIENCE)
             while not self.enough.is_set():
                 folder, other = self.random.sample(FOLDERS, 2)
                 client.select(folder)

@@ -69,7 +69,7 @@ def test_a_backup_while_a_mailbox_is_used(house: House, mail: Host, app: Host, k
         known["load_deleted"] = sorted(gone)
     finally:
         use.enough.set()
-        use.join(30)
+        use.join(load.PATIENCE)
     # No command took longer than a mail program waits, although messages are added to the search index meanwhile.
     assert use.fault is None
     assert use.steps > 20
