@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
+from ansible.release import __version__ as ansible_version
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.description import (
     ROLES,
     Unfilled,
@@ -16,6 +17,9 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.description imp
     read_role,
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Context
+
+NEEDED = "2.19"
+"""As meta/runtime.yml has it, of which Ansible only warns."""
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -27,6 +31,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the options, or fail with what is wrong with them."""
         result: dict[str, Any] = super().run(tmp, task_vars)
+        if _version(ansible_version) < _version(NEEDED):
+            raise AnsibleError(
+                f"ansible-core {ansible_version} is too old; install {NEEDED} or newer where Ansible runs, such as by "
+                "'pipx install --force ansible-core'"
+            )
         role = self._task.args.get("role")
         if role not in ROLES:
             raise AnsibleError(
@@ -89,3 +98,7 @@ def _context(variables: Mapping[str, Any]) -> Context:
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0].rstrip(".")
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:2])

@@ -13,10 +13,31 @@ author: The ilnmors.mail maintainers
 description:
   - Fails if the options of a run would leave mail behind, replace what devices trust, name files that are missing or
     cannot serve, let a service listen where another program does, or take the host itself for a provider.
+  - Fails on a machine that cannot run the house at all, whatever it is asked - another system than Debian 12 and 13,
+    tasks that do not run as root, no C(ss), too little room.
   - Says all that is wrong, each with its variable, what was found and what to do. What is in a file of a password or
     key is never said.
   - Only reads. Runs as root, which sees the mail and such files.
 options:
+  bans:
+    description: The variables for which the kernel is to ban addresses.
+    type: list
+    elements: str
+    default: []
+  names:
+    description: Names that the host has to resolve.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      option:
+        description: The variable that it is of.
+        type: str
+        required: true
+      name:
+        description: The name.
+        type: str
+        required: true
   listeners:
     description: What services are about to listen on.
     type: list
@@ -194,6 +215,11 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.files impo
     certificate_problems,
     password_file_problems,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.machine import (
+    machine_problems,
+    name_problems,
+    read_machine,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.mail_store import (
     MailStore,
     store_problems,
@@ -211,6 +237,16 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.servers im
 )
 
 OPTIONS = {
+    "bans": {"type": "list", "elements": "str", "default": []},
+    "names": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "option": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+        },
+    },
     "listeners": {
         "type": "list",
         "elements": "dict",
@@ -271,6 +307,12 @@ OPTIONS = {
 
 def find_problems(asked: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with all that a role asks about. asked: the module's options."""
+    machine = list(machine_problems(read_machine(), asked["bans"]))
+    yield from machine
+    if machine:
+        # What follows would be about another one.
+        return
+    yield from name_problems([(name["option"], name["name"]) for name in asked["names"]])
     if asked["listeners"]:
         yield from port_problems([Listener(**listener) for listener in asked["listeners"]], ask_listening())
     if asked["servers"]:

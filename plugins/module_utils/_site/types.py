@@ -44,7 +44,33 @@ def _hostname(example: str) -> Text:
     return Text("a fully qualified domain name", example, is_domain, _LONGEST_HOSTNAME)
 
 
-DOMAIN: Final = Text("a fully qualified domain name", "home.internal", is_domain, _LONGEST_DOMAIN)
+# Where everybody may have a mailbox: the addresses of these domains are other people's.
+_PUBLIC = frozenset(
+    (
+        *("gmail.com", "googlemail.com", "naver.com", "daum.net", "hanmail.net", "kakao.com", "nate.com"),
+        *("outlook.com", "hotmail.com", "live.com", "msn.com", "yahoo.com", "ymail.com", "aol.com"),
+        *("icloud.com", "me.com", "mac.com", "fastmail.com", "proton.me", "protonmail.com", "gmx.com"),
+        *("gmx.net", "gmx.de", "web.de", "t-online.de", "zoho.com"),
+        *("yandex.com", "yandex.ru", "mail.ru", "qq.com", "163.com", "126.com"),
+    )
+)
+
+
+def _is_own_domain(text: str) -> bool:
+    if text.lower() in _PUBLIC:
+        raise Wrong(
+            f"{text!r} is a public provider's, so other people's mail would be kept here",
+            "write a domain of your own, or one below .internal, such as 'home.internal'",
+        )
+    if text.lower().endswith(".local"):
+        raise Wrong(
+            f"{text!r} would be asked for by multicast, not in your DNS (RFC 6762)",
+            "write one below .internal, such as 'home.internal'",
+        )
+    return is_domain(text)
+
+
+DOMAIN: Final = Text("a fully qualified domain name", "home.internal", _is_own_domain, _LONGEST_DOMAIN)
 OLD_DOMAIN: Final = Text("a fully qualified domain name", "old.internal", is_domain, empty=True)
 MAIL_HOSTNAME: Final = _hostname("mail.home.internal")
 OLD_HOSTNAME: Final = Text("a fully qualified domain name", "mail.home.internal", is_domain, 64, empty=True)

@@ -21,6 +21,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.mail_store
     store_problems,
 )
 from ansible_collections.ilnmors.mail.plugins.modules import host_preflight
+from ansible_collections.ilnmors.mail.tests.unit.fakes.good_machine import GOOD
 from ansible_collections.ilnmors.mail.tests.unit.fakes.house_authority import write_certificates
 
 ME = pwd.getpwuid(os.getuid())
@@ -226,6 +227,27 @@ def test_what_is_no_certificate_is_for_the_run_to_say(wanted: Authority, content
 # --- the module
 
 
+@pytest.fixture
+def _on_a_good_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the module run where nobody would deploy a house."""
+    monkeypatch.setattr(host_preflight, "read_machine", lambda: GOOD)
+
+
+def test_the_module_says_nothing_else_of_a_machine_that_cannot_run_the_house(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        host_preflight, "read_machine", lambda: replace(GOOD, release="11", called="Debian 11")
+    )
+    missing = {"names": [{"option": "mail_hostname", "name": "mail.nowhere.invalid"}]}
+    with patch_module_args(missing), pytest.raises(SystemExit):
+        host_preflight.main()
+    assert (
+        json.loads(capsys.readouterr().out)["msg"] == "the host runs Debian 11; use one with Debian 12 or 13"
+    )
+
+
+@pytest.mark.usefixtures("_on_a_good_machine")
 def test_the_module_says_all(
     wanted: Authority, store: MailStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -253,6 +275,7 @@ def test_the_module_says_all(
     assert [line.partition(":")[0] for line in said] == ["mail_domain", "mail_tls_ca_host"]
 
 
+@pytest.mark.usefixtures("_on_a_good_machine")
 def test_the_module_is_content(capsys: pytest.CaptureFixture[str]) -> None:
     with patch_module_args({}), pytest.raises(SystemExit) as stop:
         host_preflight.main()

@@ -27,6 +27,39 @@ def changed(path: str, value: object) -> dict[str, Any]:
 # Role, where the site is changed, to what, and the problems of that.
 CASES: list[tuple[str, str, Any, list[str]]] = [
     (
+        "mail_tls",
+        "mail_domain",
+        "Gmail.com",
+        [
+            (
+                "mail_domain: 'Gmail.com' is a public provider's, so other people's mail would be kept here; "
+                "write a domain of your own, or one below .internal, such as 'home.internal'"
+            )
+        ],
+    ),
+    (
+        "mail_tls",
+        "mail_domain",
+        "home.local",
+        [
+            (
+                "mail_domain: 'home.local' would be asked for by multicast, not in your DNS (RFC 6762); "
+                "write one below .internal, such as 'home.internal'"
+            )
+        ],
+    ),
+    (
+        "dovecot_imap",
+        "mail_users",
+        [],
+        [
+            (
+                "mail_users: names nobody, so nobody could have mail; write a list, such as "
+                "[{name: il, password: …}], or the directory that has the people as mail_ldap_uri"
+            )
+        ],
+    ),
+    (
         "postfix_relay",
         "mail_domain",
         "home",

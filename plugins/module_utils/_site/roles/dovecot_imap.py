@@ -63,6 +63,15 @@ class DovecotImap(HashingOptions, DirectoryOptions, ListenOptions):
         yield self.ldap_problems
         yield self.listen_problems
         yield self._metrics_problems
+        yield self._people_problems
+
+    def _people_problems(self) -> Iterator[str]:
+        """Check that somebody has a mailbox."""
+        if not self.users and not self.ldap_uri:
+            yield (
+                f"{self.name('users')}: names nobody, so nobody could have mail; write a list, such as "
+                "[{name: il, password: …}], or the directory that has the people as mail_ldap_uri"
+            )
 
     def _metrics_problems(self) -> Iterator[str]:
         """Check the address that metrics are offered at: a private one of the host, for anyone may read them."""
