@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour.support.ansible_command import run_ansible
@@ -12,10 +13,10 @@ from testinfra.host import Host
 VERIFY = Path(__file__).parents[3] / "playbooks" / "verify.yml"
 
 
-def verify(request: pytest.FixtureRequest) -> tuple[int, list[str]]:
+def verify(request: pytest.FixtureRequest, *options: str) -> tuple[int, list[str]]:
     """Check the ports; return the status, and the lines of the checks with single spaces."""
     path = request.config.getoption("--ansible-inventory")
-    done = run_ansible("ansible-playbook", str(VERIFY), "--tags", "ports", inventory=path)
+    done = run_ansible("ansible-playbook", str(VERIFY), "--tags", "ports", *options, inventory=path)
     return done.returncode, [" ".join(line.split()) for line in done.stdout.splitlines()]
 
 
@@ -32,6 +33,18 @@ def test_every_port_is_as_it_should_be(request: pytest.FixtureRequest, mail: Hos
     status, lines = verify(request)
     assert status == 0, lines
     assert mail.service("postfix").is_running
+
+
+def test_a_limit_that_leaves_nothing_to_check_fails(
+    request: pytest.FixtureRequest, inventory: dict[str, dict[str, Any]]
+) -> None:
+    groups = next(iter(inventory.values()))["groups"]
+    others = set(groups["all"]) - {groups["mail"][0]}
+    if not others:
+        pytest.skip("needs a house of more than one host")
+    status, lines = verify(request, "--limit", sorted(others)[0])
+    assert status != 0
+    assert f"--limit leaves out {groups['mail'][0]}" in " ".join(lines)
 
 
 @pytest.mark.usefixtures("_without_accounts")
