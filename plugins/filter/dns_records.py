@@ -39,9 +39,9 @@ options:
         type: int
         default: 443
   resolver:
-    description: The resolver whose configuration is wanted.
+    description: The resolver whose configuration is wanted; V(hosts) is the file C(/etc/hosts).
     type: str
-    choices: [unbound, dnsmasq]
+    choices: [unbound, dnsmasq, hosts]
     required: true
 """
 

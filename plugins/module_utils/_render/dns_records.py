@@ -39,6 +39,10 @@ UNBOUND_HEAD = (
     "# `configctl unbound restart`; the web interface knows only addresses (Unbound DNS: Overrides).",
 )
 DNSMASQ_HEAD = ("# dnsmasq: a file of its own, such as /etc/dnsmasq.d/mail.conf; then restart dnsmasq.",)
+HOSTS_HEAD = (
+    "# /etc/hosts of each machine, where there is no DNS; phones have none. It knows no services: mail programs are",
+    "# told the servers by hand.",
+)
 MAIL_EXCHANGER = (
     "# No MX: mail for this domain is handed to the mail host by name, and nobody outside sends any."
 )
@@ -140,8 +144,21 @@ def dnsmasq_lines(records: Records) -> list[str]:
     return lines
 
 
+def hosts_lines(records: Records) -> list[str]:
+    """Return lines for /etc/hosts (hosts(5)): each address with all names of its host."""
+    lines = [*HOSTS_HEAD, *_missing(records)]
+    for host, found in records.addresses.items():
+        names = " ".join([host, *(name for name, of in records.aliases.items() if of == host)])
+        lines += [f"{address} {names}" for address in found] or [f"# {UNKNOWN} {names}"]
+    return lines
+
+
 def _head(head: Sequence[str], records: Records) -> list[str]:
-    return [*head, MAIL_EXCHANGER, *([] if all(records.addresses.values()) else [ADDRESS_MISSING])]
+    return [*head, MAIL_EXCHANGER, *_missing(records)]
 
 
-LINES = {"unbound": unbound_lines, "dnsmasq": dnsmasq_lines}
+def _missing(records: Records) -> list[str]:
+    return [] if all(records.addresses.values()) else [ADDRESS_MISSING]
+
+
+LINES = {"unbound": unbound_lines, "dnsmasq": dnsmasq_lines, "hosts": hosts_lines}

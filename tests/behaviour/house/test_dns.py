@@ -62,6 +62,17 @@ def printed(request: pytest.FixtureRequest) -> dict[str, str]:
     return {resolver.lower(): textwrap.dedent(text) for resolver, text in shown}
 
 
+def test_the_records_are_written_into_files(
+    request: pytest.FixtureRequest, printed: dict[str, str], tmp_path: Path
+) -> None:
+    path = request.config.getoption("--ansible-inventory")
+    done = run_ansible("ansible-playbook", str(PLAYBOOK), "-e", f"records={tmp_path}", inventory=path)
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "unbound.conf").read_text() == printed["unbound"]
+    assert (tmp_path / "dnsmasq.conf").read_text() == printed["dnsmasq"]
+    assert re.search(r"^(# ADDRESS|[0-9a-f.:]+) \S+", (tmp_path / "hosts").read_text(), re.MULTILINE)
+
+
 def services(house: House) -> dict[str, str]:
     """Return what is asked for each service of the domain, and the answer (RFC 6186, RFC 8314, RFC 5804)."""
     at_mail = {

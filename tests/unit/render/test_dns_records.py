@@ -58,6 +58,14 @@ def test_dnsmasq_is_given_hosts_aliases_and_services() -> None:
     ]
 
 
+def test_a_machine_without_dns_is_given_addresses_with_all_their_names() -> None:
+    assert records("hosts") == [
+        "192.168.1.2 mail.home.internal",
+        "fd00::2 mail.home.internal",
+        "192.168.1.3 webmail.home.internal autoconfig.home.internal",
+    ]
+
+
 @pytest.mark.parametrize(
     ("resolver", "change", "expected"),
     [
