@@ -15,7 +15,8 @@ SOCKET = "/run/php/roundcube-before.sock"
 DATA = "/var/lib/roundcube-before"
 FILES = (
     "/etc/nginx/sites-enabled/zz-roundcube.conf /etc/php/*/fpm/pool.d/roundcube.conf "
-    "/etc/fail2ban/jail.d/ilnmors-roundcube.conf /etc/fail2ban/filter.d/ilnmors-roundcube.conf"
+    "/etc/fail2ban/jail.d/ilnmors-roundcube.conf /etc/fail2ban/filter.d/ilnmors-roundcube.conf "
+    "/etc/systemd/system/php*-fpm.service.d/ilnmors-roundcube.conf"
 )
 KEPT = "/root/roundcube-now.tar"
 PLANT = f"""
@@ -33,7 +34,7 @@ systemctl reload nginx 'php*-fpm.service' && fail2ban-client reload
 CLEAR = f"""
 rm -rf {FILES} {DATA}
 tar --extract --absolute-names --file {KEPT}; rm {KEPT}
-systemctl reload nginx 'php*-fpm.service'; fail2ban-client reload
+systemctl daemon-reload; systemctl restart 'php*-fpm.service'; systemctl reload nginx; fail2ban-client reload
 """
 """A Roundcube that the house has comes back as it was."""
 AT_THE_HOUSES_NAME = {"some_tasks": "retire", "snappymail_hostname": "{{ mail_webmail_hostname }}"}
