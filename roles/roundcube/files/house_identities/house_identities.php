@@ -11,26 +11,40 @@ class house_identities extends rcube_plugin
 {
     public $task = 'login|mail|settings';
 
-    /** @var array<string, array{name: string, addresses: string[]}>|null by login name; null without a list */
-    private ?array $people = null;
+    /** @var array<string, array{name: string, addresses: string[]}> by login name */
+    private array $people = [];
 
     public function init(): void
     {
+        $hooks = [
+            'user_create' => 'nameNewcomer',
+            'login_after' => 'putRight',
+            'identity_create' => 'judge',
+            'identity_update' => 'judge',
+            'identity_form' => 'offerAddresses',
+            'message_before_send' => 'judgeSender',
+        ];
+        foreach ($hooks as $hook => $act) {
+            // Few requests need to know who people are.
+            $this->add_hook($hook, fn (array $args): array => $this->readPeople() ? $this->$act($args) : $args);
+        }
+    }
+
+    /** Read who people are, once; tell whether that is known. */
+    private function readPeople(): bool
+    {
+        if ($this->people) {
+            return true;
+        }
         $file = (string) rcmail::get_instance()->config->get('house_people');
         $people = \is_readable($file) ? \json_decode(\file_get_contents($file), true) : null;
         if (!\is_array($people)) {
             // People go on with the identities that they have: the mail host refuses what it must.
             \error_log("house_identities: {$file} cannot be read; identities are not limited");
-            return;
+            return false;
         }
         $this->people = $people;
-        $this->add_texts('localization/');
-        $this->add_hook('user_create', [$this, 'nameNewcomer']);
-        $this->add_hook('login_after', [$this, 'putRight']);
-        $this->add_hook('identity_create', [$this, 'judge']);
-        $this->add_hook('identity_update', [$this, 'judge']);
-        $this->add_hook('identity_form', [$this, 'offerAddresses']);
-        $this->add_hook('message_before_send', [$this, 'judgeSender']);
+        return true;
     }
 
     /** Make a newcomer's identities; the first one is their own. */
@@ -141,6 +155,7 @@ class house_identities extends rcube_plugin
 
     private function refusal(): string
     {
+        $this->add_texts('localization/');
         return $this->gettext(['name' => 'notyours', 'vars' => ['addresses' => \implode(', ', $this->own()['addresses'])]]);
     }
 
