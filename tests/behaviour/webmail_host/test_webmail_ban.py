@@ -110,10 +110,11 @@ def test_a_line_names_who_failed(app: Host) -> None:
 
 
 def test_nobody_writes_a_line_for_another(real_webmail: Webmail, house: House, app: Host) -> None:
-    """A name with a line break is one entry of the journal, as any other."""
+    """A name with a line break is refused, or is one entry of the journal, as any other."""
     cursor = app.check_output("journalctl --lines 0 --show-cursor").rpartition(" ")[2]
     real_webmail.log_in(f"x\nAuth failed: ip=192.0.2.9 user=y@{house.domain}", "wrong")
+    real_webmail.log_in(f"after@{house.domain}", "wrong")
     entries = f"journalctl --after-cursor '{cursor}' --output json --identifier snappymail"
-    wait_for(lambda: app.check_output(entries), "the failure in the journal")
+    wait_for(lambda: f"user=after@{house.domain}" in app.check_output(entries), "the failure in the journal")
     messages = [str(json.loads(line)["MESSAGE"]) for line in app.check_output(entries).splitlines()]
     assert [message for message in messages if "ip=192.0.2.9" in message and "user=x" not in message] == []
