@@ -18,7 +18,7 @@ from mail_backup.config import Access, Config, Place
 from mail_backup.drill import DifferenceError, folder_differences
 from mail_backup.locks import BusyError
 from mail_backup.notice import message
-from mail_backup.restic import GENTLY, REMEDIES, TAG, RepositoryError, Restic, fault_of
+from mail_backup.restic import GENTLY, LOCK_PAUSE, REMEDIES, TAG, RepositoryError, Restic, fault_of
 from mail_backup.status import Status, Work, describe, metrics
 
 SECRET = "s3cret"
@@ -121,9 +121,12 @@ def test_a_repository_that_does_not_answer_is_told_soon(tmp_path: Path) -> None:
 
 def test_anothers_lock_is_waited_for(tmp_path: Path) -> None:
     waited: list[float] = []
-    program = Program((11, "", "already locked"), (0, "done", ""))
+    locked = (11, "", "already locked")
+    program = Program(locked, (0, "", ""), locked, (0, "", ""), (0, "done", ""))
     assert restic(tmp_path, program, sleep=waited.append).call("forget") == "done"
-    assert len(waited) == 1
+    # At once after what is dead has been removed, then now and then.
+    assert waited == [0, LOCK_PAUSE]
+    assert [command[-1] for command in program.asked] == ["forget", "unlock"] * 2 + ["forget"]
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,6 @@ def open_repository(config: Config, restic: Restic, status: Status, say: Say) ->
     disk below.
     """
     if restic.exists():
-        # Locks of programs that are dead: of this host, those whose process has ended.
-        restic.call("unlock")
         return
     if status.backup.last_success:
         raise RepositoryError("missing", "the repository is not there any more")

@@ -127,6 +127,7 @@ class Restic:
         harmless: faults for which an empty text is returned instead. timeout: seconds, None for as long as it takes.
         """
         until = time.monotonic() + LOCK_PATIENCE
+        pause = 0.0
         while True:
             try:
                 done = self._run([*self._command(), *arguments], self._environment(), timeout)
@@ -140,7 +141,11 @@ class Restic:
                 return ""
             if fault != "locked" or time.monotonic() > until:
                 raise RepositoryError(fault, _last_words(said))
-            self._sleep(LOCK_PAUSE)
+            # The lock of a program that is dead keeps everybody out. restic removes those of this host whose process
+            # has ended, and what is older than half an hour.
+            self._run([*self._command(), "unlock"], self._environment(), timeout)
+            self._sleep(pause)
+            pause = LOCK_PAUSE
 
     def _command(self) -> list[str]:
         command = [*GENTLY, "restic", "--quiet"]
