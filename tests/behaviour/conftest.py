@@ -302,6 +302,7 @@ JOURNAL = "journalctl --no-pager --quiet --lines 60 --since @{since} " + " ".joi
         "dovecot",
         "mail-oauth2*",
         "mbsync-fetch*",
+        "mail-backup*",
         "nginx",
         "php*",
         "prometheus-alertmanager",
