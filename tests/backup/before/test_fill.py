@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ansible_collections.ilnmors.mail.tests.backup import load
@@ -80,7 +81,9 @@ def test_a_backup_while_a_mailbox_is_used(house: House, mail: Host, app: Host, k
 def test_the_backup_is_proven(mail: Host, app: Host) -> None:
     for host in (mail, app):
         host.check_output("systemctl start mail-backup-drill")
-        assert '"state": "ok"' in host.check_output("mail-backup status")
+        drill = json.loads(host.check_output("mail-backup status"))["drill"]
+        assert drill["state"] == "ok"
+        assert drill["facts"]["opened"] == drill["facts"]["messages"]
 
 
 def test_what_comes_after_the_backup_is_lost_with_the_disk(house: House, known: dict[str, Any]) -> None:

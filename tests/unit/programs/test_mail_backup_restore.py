@@ -19,6 +19,7 @@ from mail_backup.backup import copy_house, describe_house
 from mail_backup.config import Config, Place
 from mail_backup.drill import DifferenceError, drill
 from mail_backup.manifest import About
+from mail_backup.opened import OpenError, Table, open_maildir, table
 from mail_backup.restic import RepositoryError, Restic, Snapshot
 from mail_backup.restore_house import add_tree, restore_house
 from mail_backup.restore_person import RESERVED_UIDS, restore_person
@@ -62,6 +63,12 @@ class Repository:
             if source.exists():
                 shutil.copytree(source, target / path.lstrip("/"), symlinks=True, dirs_exist_ok=True)
         self.spoil(target)
+
+
+@pytest.fixture(autouse=True)
+def _no_dovecot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no Dovecot of this machine be asked."""
+    monkeypatch.setattr(shutil, "which", lambda _: None)
 
 
 @pytest.fixture
@@ -289,7 +296,7 @@ def test_the_directory_of_a_folder(folder: str, directory: str) -> None:
 
 def test_a_drill_proves_a_snapshot(house: Config, repository: Repository) -> None:
     facts = drill(house, as_restic(repository), lambda _: None)
-    assert facts == {"snapshot": "aaaa0001", "messages": 4, "people": 2}
+    assert facts == {"snapshot": "aaaa0001", "messages": 4, "opened": 0, "people": 2}
     assert repository.called == ["prune", "check"]
     assert not (house.state / "drill").exists()
 
@@ -342,3 +349,55 @@ def test_a_snapshot_of_another_version_is_not_guessed_at(house: Config, reposito
     path.write_text(json.dumps({**json.loads(path.read_text()), "version": 99}))
     with pytest.raises(RefusedError, match="another version"):
         restore_person(house, as_restic(repository), "mail", "latest", "il", "", lambda _: None)
+
+
+# --- a mailbox that Dovecot opens
+
+STATUS = "mailbox\tmessages\tuidnext\tuidvalidity\nINBOX\t1\t2\t7\nSent\t1\t2\t9\n"
+FETCHED = "mailbox\tuid\tflags\nINBOX\t1\t\\Seen \\Recent\nSent\t1\tWork\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "fetched", "said"),
+    [
+        (STATUS, FETCHED, []),
+        (
+            "mailbox\n",
+            "mailbox\n",
+            ["INBOX: Dovecot shows no such folder", ".Sent: Dovecot shows no such folder"],
+        ),
+        (STATUS.replace("\t9", "\t8"), FETCHED, [".Sent: Dovecot shows the UIDVALIDITY 8, which was 9"]),
+        (STATUS.replace("2\t9", "1\t9"), FETCHED, [".Sent: Dovecot shows 1 as the next UID, which was 2"]),
+        (STATUS.replace("\t1\t2\t7", "\t2\t3\t7"), FETCHED, ["INBOX: Dovecot shows 2 messages, of 1"]),
+        (STATUS, FETCHED.replace("Sent\t1", "Sent\t2"), [".Sent: Dovecot shows no message with the UID 1"]),
+        (
+            STATUS,
+            FETCHED.replace("\\Seen", "\\Flagged"),
+            [r"INBOX: Dovecot shows the message with the UID 1 as \Flagged, which was \Seen"],
+        ),
+        (
+            STATUS,
+            FETCHED.replace("\tWork", "\t"),
+            [".Sent: Dovecot shows the message with the UID 1 as without flags, which was Work"],
+        ),
+    ],
+)
+def test_what_dovecot_shows_is_compared(
+    house: Config, repository: Repository, status: str, fetched: str, said: list[str]
+) -> None:
+    assert repository.taken
+    copied = house.mail_copy / "home.internal" / "il" / "Maildir"
+    answers = {"mailbox status": status, "fetch": fetched}
+    manifest = house.copy / "manifest" / "home.internal" / "il"
+    opened = open_maildir(house, copied, manifest, lambda command, *_: table(answers[command]))
+    assert sorted(opened.differences) == sorted(said)
+
+
+def test_a_mailbox_that_dovecot_does_not_open_is_a_difference(house: Config, repository: Repository) -> None:
+    def ask(*_: object) -> Table:
+        raise OpenError("Mailbox INBOX: Corrupted")
+
+    copied = house.mail_copy / "home.internal" / "il" / "Maildir"
+    opened = open_maildir(house, copied, house.copy / "manifest" / "home.internal" / "il", ask)
+    assert repository.taken
+    assert opened.differences == ("Dovecot does not open the mailbox: Mailbox INBOX: Corrupted",)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 CONFIG = Path("/etc/mail-backup/backup.json")
+DOVECOT = Path("/etc/mail-backup/dovecot.conf")
+"""By which Dovecot opens the mailbox that a drill has restored."""
 CREDENTIALS = Path("/etc/mail-backup/credentials")
 """Where a person's own command finds what systemd hands to the units."""
 
@@ -31,7 +33,8 @@ class Config:
     """What the role says.
 
     host: its name in the inventory. keep: how many snapshots of each kind, such as daily. upload, download: limits in
-    KiB/s, 0 for none. check_percent: what part of the repository's data is read by a drill.
+    KiB/s, 0 for none. check_percent: what part of the repository's data is read by a drill. doveadm_options: what
+    doveadm's commands take on this release, to open a mailbox that is no user's.
     """
 
     host: str
@@ -43,6 +46,7 @@ class Config:
     download: int = 0
     check_percent: int = 5
     local_repository: str = ""
+    doveadm_options: tuple[str, ...] = ()
     state: Path = Path("/var/lib/mail-backup")
     cache: Path = Path("/var/cache/mail-backup")
     runtime: Path = Path("/run/mail-backup")
@@ -55,6 +59,7 @@ class Config:
             **{
                 **values,
                 "mail_directory": Path(values["mail_directory"]),
+                "doveadm_options": tuple(values["doveadm_options"]),
                 "places": tuple(
                     Place(place["name"], Path(place["path"]), place["kind"]) for place in values["places"]
                 ),
@@ -75,6 +80,16 @@ class Config:
     def copy(self) -> Path:
         """Where the copy of everything else lies."""
         return self.state / "current"
+
+    @property
+    def drill(self) -> Path:
+        """Where a drill restores to."""
+        return self.state / "drill"
+
+    @property
+    def opened(self) -> Path:
+        """Where a drill puts the home of a person whose mailbox Dovecot opens (see DOVECOT)."""
+        return self.drill / "opened"
 
     @property
     def status(self) -> Path:

@@ -1,6 +1,9 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Proves a backup: restores the newest snapshot, a person at a time, and compares it with what was recorded."""
+"""Proves a backup: restores the newest snapshot, a person at a time, and compares it with what was recorded.
+
+Both the files of a mailbox, and what Dovecot makes of them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,18 @@ from typing import Any
 from .config import Config
 from .file_copy import remove
 from .maildir import DamagedError
-from .manifest import ABOUT, FILES, INBOX, MANIFEST, About, file_digests, folder_manifest, read_json
+from .manifest import (
+    ABOUT,
+    FILES,
+    INBOX,
+    MANIFEST,
+    About,
+    file_digests,
+    folder_manifest,
+    read_json,
+    recorded_folders,
+)
+from .opened import open_maildir
 from .person_copy import MAILDIR, folders_of
 from .restic import RepositoryError, Restic, Snapshot
 
@@ -36,9 +50,12 @@ def drill(config: Config, restic: Restic, say: Say) -> dict[str, Any]:
         raise RepositoryError("missing", "the repository has no snapshot of this host")
     restic.call("prune")
     restic.call("check", f"--read-data-subset={config.check_percent}%")
-    scratch = config.state / "drill"
+    scratch = config.drill
     remove(scratch)
-    scratch.mkdir(parents=True, mode=0o700)
+    scratch.mkdir(parents=True)
+    for passed in (config.state, scratch):
+        # By who owns a mailbox.
+        passed.chmod(0o711)
     try:
         return _prove(config, restic, snapshots[-1], scratch, say)
     finally:
@@ -50,18 +67,25 @@ def _prove(config: Config, restic: Restic, snapshot: Snapshot, scratch: Path, sa
     house = scratch / str(config.copy).lstrip("/")
     about = About.read(house / ABOUT)
     found = list(_file_differences(read_json(house / FILES), file_digests(house)))
-    messages = 0
+    messages = shown = 0
     for person, count in about.people.items():
         restic.restore(snapshot.id, scratch, [f"{about.mail_copy}/{person}"])
         home = scratch / about.mail_copy.lstrip("/") / person
-        found += person_differences(person, home / MAILDIR, house / MANIFEST / person)
-        remove(home)
+        if home.is_dir():
+            home.rename(config.opened)
+        maildir, manifest = config.opened / MAILDIR, house / MANIFEST / person
+        found += person_differences(person, maildir, manifest)
+        # Last, for it gives messages other names.
+        opened = open_maildir(config, maildir, manifest)
+        found += [f"{person}: {what}" for what in opened.differences]
+        shown += opened.messages
+        remove(config.opened)
         messages += count
         say(f"{person}: {count} messages")
     if found:
         more = f", and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise DifferenceError(f"snapshot {snapshot.id}: {'; '.join(found[:SHOWN])}{more}")
-    return {"snapshot": snapshot.id, "messages": messages, "people": len(about.people)}
+    return {"snapshot": snapshot.id, "messages": messages, "opened": shown, "people": len(about.people)}
 
 
 def _file_differences(recorded: dict[str, Any], there: dict[str, str]) -> Iterator[str]:
@@ -75,7 +99,7 @@ def _file_differences(recorded: dict[str, Any], there: dict[str, str]) -> Iterat
 def person_differences(person: str, maildir: Path, manifest: Path) -> list[str]:
     """Compare a restored Maildir with what was recorded of it."""
     folders = {INBOX if folder == maildir else folder.name: folder for folder in folders_of(maildir)}
-    recorded = {path.name.removesuffix(".json"): read_json(path) for path in manifest.glob("*.json")}
+    recorded = recorded_folders(manifest)
     found = [f"{person}: the folder {name} was not recorded" for name in folders.keys() - recorded.keys()]
     for name, known in recorded.items():
         if name not in folders:

@@ -86,6 +86,11 @@ def write_person(copy: Path, manifest: Path) -> int:
     return count
 
 
+def recorded_folders(manifest: Path) -> dict[str, dict[str, Any]]:
+    """Return what was recorded of each folder of a person, by the names of their directories."""
+    return {path.name.removesuffix(".json"): read_json(path) for path in manifest.glob("*.json")}
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return a dictionary of a file; an empty one for a file that is missing or damaged."""
     with suppress(OSError, ValueError):
