@@ -10,13 +10,14 @@ import socket
 import sqlite3
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.unit.fakes.maildir import Clients, Folder
 from mail_backup.file_copy import copy_file, copy_tree
-from mail_backup.folder_copy import Change, copy_folder, list_messages, stamp_of
+from mail_backup.folder_copy import TICK, Change, copy_folder, list_messages, stamp_of
 from mail_backup.locks import BusyError, Folders, folder_locks
 from mail_backup.maildir import (
     DamagedError,
@@ -163,6 +164,18 @@ def test_a_copy_follows_the_mailbox(home: Path, copied: Path, tmp_path: Path) ->
     copy_person(home, copied, stamps)
     assert not (copied / "Maildir" / ".Sent").exists()
     assert texts(copied) == texts(home)
+
+
+def test_subscriptions_are_copied_where_no_folder_has_changed(
+    home: Path, copied: Path, tmp_path: Path
+) -> None:
+    Folder(home / "Maildir").add("one", "S")
+    for names in ("Sent\n", "Sent\nDrafts\n"):
+        (home / "Maildir" / "subscriptions").write_text(names)
+        # Until nothing else can have the time of the last change.
+        time.sleep(2 * TICK / 1e9)
+        copy_person(home, copied, tmp_path / "stamps")
+        assert (copied / "Maildir" / "subscriptions").read_text() == names
 
 
 def test_a_copy_of_what_has_not_changed_takes_no_lock(

@@ -78,6 +78,9 @@ def copy_person(live: Path, copy: Path, stamps: Path) -> Change:
         # Most of it before anything is locked, so that it is locked for a moment alone.
         done += _copy_folders(maildir, copied, known, folders_of(maildir))
         done += _copy_locked(maildir, copied, known)
+    else:
+        # They change without any folder.
+        _copy_beside(maildir, copied)
     stamps.parent.mkdir(parents=True, exist_ok=True)
     known.write(stamps)
     copy_tree(live, copy, lambda path: is_left_out(path.name) or path in (maildir,))
