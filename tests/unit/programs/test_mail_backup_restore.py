@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +16,16 @@ from typing import Any, cast
 import pytest
 from ansible_collections.ilnmors.mail.tests.unit.fakes.maildir import Folder
 from mail_backup.asked import RefusedError, directory_of, find_person, find_snapshot, has_messages
-from mail_backup.backup import copy_house, describe_house
+from mail_backup.backup import backup, copy_house, describe_house
 from mail_backup.config import Config, Place
 from mail_backup.drill import DifferenceError, drill
+from mail_backup.folder_copy import TICK
 from mail_backup.manifest import About
 from mail_backup.opened import OpenError, Table, open_maildir, table
 from mail_backup.restic import RepositoryError, Restic, Snapshot
 from mail_backup.restore_house import add_tree, restore_house
 from mail_backup.restore_person import RESERVED_UIDS, restore_person
+from mail_backup.status import Status, Work
 
 
 class Repository:
@@ -34,6 +37,7 @@ class Repository:
         self.called: list[str] = []
         self.spoil: Callable[[Path], None] = lambda _: None
         self.stop_after = 1000
+        self.config: Config | None = None
 
     def take(self, config: Config) -> None:
         number = len(self.taken) + 1
@@ -44,6 +48,12 @@ class Repository:
         self.taken.append(
             Snapshot(name, f"2026-11-2{number}T03:00:00+01:00", config.host, tuple(map(str, paths)))
         )
+
+    def backup(self, paths: list[Path]) -> dict[str, Any]:
+        assert self.config
+        assert paths == [self.config.copy, self.config.mail_copy]
+        self.take(self.config)
+        return {"snapshot_id": f"{self.taken[-1].id}ffff", "data_added": 9}
 
     def snapshots(self, host: str = "") -> list[Snapshot]:
         return [one for one in self.taken if host in ("", one.host)]
@@ -134,6 +144,70 @@ def restore(
     return said
 
 
+# --- nothing has changed
+
+
+def deliver(home: Path) -> None:
+    (home / "Maildir" / "new" / "1.M1P1.host").write_text("new")
+
+
+def mark_as_read(home: Path) -> None:
+    path = next((home / "Maildir" / ".Sent" / "cur").iterdir())
+    path.rename(path.with_name(path.name + "S"))
+
+
+def write_a_filter(home: Path) -> None:
+    (home / "sieve").mkdir()
+    (home / "sieve" / "mine.sieve").write_text("keep;")
+
+
+def subscribe(home: Path) -> None:
+    (home / "Maildir" / "subscriptions").write_text("Sent\n")
+
+
+def change_a_certificate(home: Path) -> None:
+    (home.parents[2] / "ssl" / "ca.key").write_text("another")
+
+
+def forget_the_snapshot(home: Path) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    "change", [deliver, mark_as_read, write_a_filter, subscribe, change_a_certificate, forget_the_snapshot]
+)
+def test_no_snapshot_is_made_while_nothing_changes(
+    house: Config, tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    repository, status = Repository(tmp_path / "repository"), Status()
+    repository.config = house
+
+    def once() -> str:
+        nonlocal status
+        facts = backup(house, as_restic(repository), status, said.append)
+        status = Status(backup=Work("ok", last_success=1.0, facts=facts))
+        return str(facts["snapshot"])
+
+    said: list[str] = []
+    wait_for_another_tick()
+    assert [once(), once(), once()] == ["aaaa0001ffff"] * 3
+    assert said[-1] == "nothing has changed since snapshot aaaa0001ffff, which is there"
+    change(house.mail_directory / "home.internal" / "il")
+    wait_for_another_tick()
+    if change is forget_the_snapshot:
+        repository.taken.pop()
+        shutil.rmtree(repository.directory)
+        assert once() == "aaaa0001ffff"
+        assert len(repository.taken) == 1
+    else:
+        assert [once(), once()] == ["aaaa0002ffff"] * 2
+
+
+def wait_for_another_tick() -> None:
+    """Wait until a change would have another time than what is there."""
+    time.sleep(2 * TICK / 1e9)
+
+
 # --- a house
 
 
@@ -202,7 +276,7 @@ def test_a_snapshot_that_does_not_exist_is_refused(
     assert said in str(error.value)
 
 
-@pytest.mark.parametrize("wanted", ["latest", "2026-11-21", "aaaa", "aaaa0001", "aaaa0001ffff"])
+@pytest.mark.parametrize("wanted", ["latest", "2026-11-21", "2026-12-31", "aaaa", "aaaa0001", "aaaa0001ffff"])
 def test_a_snapshot_is_found(repository: Repository, wanted: str) -> None:
     assert find_snapshot(as_restic(repository), "mail", wanted).id == "aaaa0001"
 
@@ -297,7 +371,7 @@ def test_the_directory_of_a_folder(folder: str, directory: str) -> None:
 def test_a_drill_proves_a_snapshot(house: Config, repository: Repository) -> None:
     facts = drill(house, as_restic(repository), lambda _: None)
     assert facts == {"snapshot": "aaaa0001", "messages": 4, "opened": 0, "people": 2}
-    assert repository.called == ["prune", "check"]
+    assert repository.called == ["forget", "prune", "check"]
     assert not (house.state / "drill").exists()
 
 

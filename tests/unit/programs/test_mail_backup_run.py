@@ -115,7 +115,7 @@ def test_a_repository_that_does_not_answer_is_told_soon(tmp_path: Path) -> None:
     program = Program()
     program.hangs = True
     with pytest.raises(RepositoryError, match="did not answer within 120 s") as error:
-        restic(tmp_path, program).exists()
+        restic(tmp_path, program).snapshots()
     assert error.value.fault == "unreachable"
 
 
@@ -159,7 +159,7 @@ def test_limits_are_handed_on(tmp_path: Path) -> None:
 def test_a_first_backup_makes_the_repository(tmp_path: Path) -> None:
     program = Program((10, "", "x"))
     open_repository(config(tmp_path), restic(tmp_path, program), Status(), lambda _: None)
-    assert [command[-1] for command in program.asked] == ["config", "init"]
+    assert [command[-1] for command in program.asked] == ["mail", "init"]
 
 
 def test_one_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:

@@ -22,7 +22,11 @@ class RefusedError(Exception):
 
 
 def find_snapshot(restic: Restic, host: str, wanted: str) -> Snapshot:
-    """Return a snapshot of a host. wanted: latest, an ID, or a date such as 2026-11-29 (the last one of that day)."""
+    """Return a snapshot of a host.
+
+    wanted: latest, an ID, or a date such as 2026-11-29: the last one until the end of that day, for none is made while
+    nothing changes.
+    """
     found = restic.snapshots(host)
     if not found:
         hosts = ", ".join(sorted({one.host for one in restic.snapshots()})) or "no host at all"
@@ -32,7 +36,7 @@ def find_snapshot(restic: Restic, host: str, wanted: str) -> Snapshot:
     if wanted == "latest":
         return found[-1]
     if re.fullmatch(r"\d{4}-\d\d-\d\d", wanted):
-        chosen = [one for one in found if one.time.startswith(wanted)]
+        chosen = [one for one in found if one.time[:10] <= wanted]
     else:
         chosen = [
             one

@@ -20,6 +20,7 @@ from .manifest import (
     MANIFEST,
     About,
     file_digests,
+    look_of,
     owners_of,
     people_of,
     write_json,
@@ -27,7 +28,7 @@ from .manifest import (
 )
 from .person_copy import copy_person
 from .queue_copy import copy_queue
-from .restic import RepositoryError, Restic
+from .restic import RepositoryError, Restic, Snapshot
 from .status import Status
 
 Say = Callable[[str], None]
@@ -39,42 +40,62 @@ FETCH_PATIENCE = 2.0
 def backup(config: Config, restic: Restic, status: Status, say: Say) -> dict[str, Any]:
     """Make a backup and return its figures. Raises RepositoryError, OSError, and BusyError of locked folders."""
     started = time.monotonic()
-    open_repository(config, restic, status, say)
+    snapshots = open_repository(config, restic, status, say)
+    opened = time.monotonic()
     change = copy_house(config, say)
     messages = describe_house(config)
     copied = time.monotonic()
     say(
         f"{messages} messages: {change.linked} new, {change.renamed} with other flags, {change.removed} gone; "
-        f"copied in {copied - started:.1f} s"
+        f"copied in {copied - opened:.1f} s"
     )
-    paths = [config.copy, *([config.mail_copy] if config.mail_copy.is_dir() else [])]
-    summary = restic.backup(paths)
-    say(f"snapshot {summary.get('snapshot_id', '')}: {summary.get('data_added', 0)} bytes added")
-    forget(config, restic)
+    look, last = look_of(config.copy, config.mail_copy), status.backup.facts
+    snapshot, added = last.get("snapshot", ""), 0
+    if snapshots and look == last.get("look") and snapshot.startswith(snapshots[-1].id):
+        say(f"nothing has changed since snapshot {snapshot}, which is there")
+    else:
+        paths = [config.copy, *([config.mail_copy] if config.mail_copy.is_dir() else [])]
+        summary = restic.backup(paths)
+        snapshot, added = summary.get("snapshot_id", ""), summary.get("data_added", 0)
+        say(f"snapshot {snapshot}: {added} bytes added")
     return {
-        "snapshot": summary.get("snapshot_id", ""),
+        "snapshot": snapshot,
+        "look": look,
         "messages": messages,
-        "added_bytes": summary.get("data_added", 0),
+        "added_bytes": added,
         "seconds": round(time.monotonic() - started, 1),
-        "copy_seconds": round(copied - started, 1),
+        "copy_seconds": round(copied - opened, 1),
     }
 
 
-def open_repository(config: Config, restic: Restic, status: Status, say: Say) -> None:
-    """See that the repository opens; a host's first backup makes it.
+def open_repository(config: Config, restic: Restic, status: Status, say: Say) -> list[Snapshot]:
+    """See that the repository opens, and return the host's snapshots in it; a host's first backup makes it.
 
     One that was there and is not any more is a disk that is not mounted: another one made in its place would fill the
     disk below.
     """
-    if restic.exists():
-        return
+    try:
+        return restic.snapshots(config.host)
+    except RepositoryError as error:
+        if error.fault != "missing":
+            raise
     if status.backup.last_success:
         raise RepositoryError("missing", "the repository is not there any more")
     parent = Path(config.local_repository).parent
     if config.local_repository and not parent.is_dir():
         raise RepositoryError("missing", f"{parent}, where the repository is to be made, is not there")
-    restic.call("init")
+    try:
+        restic.call("init")
+    except RepositoryError as error:
+        if "already contains keys" not in str(error):
+            raise
+        raise RepositoryError(
+            "missing",
+            "the repository has keys, but no configuration, as when its making was interrupted; if no backup into it "
+            "has ended yet, empty it",
+        ) from error
     say("made the repository")
+    return []
 
 
 def copy_house(config: Config, say: Say) -> Change:
@@ -189,11 +210,3 @@ def describe_house(config: Config) -> int:
         places={place.name: str(place.path) for place in config.places if place.path.is_dir()},
     ).write(config.copy / ABOUT)
     return sum(people.values())
-
-
-def forget(config: Config, restic: Restic) -> None:
-    """Let go of snapshots that are no longer to be kept. What they alone hold is removed by the drill."""
-    kept = [word for name, count in config.keep.items() if count for word in (f"--keep-{name}", str(count))]
-    if kept:
-        # Grouped by host alone: a mail directory that has moved is of the same house.
-        restic.call("forget", "--tag", "ilnmors-mail", "--host", config.host, "--group-by", "host", *kept)

@@ -27,7 +27,7 @@ from .manifest import (
 )
 from .opened import open_maildir
 from .person_copy import MAILDIR, folders_of
-from .restic import RepositoryError, Restic, Snapshot
+from .restic import TAG, RepositoryError, Restic, Snapshot
 
 Say = Callable[[str], None]
 SHOWN = 5
@@ -48,6 +48,7 @@ def drill(config: Config, restic: Restic, say: Say) -> dict[str, Any]:
     snapshots = restic.snapshots(config.host)
     if not snapshots:
         raise RepositoryError("missing", "the repository has no snapshot of this host")
+    forget(config, restic)
     restic.call("prune")
     restic.call("check", f"--read-data-subset={config.check_percent}%")
     scratch = config.drill
@@ -60,6 +61,14 @@ def drill(config: Config, restic: Restic, say: Say) -> dict[str, Any]:
         return _prove(config, restic, snapshots[-1], scratch, say)
     finally:
         remove(scratch)
+
+
+def forget(config: Config, restic: Restic) -> None:
+    """Let go of snapshots that are no longer to be kept, before what they alone hold is removed."""
+    kept = [word for name, count in config.keep.items() if count for word in (f"--keep-{name}", str(count))]
+    if kept:
+        # Grouped by host alone: a mail directory that has moved is of the same house.
+        restic.call("forget", "--tag", TAG, "--host", config.host, "--group-by", "host", *kept)
 
 
 def _prove(config: Config, restic: Restic, snapshot: Snapshot, scratch: Path, say: Say) -> dict[str, Any]:

@@ -124,13 +124,13 @@ def _link(
         old = have.get(base)
         if old == place:
             continue
-        target = copy / place[0] / place[1]
+        name = f"{place[0]}/{place[1]}"
         if old:
-            (copy / old[0] / old[1]).rename(target)
+            os.rename(f"{copy}/{old[0]}/{old[1]}", f"{copy}/{name}")  # noqa: PTH104 - a hundred thousand names
             renamed += 1
             continue
         try:
-            os.link(live / place[0] / place[1], target, follow_symlinks=False)
+            os.link(f"{live}/{name}", f"{copy}/{name}", follow_symlinks=False)
             linked += 1
         except FileNotFoundError:
             gone = True

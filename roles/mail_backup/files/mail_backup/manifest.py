@@ -7,6 +7,7 @@ from __future__ import annotations
 import grp
 import hashlib
 import json
+import os
 import pwd
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -16,7 +17,7 @@ from typing import Any
 
 from .file_copy import remove
 from .folder_copy import list_messages_at_rest, stamp_of
-from .maildir import UIDLIST, flags_of, read_uid_list
+from .maildir import PARTS, UIDLIST, flags_of, read_uid_list
 from .person_copy import MAILDIR, folders_of
 
 ABOUT = "about.json"
@@ -47,12 +48,11 @@ def folder_manifest(folder: Path, known: Mapping[str, Any] | None = None) -> dic
     uids = uid_list.uids if uid_list else {}
     messages: dict[str, Message] = {}
     for base, (part, name) in sorted(list_messages_at_rest(folder).items()):
-        path = folder / part / name
         if base in before:
             _, _, digest, size, arrived = before[base]
         else:
-            state = path.stat()
-            digest, size, arrived = digest_of(path), state.st_size, int(state.st_mtime)
+            digest, state = _read(f"{folder}/{part}/{name}")
+            size, arrived = state.st_size, int(state.st_mtime)
         messages[base] = [uids.get(base, 0), flags_of(name), digest, size, arrived]
     return {
         "validity": uid_list.validity if uid_list else 0,
@@ -61,10 +61,21 @@ def folder_manifest(folder: Path, known: Mapping[str, Any] | None = None) -> dic
     }
 
 
-def digest_of(path: Path) -> str:
+def digest_of(path: Path | str) -> str:
     """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return _read(path)[0]
+
+
+def _read(path: Path | str) -> tuple[str, os.stat_result]:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a hundred thousand files
+        found = hashlib.sha256()
+        while part := file.read(AT_ONCE):
+            found.update(part)
+        return found.hexdigest(), os.fstat(file.fileno())
+
+
+AT_ONCE = 64 * 1024
+"""How many bytes of a file are read at once: most messages are smaller."""
 
 
 def write_person(copy: Path, manifest: Path) -> int:
@@ -117,6 +128,34 @@ def file_digests(directory: Path) -> dict[str, str]:
         and not path.is_symlink()
         and path.relative_to(directory).parts[0] not in (MANIFEST, ABOUT, FILES)
     }
+
+
+def look_of(copy: Path, mail_copy: Path) -> str:
+    """Return a digest of how the copy of a host looks: as long as it stays, nothing has changed.
+
+    Instead of the files of messages, the directories that they are in are looked at, which change with them. Left out
+    is what records the copy, and is written anew each time.
+    """
+    found = hashlib.sha256()
+    for top in (copy, mail_copy):
+        for above, folders, files in os.walk(top):
+            if above == str(copy):
+                folders[:] = [name for name in folders if name != MANIFEST]
+                files = [name for name in files if name not in (ABOUT, FILES)]
+            folders.sort()
+            state = os.lstat(above)
+            if top == mail_copy and above.rpartition("/")[2] in PARTS:
+                _add(found, above, state, state.st_ino, state.st_mtime_ns)
+                continue
+            _add(found, above, state)
+            for name in sorted(files):
+                state = os.lstat(f"{above}/{name}")
+                _add(found, name, state, state.st_size, state.st_mtime_ns)
+    return found.hexdigest()
+
+
+def _add(found: hashlib._Hash, name: str, state: os.stat_result, *more: int) -> None:
+    found.update(repr((name, state.st_mode, state.st_uid, state.st_gid, *more)).encode())
 
 
 # --- the whole

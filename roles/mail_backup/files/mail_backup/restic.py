@@ -1,6 +1,9 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Runs restic, and says in plain words why it failed."""
+"""Runs restic, and says in plain words why it failed.
+
+Each start of restic derives the key from the password anew, which takes half a second or more: it is made to.
+"""
 
 from __future__ import annotations
 
@@ -121,10 +124,10 @@ class Restic:
         self._run = run
         self._sleep = sleep
 
-    def call(self, *arguments: str, harmless: Iterable[Fault] = (), timeout: float | None = None) -> str:
+    def call(self, *arguments: str, timeout: float | None = None) -> str:
         """Run a command of restic's and return what it prints. Raises RepositoryError.
 
-        harmless: faults for which an empty text is returned instead. timeout: seconds, None for as long as it takes.
+        timeout: seconds, None for as long as it takes.
         """
         until = time.monotonic() + LOCK_PATIENCE
         pause = 0.0
@@ -137,8 +140,6 @@ class Restic:
                 return done.stdout
             said = self._cleared(done.stderr or done.stdout)
             fault = fault_of(done.returncode, said)
-            if fault in harmless:
-                return ""
             if fault != "locked" or time.monotonic() > until:
                 raise RepositoryError(fault, _last_words(said))
             # The lock of a program that is dead keeps everybody out. restic removes those of this host whose process
@@ -203,15 +204,11 @@ class Restic:
 
     # --- what is asked of it
 
-    def exists(self) -> bool:
-        """Whether the repository is there and opens."""
-        # restic itself goes on trying for a quarter of an hour.
-        return bool(self.call("cat", "config", harmless=["missing"], timeout=ANSWER))
-
     def snapshots(self, host: str = "") -> list[Snapshot]:
-        """Return the snapshots of a host, or of all, the oldest first."""
+        """Return the snapshots of a host, or of all, the oldest first. Raises RepositoryError soon."""
         chosen = ["--host", host] if host else []
-        printed = self.call("snapshots", "--json", "--tag", TAG, *chosen)
+        # restic itself goes on trying for a quarter of an hour.
+        printed = self.call("snapshots", "--json", "--tag", TAG, *chosen, timeout=ANSWER)
         found: list[dict[str, Any]] = json.loads(printed or "null") or []
         return sorted(
             (Snapshot(one["short_id"], one["time"], one["hostname"], tuple(one["paths"])) for one in found),
