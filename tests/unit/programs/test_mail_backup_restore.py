@@ -107,6 +107,9 @@ def house(config: Config) -> Config:
         inbox.add(f"one of {person}", "S")
         sent.add(f"two of {person}", "a")
         (sent.path / "dovecot-keywords").write_text("0 Work\n")
+        (home / "sieve").mkdir()
+        (home / "sieve" / "mine.sieve").write_text("keep;")
+        (home / ".dovecot.sieve").symlink_to("sieve/mine.sieve")
     for place, name in (("ssl", "ca.key"), ("fetches/gmail", "ledger"), ("fetches/gmail", "host")):
         path = config.mail_directory.parent / place / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -157,8 +160,7 @@ def mark_as_read(home: Path) -> None:
 
 
 def write_a_filter(home: Path) -> None:
-    (home / "sieve").mkdir()
-    (home / "sieve" / "mine.sieve").write_text("keep;")
+    (home / "sieve" / "mine.sieve").write_text("discard;")
 
 
 def subscribe(home: Path) -> None:
@@ -395,12 +397,31 @@ def change_the_key(target: Path) -> None:
         path.write_text("another")
 
 
+def change_a_filter(target: Path) -> None:
+    for path in target.glob("**/guest/sieve/mine.sieve"):
+        path.write_text("discard;")
+
+
+def choose_another_filter(target: Path) -> None:
+    for path in target.glob("**/guest/.dovecot.sieve"):
+        path.unlink()
+        path.symlink_to("sieve/other.sieve")
+
+
+def lose_the_keywords(target: Path) -> None:
+    for path in target.glob("**/.Sent/dovecot-keywords"):
+        path.unlink()
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
         (change_flags, "guest: .Sent: the message"),
         (lose_a_message, "guest: INBOX: the message"),
         (change_a_text, "il: INBOX: the message"),
+        (change_a_filter, "guest: sieve/mine.sieve is not what was backed up"),
+        (choose_another_filter, "guest: .dovecot.sieve is not what was backed up"),
+        (lose_the_keywords, "guest: Maildir/.Sent/dovecot-keywords is missing"),
         (change_the_key, "places/certificates/ca.key is not what was backed up"),
     ],
 )

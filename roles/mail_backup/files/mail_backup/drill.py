@@ -22,6 +22,7 @@ from .manifest import (
     About,
     file_digests,
     folder_manifest,
+    person_files,
     read_json,
     recorded_folders,
 )
@@ -84,6 +85,8 @@ def _prove(config: Config, restic: Restic, snapshot: Snapshot, scratch: Path, sa
             home.rename(config.opened)
         maildir, manifest = config.opened / MAILDIR, house / MANIFEST / person
         found += person_differences(person, maildir, manifest)
+        others = _file_differences(read_json(manifest / FILES), person_files(config.opened))
+        found += [f"{person}: {what}" for what in others]
         # Last, for it gives messages other names.
         opened = open_maildir(config, maildir, manifest)
         found += [f"{person}: {what}" for what in opened.differences]

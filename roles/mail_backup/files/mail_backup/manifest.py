@@ -22,6 +22,7 @@ from .person_copy import MAILDIR, folders_of
 
 ABOUT = "about.json"
 FILES = "files.json"
+"""What is no message: of the host, and of each person. A folder has a dot at the start of its name."""
 MANIFEST = "manifest"
 INBOX = "INBOX"
 VERSION = 1
@@ -91,15 +92,31 @@ def write_person(copy: Path, manifest: Path) -> int:
             known = {"stamp": stamp, **folder_manifest(folder, known)}
             write_json(manifest / name, known)
         count += len(known["messages"])
+    write_json(manifest / FILES, person_files(copy))
+    names.add(FILES)
     for old in manifest.iterdir():
         if old.name not in names:
             remove(old)
     return count
 
 
+def person_files(home: Path) -> dict[str, str]:
+    """Return the digest of each file of a person that is no message, by its path there; of a link, where it leads."""
+    found: dict[str, str] = {}
+    for above, folders, files in os.walk(home):
+        if f"/{MAILDIR}" in above:
+            folders[:] = [name for name in folders if name not in (*PARTS, "tmp")]
+        for name in files:
+            path = Path(above, name)
+            link = f"-> {path.readlink()}" if path.is_symlink() else ""
+            found[str(path.relative_to(home))] = link or digest_of(path)
+    return found
+
+
 def recorded_folders(manifest: Path) -> dict[str, dict[str, Any]]:
     """Return what was recorded of each folder of a person, by the names of their directories."""
-    return {path.name.removesuffix(".json"): read_json(path) for path in manifest.glob("*.json")}
+    paths = [path for path in manifest.glob("*.json") if path.name != FILES]
+    return {path.name.removesuffix(".json"): read_json(path) for path in paths}
 
 
 def read_json(path: Path) -> dict[str, Any]:
