@@ -105,7 +105,7 @@ class Apart:
 
     def run(self, unit: str = BACKUP) -> dict[str, Any]:
         """Run a unit to its end, and return how that went (see mail-backup status)."""
-        # One that waits to be tried again does not start when it is asked to.
+        # One that waits to be tried again starts at its own time with older systemd.
         self.host.run("systemctl stop %s", unit)
         self.host.run("systemctl start %s", unit)
         found: dict[str, Any] = self.status()["drill" if unit == DRILL else "backup"]
