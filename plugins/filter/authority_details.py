@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: authority_details
 short_description: What people are shown of the authority that their devices have to trust
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Describes the certificate of a house's own authority, with the fingerprint as devices show it.
   - A file of many certificates, such as the system's, is a store of authorities that devices trust already.

@@ -29,7 +29,7 @@ options:
     required: true
     description: DNS names that the certificate has to be for.
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 """
 
 EXAMPLES = r"""

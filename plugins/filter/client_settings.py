@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: client_settings
 short_description: What mail programs need to know of a house
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Writes the settings of a house's mail host in the forms in which mail programs look for them.
 options:

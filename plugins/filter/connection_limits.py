@@ -19,7 +19,7 @@ options:
       - C(connections) (int, of an address to a port), C(webmail_hostname) (str), C(trusted_networks) and C(ignored)
         (lists of str) and C(facts) (the host's C(ansible_facts), gathered with the subset C(network)).
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 """
 
 EXAMPLES = r"""

@@ -24,7 +24,7 @@ options:
     type: dict
     description: Further settings of a unit's section C([Service]), by the unit's name.
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 """
 
 EXAMPLES = r"""

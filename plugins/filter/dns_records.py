@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: dns_records
 short_description: The DNS records that lead clients to a house
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Lists the addresses of the hosts and the services of the domain (RFC 6186, RFC 8314, RFC 5804, and
     C(_autodiscover._tcp)) as lines of a resolver's configuration.

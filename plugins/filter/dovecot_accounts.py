@@ -32,7 +32,7 @@ options:
     description: >-
       Field of the passwd-file that holds a quota, with V({}) for the size. Needed where an entry has a C(quota).
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 """
 
 EXAMPLES = r"""

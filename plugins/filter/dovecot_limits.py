@@ -21,7 +21,7 @@ options:
     required: true
     description: How many mail programs each of them uses. Each may open five IMAP connections.
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 """
 
 EXAMPLES = r"""

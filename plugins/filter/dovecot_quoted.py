@@ -17,7 +17,7 @@ options:
     required: true
     description: The text, without line breaks.
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 """
 
 EXAMPLES = r"""

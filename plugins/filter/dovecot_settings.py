@@ -17,7 +17,7 @@ options:
     required: true
     description: The settings, in the words of the host's series of Dovecot.
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 """
 
 EXAMPLES = r"""

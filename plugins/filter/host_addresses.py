@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: host_addresses
 short_description: The addresses that clients reach a host at
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Returns the addresses that a host is told to listen on, else the one that it reaches other machines from, else
     what Ansible connects to, if that is an address.

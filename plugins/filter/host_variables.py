@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: host_variables
 short_description: What each host has for a variable
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Looks a variable up for several hosts, and returns its values by the hosts' names.
 options:

@@ -21,7 +21,7 @@ options:
     required: true
     description: The host's C(ansible_facts), gathered with the subset C(network).
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 """
 
 EXAMPLES = r"""

@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: mail_logins
 short_description: The accounts of a house, as a check logs in to them
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Turns the site variable C(mail_users) into the option C(accounts) of M(ilnmors.mail.mail_roundtrip). A user who
     has only C(password_hash) becomes an account without a password.

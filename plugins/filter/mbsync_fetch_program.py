@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: mbsync_fetch_program
 short_description: The program that fetches accounts, as config_files takes it
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Reads the program, a Python package, on the controller. Modules that an older program had, and this one has not, are
     named as absent.

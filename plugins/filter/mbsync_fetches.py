@@ -38,7 +38,7 @@ options:
     required: true
     description: Contents of the units that lead to the owner's mailbox, C(socket) and C(service).
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 """
 
 EXAMPLES = r"""

@@ -31,7 +31,7 @@ options:
     required: true
     description: Certificates of the authorities that the providers' servers are verified against (PEM), on the host.
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 """
 
 EXAMPLES = r"""

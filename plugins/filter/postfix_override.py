@@ -20,7 +20,7 @@ options:
     required: true
     description: Names and values, see postconf(5).
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 """
 
 EXAMPLES = r"""

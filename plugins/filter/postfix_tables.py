@@ -21,7 +21,7 @@ options:
         networks), C(facts) (the host's C(ansible_facts), gathered with the subset C(network)), C(directory) (str,
         where the tables lie) and C(ldap) (bool, whether there are people whom C(users) does not list).
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 """
 
 EXAMPLES = r"""

@@ -23,7 +23,7 @@ options:
     required: true
     description: Whether mail is fetched from them, or sent to them.
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 """
 
 EXAMPLES = r"""

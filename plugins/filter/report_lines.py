@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: report_lines
 short_description: One line of text for each check
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Lays out the checks of M(ilnmors.mail.mail_port_info), M(ilnmors.mail.mail_roundtrip), M(ilnmors.mail.fetch_info)
     and M(ilnmors.mail.mail_queue_info) in columns, with how each ended, its name, its time in seconds and its detail.

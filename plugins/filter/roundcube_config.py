@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: roundcube_config
 short_description: Roundcube's settings as the text of config.inc.php
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Writes settings as PHP reads them. Nothing in a value is expanded or run.
 options:

@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: roundcube_plugins
 short_description: The house's own plugins of Roundcube, as config_files takes them
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Reads the plugins on the controller, whose folders begin with C(house_).
 options:

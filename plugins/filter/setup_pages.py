@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: setup_pages
 short_description: The guide by which people set up their devices
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Writes one page in each language that the collection knows, device by device.
 options:

@@ -24,7 +24,7 @@ options:
       - Whether programs of a unit that has a user run others with more rights, such as Postfix's C(sendmail). What
         would forbid that is left out.
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 """
 
 EXAMPLES = r"""

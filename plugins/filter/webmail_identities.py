@@ -27,7 +27,7 @@ options:
     required: true
     description: Domain of the house.
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 """
 
 EXAMPLES = r"""

@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: webmail_plugins
 short_description: The webmail role's own plugins, as config_files takes them
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Reads the role's plugins on the controller. The version of each is that of its content, so that neither the
     application nor a browser goes on with what it made of another one.

@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: webmail_settings_file
 short_description: The webmail's settings as the text of application.ini
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Renders sections of settings in the syntax that PHP's C(parse_ini_file) reads and the application expects.
 options:

@@ -13,7 +13,7 @@ description:
   - Reads what the units of the role C(mail_backup) keep of themselves. It asks no repository, and changes nothing.
   - A check fails where the last backup or drill failed, and where the last good one is too old.
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 extends_documentation_fragment:
   - ilnmors.mail.attributes
   - ilnmors.mail.attributes.info_module

@@ -19,7 +19,7 @@ description:
   - Contents never appear in the result, in the log or in C(invocation). Contents that are not secret appear in the
     diff when diff mode is on.
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 attributes:
   check_mode:
     support: full

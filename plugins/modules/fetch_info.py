@@ -21,7 +21,7 @@ description:
     account, left out as a draft of all mail, filed by the owner's scripts, deleted here, still to come), and for each
     that is refused.
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 attributes:
   check_mode:
     details:

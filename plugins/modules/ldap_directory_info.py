@@ -14,7 +14,7 @@ description:
   - Nothing is changed. The bind password appears neither in a result, nor in a log, nor on a command line.
   - Needs C(ldapsearch), of Debian's package ldap-utils.
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 attributes:
   check_mode:
     details:

@@ -13,7 +13,7 @@ description:
   - Makes all links of a set at once and removes others that match a pattern, so that nothing is left of what is no
     longer wanted. Directories that are missing are made. Only symbolic links are ever replaced or removed.
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 attributes:
   check_mode:
     support: full

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: mail_guard_info
 short_description: Check that a mail host's limits and bans are in its kernel
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Asks this host whether nftables has what the role C(postfix_relay) relies on. The limits of an address's
     connections, and the addresses that fail2ban has banned, can be gone while their services run.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: mail_port_info
 short_description: Check the ports of a mail host as a client meets them
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Connects to every port, takes TLS 1.2 or newer, and verifies the certificate's chain, name and dates.
   - Where TLS comes by STARTTLS, checks that no login is offered before it, and that the server refuses to begin

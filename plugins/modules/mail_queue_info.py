@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: mail_queue_info
 short_description: Say what waits in Postfix's queue, and why
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Lists the messages in the queue of the Postfix on this host, the oldest first, with their senders and recipients
     and the reason that each waits for. What a message says is not read.

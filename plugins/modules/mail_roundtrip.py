@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: mail_roundtrip
 short_description: Send a message as each account and see it arrive
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Logs in as each account to IMAP and to submission, over verified TLS, sends a message from its address to
     the same address, waits for it in INBOX, and removes just that message again.

@@ -14,7 +14,7 @@ description:
   - A check fails where an account has no valid access token, so that its mail waits, or where it will have none until
     its owner authorizes it again. No token is read.
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 extends_documentation_fragment:
   - ilnmors.mail.attributes
   - ilnmors.mail.attributes.info_module

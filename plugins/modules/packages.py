@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: packages
 short_description: Have Debian packages installed, also without a mirror where they are
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Installs the packages that are missing, without those that they recommend. Packages that are installed are not
     upgraded.

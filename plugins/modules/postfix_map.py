@@ -17,7 +17,7 @@ description:
     file is left as it was.
   - Postfix notices a replaced table by itself; no reload is needed.
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 attributes:
   check_mode:
     support: full

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: postgresql_login_info
 short_description: See whether an application can use a PostgreSQL database from this host
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Logs in to a database as an application will, and asks whether it may make tables there.
   - Needs no program and no library of PostgreSQL, so that it can be asked before anything is installed.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: role_options
 short_description: Read the options of a role of this collection
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Reads all variables of a role, each with the one type that it has, and returns them converted; a text such as V(no)
     becomes V(false) where a boolean is due.

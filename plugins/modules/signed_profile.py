@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: signed_profile
 short_description: Write a configuration profile for Apple's devices, signed
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Signs a profile with a certificate of the host (CMS, RFC 5652, by C(openssl)) and writes it as a file that all may
     read and that appears as a whole.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: units
 short_description: Let units of systemd run as they are written on the host
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Enables and starts units, and reloads or restarts those whose files have changed. What has changed is known by the
     host and not by the run, so that a run that was interrupted is finished by the next one.

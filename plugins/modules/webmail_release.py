@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: webmail_release
 short_description: Make a webmail release the current one
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Unpacks the release archive of SnappyMail or Tachyon beside the release that runs, prepares it, and only
     then switches the link C(current) to it. An archive that has the wrong checksum or another layout, or
