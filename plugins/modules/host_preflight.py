@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: host_preflight
 short_description: Ask a host whether what a run is about to do can work there
 version_added: 1.0.0
-author: The ilnmors.mail maintainers
+author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Fails if the options of a run would leave mail behind, replace what devices trust, name files that are missing or
     cannot serve, let a service listen where another program does, or take the host itself for a provider.
@@ -112,7 +112,6 @@ options:
         description: Absolute path of its key.
         type: path
         required: true
-        no_log: false
   mail_store:
     description: Where mail will lie. Without it, nothing is asked about mail.
     type: dict
@@ -149,7 +148,6 @@ options:
         description: Whether this host keeps the authority's key.
         type: bool
         required: true
-        no_log: false
       name:
         description: The authority's name.
         type: str
