@@ -7,10 +7,14 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.ilnmors.mail.plugins.module_utils._formats.name_constraints import permitted_domains
-from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID
+
+try:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import Encoding
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+except ImportError:  # on no controller: ansible-core itself needs it
+    pass
 
 
 def authority_details(pem: str) -> dict[str, Any]:

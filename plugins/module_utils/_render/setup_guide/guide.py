@@ -16,8 +16,12 @@ from typing import Any, TypeVar, cast
 
 from ansible_collections.ilnmors.mail.plugins.module_utils._render.client_settings import ClientSettings
 from ansible_collections.ilnmors.mail.plugins.module_utils._render.setup_guide.texts import Texts
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup, escape
+
+try:
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup, escape
+except ImportError:  # on no controller: ansible-core itself needs them
+    pass
 
 DEFAULT = "en"
 """For whose language is not there."""
