@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 """Send one message through every part of the lab's house, then say where to log in."""
 
 from __future__ import annotations

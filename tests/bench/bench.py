@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 """Print what the house costs beside what it would cost at best, measured in the same run (`make bench`).
 
 Nothing here decides a test: the figures are for people to compare.

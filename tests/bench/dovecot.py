@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Print what Dovecot costs as the role sets it up, beside a baseline of the same run (`make bench-dovecot`).
@@ -319,7 +319,7 @@ def main() -> None:
             machines.say("making a house (about two minutes)")
             machines.create(*bench.CONTAINERS)
             machines.play(machines.SITE, "--limit", "mail")
-        lines = measure([given.inventory] if given.inventory else machines.INVENTORIES, given.scale)
+        lines = measure([given.inventory] if given.inventory else [*machines.INVENTORIES], given.scale)
     finally:
         if not given.inventory:
             machines.remove()

@@ -31,7 +31,7 @@ CONTAINERS = {
 }
 """Container of each host, as in inventory.yml."""
 
-INVENTORIES = ["inventories/lab", "tests/bench/inventory.yml"]
+INVENTORIES = ("inventories/lab", "tests/bench/inventory.yml")
 
 NETWORK = "ilnmors-mail-bench"
 

@@ -98,7 +98,8 @@ PROFILES: dict[str, Profile] = {
     # Hosts and ports: https://support.microsoft.com/office/d088b986-291d-42b8-9564-9c414e2aa040
     # A personal account may have to set smtp_host: smtp-mail.outlook.com.
     # No passwords: https://learn.microsoft.com/exchange/clients-and-mobile-in-exchange-online/deprecation-of-basic-authentication-exchange-online
-    # XOAUTH2 and its scopes: https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
+    # XOAUTH2 and its scopes:
+    # https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
     # Three connections, 30 messages a minute, 10,000 recipients a day, "554 5.2.0 …SubmissionQuotaExceeded…" beyond:
     # https://learn.microsoft.com/exchange/troubleshoot/send-emails/smtp-submission-improvements
     # It has no SPECIAL-USE; its mailboxes: https://github.com/huacnlee/omamail/pull/90, and of personal accounts

@@ -30,6 +30,7 @@ def key(reader: Reader[T], default: D | object = _REQUIRED, site: str = "") -> T
 
     site: the site variable that it has its default from.
     """
+    # pylint: disable-next=invalid-field-call  # the records are dataclasses
     return cast(T, field(metadata={"reader": reader, "default": default, "site": site}))
 
 

@@ -149,7 +149,7 @@ def main(arguments: Sequence[str]) -> int:
         header, envelope = Header(fields), owner
     sendmail = subprocess.Popen([SENDMAIL, "-i", "-f", envelope, "--", *recipients], stdin=subprocess.PIPE)
     # One that ends before it has read everything says why in its exit code.
-    with contextlib.suppress(BrokenPipeError), cast("IO[bytes]", sendmail.stdin) as message:
+    with contextlib.suppress(BrokenPipeError), cast(IO[bytes], sendmail.stdin) as message:
         message.write(b"".join(header.fields) + rest)
         shutil.copyfileobj(sys.stdin.buffer, message)
     return sendmail.wait()

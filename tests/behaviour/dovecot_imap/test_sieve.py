@@ -183,7 +183,7 @@ def test_a_script_that_fails_loses_no_mail(house: House, mail: Host, folder: str
         send(house, "il", message)
         arrives(house, "guest", message)
     ask = f"journalctl --unit dovecot --no-pager --since @{since} | grep 'guest@.*sieve: Execution of script'"
-    (line,) = wait_for(lambda: mail.run(ask).stdout.splitlines(), "the log says so")
+    (line,) = wait_for(lambda: [*mail.run(ask).stdout.splitlines()], "the log says so")
     assert "failed, but implicit keep was successful" in line
     (log,) = [word for word in line.split() if word.endswith(".dovecot.sieve.log")]
     assert folder in mail.check_output("tail --lines 5 %s", log)

@@ -98,7 +98,7 @@ def test_a_filter_that_is_saved_and_does_not_work_is_said_not_to(
     mailbox.fill_filter("Bills", subject=mark, folder="Archive")
     script = mailbox.popup("SieveScript")
     script.locator(".buttonSave").click()
-    expect(script).to_contain_text("Saved, but not active: “mine” is.")
+    expect(script).to_contain_text("Saved, but not active: \u201cmine\u201d is.")
     mailbox.tab.picture("filter-not-active")
     assert filters.active() == "mine"
     script.locator("a.close").click()

@@ -43,7 +43,7 @@ def gconv(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def converted(environment: dict[str, str], name: str, data: bytes) -> str:
     command = ["iconv", "--from-code", name, "--to-code", "UTF-8"]
-    done = subprocess.run(command, input=data, capture_output=True, env=environment, timeout=10)
+    done = subprocess.run(command, input=data, capture_output=True, env=environment, timeout=10, check=False)
     assert done.returncode == 0, (name, done.stderr)
     return done.stdout.decode()
 
@@ -85,9 +85,9 @@ def test_no_name_of_glibc_is_lost(gconv: dict[str, str]) -> None:
         ("x-gbk", "gbk", "合同審核"),
         ("x-x-big5", "cp950", "合約"),
         ("hkscs-big5", "big5hkscs", "喺度"),
-        ("tis-620", "cp874", "สัญญา “ก”"),
-        ("iso-8859-1", "cp1252", "Grüße “aus” Köln, 5 €"),
-        ("iso-8859-9", "cp1254", "İstanbul “ş”"),
+        ("tis-620", "cp874", "สัญญา \u201cก\u201d"),
+        ("iso-8859-1", "cp1252", "Grüße \u201caus\u201d Köln, 5 €"),
+        ("iso-8859-9", "cp1254", "İstanbul \u201cş\u201d"),
         ("x-cp1252", "cp1252", "Grüße"),
         ("win-1251", "cp1251", "договор"),
         ("koi8_r", "koi8_r", "договор"),

@@ -201,14 +201,14 @@ def test_what_the_authority_could_do_is_said(domains: list[str], expected: list[
 
 
 def test_what_android_says_of_the_authority_is_explained() -> None:
-    assert "<strong>“Network may be monitored”</strong>" in render(AUTHORITY)
+    assert "<strong>\u201cNetwork may be monitored\u201d</strong>" in render(AUTHORITY)
     assert "monitored" not in render({})
-    assert "<strong>“네트워크가 모니터링될 수 있음”</strong>" in render(AUTHORITY, "ko")
+    assert "<strong>\u201c네트워크가 모니터링될 수 있음\u201d</strong>" in render(AUTHORITY, "ko")
 
 
 def test_a_name_of_the_authority_is_no_markup_and_no_text_of_the_guide() -> None:
     page = render({**AUTHORITY, "name": "<i>{domain} *a* `b`"})
-    assert "“&lt;i&gt;{domain} *a* `b`”" in page
+    assert "\u201c&lt;i&gt;{domain} *a* `b`\u201d" in page
     assert "<i>" not in page
 
 

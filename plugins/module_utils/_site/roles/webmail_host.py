@@ -77,7 +77,7 @@ class WebmailHost(BanOptions, ListenOptions, WebmailOptions):
             found = listed(f"{role} is at {name!r}" for role, name in names.items())
             yield (
                 f"{self.name('hostname')}: {self.hostname!r} is the name of no webmail ({found}); "
-                f"set it to the name of one, or remove {next(iter(names))}_hostname"
+                f"set it to the name of one, or remove {next(iter(names), role)}_hostname"
             )
 
     def _name_problems(self) -> Iterator[str]:

@@ -453,7 +453,9 @@ def test_answers_out_of_form_are_read_as_far_as_they_can_be(server: FakeImap, sa
 def test_a_message_whose_flags_are_left_out_is_asked_about_once_more(server: FakeImap) -> None:
     server.boxes["INBOX"].flags[2] = frozenset({r"\Seen", "$Label1"})
 
-    def spoil(name: str, _arguments: str, replies: list[Reply], left: list[int] = [1]) -> list[Reply]:  # noqa: B006
+    left = [1]
+
+    def spoil(name: str, _arguments: str, replies: list[Reply]) -> list[Reply]:
         for reply in replies:
             if name == "UID FETCH" and reply.items and left[0] > 0:
                 reply.items = [item for item in reply.items if not item.startswith(b"FLAGS")]

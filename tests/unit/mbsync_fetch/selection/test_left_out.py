@@ -78,7 +78,9 @@ def test_each_mailbox_is_fetched_or_left_out_by_a_rule(case: str) -> None:
 
 
 def test_a_fetch_says_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(tmp_path, FakeRemote(boxes(INBOX="a", Junk="b", Closed="c", Grüße="d"), {"Junk": "\\junk"}))
+    world = World(
+        tmp_path, FakeRemote(boxes(INBOX="a", Junk="b", Closed="c", **{"Grüße": "d"}), {"Junk": "\\junk"})
+    )
     status = FakeRemote.status
 
     def closed(self: FakeRemote, raw: str) -> MailboxStatus:

@@ -99,12 +99,12 @@ def fetch(name: str, directory: Path, runtime: Path, connected: socket.socket | 
     return EXIT[status.state]
 
 
-def by_timer(seen: Path, environment: Mapping[str, str] = os.environ) -> bool:
+def by_timer(seen: Path, environment: Mapping[str, str] | None = None) -> bool:
     """Tell whether the timer has started this (systemd.exec(5)). seen: when it has started one before.
 
     systemd 252 says of each later start as well what it said of the last one by a timer.
     """
-    moment = environment.get("TRIGGER_TIMER_MONOTONIC_USEC", "")
+    moment = (os.environ if environment is None else environment).get("TRIGGER_TIMER_MONOTONIC_USEC", "")
     before = seen.read_text("ascii") if seen.exists() else ""
     seen.write_text(moment, "ascii")
     return moment not in ("", before)

@@ -177,6 +177,7 @@ class Pulling:
             state.remote_validity = record.uidvalidity
             state.local_validity = self.context.local.ensure(record.folder).uidvalidity
         failures = 0
+        failure: Exception
         for uid in uids:
             try:
                 content = self._content(record, uid)
@@ -187,7 +188,7 @@ class Pulling:
                 if "[OVERQUOTA]" in str(error).upper():
                     raise LocalFullError(str(error)) from error
                 refused = self._refused_by_house(record, uid, str(error))
-                failure: Exception = error
+                failure = error
             except RemoteError as error:
                 refused = Refused(uid, str(error))
                 if error.kind != "error":
