@@ -35,7 +35,7 @@ lock: venv ## resolve requirements.in into requirements.txt anew
 # --- fast checks
 
 .PHONY: lint
-lint: venv ## formatting, ruff, mypy, yamllint, ansible-lint
+lint: venv ## formatting, ruff, mypy, yamllint, ansible-lint, licences
 	ruff format --check .
 	ruff check .
 	mypy -p ansible_collections.ilnmors.mail.plugins -p ansible_collections.ilnmors.mail.tests
@@ -43,6 +43,7 @@ lint: venv ## formatting, ruff, mypy, yamllint, ansible-lint
 	mypy $(wildcard roles/*/files/*.py)
 	yamllint --strict .
 	ansible-lint
+	reuse lint --lines
 
 .PHONY: unit
 unit: venv ## unit tests of modules, filters and programs
