@@ -31,6 +31,10 @@ venv: $(VENV)/ready $(COLLECTION) ## the Python environment, from requirements.t
 lock: venv ## resolve requirements.in into requirements.txt anew
 	uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade --quiet \
 	  --no-header --no-emit-index-url --no-emit-find-links requirements.in --output-file requirements.txt
+	for name in tools core-2.19 core-newest; do \
+	  uv pip compile --universal --generate-hashes --python-version "$$([ $$name = core-newest ] && echo 3.12 || echo 3.11)" --upgrade \
+	    --quiet --no-header --no-emit-index-url --no-emit-find-links tests/gates/$$name.in --output-file tests/gates/$$name.txt; \
+	done
 
 # --- fast checks
 
@@ -48,6 +52,14 @@ lint: venv ## formatting, ruff, mypy, yamllint, ansible-lint, licences
 .PHONY: unit
 unit: venv ## unit tests of modules, filters and programs
 	pytest --numprocesses auto
+
+# --- gates of the Ansible community, on a copy of the checkout that lies as an installed collection does
+
+GATES := sanity-2.19 sanity-newest units documentation importer
+
+.PHONY: gates
+gates: venv ## what the Ansible community asks of a collection: ansible-test, antsibull-docs, galaxy-importer (about 15 minutes)
+	@tests/gates/run.sh .cache/gates $(GATES)
 
 # --- the lab: the whole house in containers on this machine
 
@@ -119,6 +131,11 @@ certificates: venv
 test: venv ## everything: lint, unit tests, and the whole house from bare machines
 	@echo "==> checking the sources, and building the machines beside it"
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target SUITES="bookworm trixie" machines lint unit clients archive certificates
+	@molecule/resources/run-scenarios.sh $(LAB) $(SCENARIOS)
+
+.PHONY: scenarios
+scenarios: venv ## the whole house from bare machines, without the checks of the sources; SCENARIOS=upgrade for one
+	@$(MAKE) --no-print-directory SUITES="bookworm trixie" machines clients archive certificates
 	@molecule/resources/run-scenarios.sh $(LAB) $(SCENARIOS)
 
 .PHONY: bench

@@ -5,9 +5,16 @@
 from __future__ import annotations
 
 import ssl
+import sys
+from pathlib import Path
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.unit.fakes.authority import Authority
+
+# As pyproject.toml says it to pytest; ansible-test has settings of its own.
+for role in ("mbsync_fetch", "mail_backup"):
+    if (programs := str(Path(__file__).parents[2] / "roles" / role / "files")) not in sys.path:
+        sys.path.append(programs)
 
 
 @pytest.fixture(scope="session")

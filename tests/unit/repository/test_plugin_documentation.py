@@ -60,6 +60,9 @@ def test_it_is_summed_up(folder: str, name: str) -> None:
     assert documentation["short_description"]
     assert documentation["version_added"]
     assert documentation["description"]
+    # ansible-test asks for names at GitHub.
+    authors = documentation["author"]
+    assert authors in ("The ilnmors.mail maintainers (@ilnmors)", ["The ilnmors.mail maintainers (@ilnmors)"])
 
 
 @pytest.mark.parametrize("name", FILTERS)

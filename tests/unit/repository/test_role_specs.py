@@ -95,6 +95,7 @@ def test_the_preflight_takes_the_same_options(role: str) -> None:
     assert set(specs(role)) == {"main", "preflight"}
     assert specs(role)["preflight"]["options"] == specs(role)["main"]["options"]
     text = (ROLES / role / "meta" / "argument_specs.yml").read_text()
+    assert all(spec.get("short_description") and spec.get("description") for spec in specs(role).values())
     assert "options: &options\n" in text
     assert "options: *options\n" in text
 
