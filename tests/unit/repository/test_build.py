@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -35,13 +36,40 @@ def is_packed(path: str) -> bool:
         "molecule/default/molecule.yml",
         ".lab/provider.key",
         "plugins/modules/__pycache__/x.pyc",
+        ".github/workflows/ci.yml",
+        ".forgejo/workflows/ci.yml",
+        ".gitignore",
+        "requirements.txt",
     ],
 )
 def test_it_is_left_out(path: str) -> None:
     assert not is_packed(path)
 
 
-@pytest.mark.parametrize("folder", ["meta", "playbooks", "plugins", "roles", "inventories/example"])
+def test_a_build_holds_what_a_user_needs_and_nothing_else() -> None:
+    """Look at all that git knows of or would add: whatever is new has to be left out, or to be listed here."""
+    command = ("git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard")
+    files = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert sorted({path.split("/")[0] for path in files if is_packed(path)}) == [
+        "CHANGELOG.md",
+        "CODE_OF_CONDUCT.md",
+        "CONTRIBUTING.md",
+        "LICENSE",
+        "LICENSES",
+        "MAINTAINERS.md",
+        "README.md",
+        "REUSE.toml",
+        "docs",
+        "galaxy.yml",  # becomes MANIFEST.json
+        "inventories",
+        "meta",
+        "playbooks",
+        "plugins",
+        "roles",
+    ]
+
+
+@pytest.mark.parametrize("folder", ["docs", "meta", "playbooks", "plugins", "roles", "inventories/example"])
 def test_it_is_packed(folder: str) -> None:
     files = [
         path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts
