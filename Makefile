@@ -39,7 +39,7 @@ lock: venv ## resolve requirements.in into requirements.txt anew
 # --- fast checks
 
 .PHONY: lint
-lint: venv ## formatting, ruff, mypy, yamllint, ansible-lint, licences
+lint: venv ## formatting, ruff, mypy, yamllint, ansible-lint, licences, changelog fragments
 	ruff format --check .
 	ruff check .
 	mypy -p ansible_collections.ilnmors.mail.plugins -p ansible_collections.ilnmors.mail.tests
@@ -48,6 +48,7 @@ lint: venv ## formatting, ruff, mypy, yamllint, ansible-lint, licences
 	yamllint --strict .
 	ansible-lint
 	reuse lint --lines
+	antsibull-changelog lint
 
 .PHONY: unit
 unit: venv ## unit tests of modules, filters and programs
@@ -60,6 +61,10 @@ GATES := sanity-2.19 sanity-newest units documentation importer
 .PHONY: gates
 gates: venv ## what the Ansible community asks of a collection: ansible-test, antsibull-docs, galaxy-importer (about 15 minutes)
 	@tests/gates/run.sh .cache/gates $(GATES)
+
+.PHONY: changelog
+changelog: venv ## print what the changelog would say if the version were released now
+	@tests/gates/run.sh .cache/gates changelog
 
 # --- the lab: the whole house in containers on this machine
 

@@ -59,6 +59,7 @@ def test_a_build_holds_what_a_user_needs_and_nothing_else() -> None:
         "MAINTAINERS.md",
         "README.md",
         "REUSE.toml",
+        "changelogs",
         "docs",
         "galaxy.yml",  # becomes MANIFEST.json
         "inventories",
