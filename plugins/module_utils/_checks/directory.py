@@ -42,7 +42,7 @@ def ask(directory: Directory, ldapsearch: str) -> int:
     """
     _check_ca(directory)
     _check_connection(directory)
-    done = subprocess.run(
+    done = subprocess.run(  # pylint: disable=ansible-bad-function
         _command(directory, ldapsearch),
         input=directory.bind_password,
         capture_output=True,

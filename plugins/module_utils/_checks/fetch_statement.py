@@ -20,7 +20,7 @@ def make_statement(name: str) -> dict[str, Any]:
 
     One that cannot be made says why, as `error`.
     """
-    answer = subprocess.run(
+    answer = subprocess.run(  # pylint: disable=ansible-bad-function
         ["env", f"PYTHONPATH={PACKAGE}", "python3", "-B", "-m", "mbsync_fetch.statement", name],
         capture_output=True,
         text=True,

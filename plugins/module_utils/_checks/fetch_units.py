@@ -53,7 +53,7 @@ def units_of(name: str) -> dict[str, str]:
 
 def look_at_units(units: Sequence[str]) -> dict[str, Unit]:
     """Ask systemd for units by their names; those that it does not know of are not found."""
-    answer = subprocess.run(
+    answer = subprocess.run(  # pylint: disable=ansible-bad-function
         ["systemctl", "show", f"--property={_PROPERTIES}", *units],
         capture_output=True,
         text=True,

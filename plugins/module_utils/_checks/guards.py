@@ -21,13 +21,14 @@ BANS_TABLE = "inet f2b-table"
 """Where the action `nftables` of fail2ban has all that its jails have banned."""
 TIMEOUT = 30
 
-Run = Callable[[Sequence[str]], str | None]
+Run = Callable[[Sequence[str]], "str | None"]
 """Runs a command and returns what it prints, or None where it fails or is not there."""
 
 
 def run(command: Sequence[str]) -> str | None:
     """Ask this host."""
     try:
+        # pylint: disable-next=ansible-bad-function
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
     except (OSError, subprocess.TimeoutExpired):
         return None

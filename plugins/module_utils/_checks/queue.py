@@ -154,7 +154,7 @@ def _output(done: subprocess.CompletedProcess[str]) -> str:
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(
+        return subprocess.run(  # pylint: disable=ansible-bad-function
             command, capture_output=True, text=True, errors="replace", check=False, timeout=TIMEOUT
         )
     except subprocess.TimeoutExpired:

@@ -59,7 +59,7 @@ def _output(argv: Sequence[str]) -> str:
 
 
 def _run(argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return subprocess.run(  # pylint: disable=ansible-bad-function
         [find_program(argv[0]) or argv[0], *argv[1:]],
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -62,7 +62,7 @@ def _run_checker(argv: Sequence[str], root: str, file_set: FileSet) -> None:
     program = find_program(argv[0])
     if program is None:
         raise ConfigFilesError(f"validate: '{argv[0]}' was not found on this host; install it first")
-    done = subprocess.run(
+    done = subprocess.run(  # pylint: disable=ansible-bad-function
         [program, *(word.replace(ROOT_MARK, root) for word in argv[1:])],
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -15,7 +15,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 Result = TypeVar("Result")
 
@@ -168,7 +168,7 @@ class Sha512Crypt:
         return (_groups(self.shape, crypt)[0] or self.default_rounds) == str(self.rounds)
 
 
-Scheme = Argon2id | BlfCrypt | Sha512Crypt
+Scheme: TypeAlias = "Argon2id | BlfCrypt | Sha512Crypt"
 
 SHAPES = {scheme.name: scheme.shape for scheme in (Argon2id, BlfCrypt, Sha512Crypt)}
 

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-Setting = bool | int | float | str
+from typing import TypeAlias
+
+Setting: TypeAlias = "bool | int | float | str"
 
 
 class SettingsError(ValueError):

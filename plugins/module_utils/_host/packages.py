@@ -126,7 +126,7 @@ def _is_old(path: Path) -> bool:
 
 
 def _run(argv: Sequence[str], lock: int = -1) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return subprocess.run(  # pylint: disable=ansible-bad-function
         argv,
         stdin=subprocess.DEVNULL,
         capture_output=True,

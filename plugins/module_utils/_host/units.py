@@ -237,7 +237,7 @@ def systemctl(*words: str, check: bool = True) -> str:
 
 def _run(argv: Sequence[str], what: str, *, check: bool = True) -> str:
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             [find_program(argv[0]) or argv[0], *argv[1:]],
             stdin=subprocess.DEVNULL,
             capture_output=True,

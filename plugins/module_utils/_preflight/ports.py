@@ -9,8 +9,9 @@ import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
 # Services that another one replaces when it is installed.
 _REPLACED = {"postfix": ("exim4",)}
@@ -83,6 +84,7 @@ def read_listening(output: str) -> list[Taken]:
 def ask_listening() -> list[Taken]:
     """Return the TCP ports that programs of this host listen on."""
     command = ["ss", "--no-header", "--listening", "--tcp", "--numeric", "--processes", "--cgroup"]
+    # pylint: disable-next=ansible-bad-function
     return read_listening(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 def systemd_takes(event: str) -> bool:
     """Whether systemd knows a calendar event, and it comes again (systemd-analyze(1))."""
-    done = subprocess.run(
+    done = subprocess.run(  # pylint: disable=ansible-bad-function
         ["systemd-analyze", "calendar", "--iterations=1", "--", event],
         capture_output=True,
         text=True,

@@ -23,7 +23,7 @@ TEXTS = Texts(
     ),
     read_in_browser="Nothing to set up: read your mail in the browser",
     code="QR code of {url}",
-    code_caption="Point a phone’s camera here to open this page on it.",
+    code_caption="Point a phone\u2019s camera here to open this page on it.",
     choose="Choose your device",
     other_languages="Languages",
     trust=Trust(
@@ -52,39 +52,40 @@ TEXTS = Texts(
         phone="iPhone, iPad",
         phone_open="Open this page in *Safari*, press the button, and choose *Allow*.",
         phone_install=(
-            "*Settings › General › VPN & Device Management* › “{profile}” › *Install*. "
+            "*Settings › General › VPN & Device Management* › \u201c{profile}\u201d › *Install*. "
             "It asks for your address and your password."
         ),
         phone_trust=(
-            "*Settings › General › About › Certificate Trust Settings*, at the very end: switch “{authority}” on."
+            "*Settings › General › About › Certificate Trust Settings*, at the very end: "
+            "switch \u201c{authority}\u201d on."
         ),
         mac="Mac",
         mac_open="Press the button, and open the file that you downloaded.",
         mac_install=(
             "*System Settings › General › Device Management* (up to macOS 14: *Privacy & Security › Profiles*) "
-            "› double-click “{profile}” › *Install*. It asks for your address and your password."
+            "› double-click \u201c{profile}\u201d › *Install*. It asks for your address and your password."
         ),
         mac_trust=(
-            "Open the app *Keychain Access*, double-click the certificate “{authority}”, "
+            "Open the app *Keychain Access*, double-click the certificate \u201c{authority}\u201d, "
             "and choose *Trust › When using this certificate › Always Trust*."
         ),
     ),
     android=Android(
         name="Android",
         install=(
-            "Press the button. Then search the *Settings* for “CA certificate” (under *Encryption & credentials*, or "
-            "*Other security settings* on Samsung’s), install anyway, and choose the file `ca.crt` that you "
-            "downloaded. A screen lock has to be set."
+            "Press the button. Then search the *Settings* for \u201cCA certificate\u201d (under "
+            "*Encryption & credentials*, or *Other security settings* on Samsung\u2019s), install anyway, "
+            "and choose the file `ca.crt` that you downloaded. A screen lock has to be set."
         ),
         account=(
             "Install *Thunderbird* from Google Play or F-Droid, and type your address and your password. "
             "The rest is found by itself."
         ),
         others=(
-            "In Gmail’s app and others, add an account of the kind *Other* or *IMAP*, "
+            "In Gmail\u2019s app and others, add an account of the kind *Other* or *IMAP*, "
             "and copy the settings at the end of this page. Some apps accept no certificates that were added."
         ),
-        monitored="“Network may be monitored”",
+        monitored="\u201cNetwork may be monitored\u201d",
         monitored_limited=(
             "Android says so for as long as any certificate is installed that it did not come with, whosever it is. "
             "It does not mean that somebody reads along. Whoever has the key of this one could pose as a site in "
@@ -109,7 +110,7 @@ TEXTS = Texts(
         ),
         outlook="*Outlook (classic)*: *File › Add Account*, and type your address. The rest is found by itself.",
         new_outlook=(
-            "The new Outlook, and Outlook on phones, read mail through Microsoft’s servers, "
+            "The new Outlook, and Outlook on phones, read mail through Microsoft\u2019s servers, "
             "which cannot reach this house. Use another program there."
         ),
     ),
