@@ -64,7 +64,7 @@ gates: venv ## what the Ansible community asks of a collection: ansible-test, an
 
 .PHONY: changelog
 changelog: venv ## print what the changelog would say if the version were released now
-	@tests/gates/run.sh .cache/gates changelog
+	@tests/gates/run.sh .cache/changelog changelog
 
 # --- the lab: the whole house in containers on this machine
 

@@ -84,6 +84,9 @@ changelog() {
     cat "$tree/CHANGELOG.md"
 }
 
+# Another run would take the copy from under this one.
+exec 9>"$folder/lock"
+flock 9
 copy_tree
 for gate in "$@"; do
     echo "==> $gate" >&2
