@@ -12,7 +12,7 @@ if ! command -v dockerd >/dev/null; then
     apt-get update -q
     # Debian 13 packs the command line apart from the engine; Debian 12 has both in docker.io.
     client=$(apt-cache show docker-cli >/dev/null 2>&1 && echo docker-cli || true)
-    apt-get install -q -y --no-install-recommends docker.io iptables $client
+    apt-get install -q -y --no-install-recommends docker.io iptables ${client:+"$client"}
 fi
 
 if [ -d /run/systemd/system ]; then

@@ -38,9 +38,8 @@ ansible_test() {
     local venv=$folder/$1 cache=$home/.ansible/test/cache version
     shift
     mkdir -p "$cache" "$home/.config" && ln -sfn ~/.config/pip "$home/.config/pip"
-    for version in $(sed -nE "s/^ +pip='([0-9.]+)',$/\1/p" "$venv"/lib/python3*/site-packages/ansible_test/_internal/python_requirements.py); do
-        cp "$here/get_pip.py" "$cache/get_pip_${version//./_}.py"
-    done
+    sed -nE "s/^ +pip='([0-9.]+)',$/\1/p" "$venv"/lib/python3*/site-packages/ansible_test/_internal/python_requirements.py |
+        while read -r version; do cp "$here/get_pip.py" "$cache/get_pip_${version//./_}.py"; done
     (cd "$tree" && env -i HOME="$home" PATH="$venv/bin:/usr/bin:/bin" LANG=C.UTF-8 ansible-test "$@" --color no)
 }
 
