@@ -90,7 +90,7 @@ def main(count: int) -> None:
 
     def once() -> None:
         last = facts[-1] if facts else {}
-        facts.append(backup(config, restic, Status(Work("ok", facts=last)), lambda _: None))
+        facts.append(backup(config, restic, Status(Work("ok", facts=last)), lambda __: None))
 
     def change() -> None:
         for number in range(CHANGED):
@@ -103,7 +103,7 @@ def main(count: int) -> None:
 
     def restore() -> None:
         shutil.rmtree(config.mail_directory / "bench.internal")
-        restore_house(config, restic, "bench", "latest", "state", "refuse", lambda _: None)
+        restore_house(config, restic, "bench", "latest", "state", "refuse", lambda __: None)
 
     def untar() -> None:
         (WORK / "untarred").mkdir()

@@ -140,7 +140,7 @@ def idle_memory(house: House, configuration: str, connections: int) -> tuple[flo
     with contextlib.ExitStack() as stack:
         house.login(house.user("ARGON2ID"), PASSWORD).logout()
         before = house.memory()
-        for _ in range(connections):
+        for __ in range(connections):
             client = house.login(house.user("ARGON2ID"), PASSWORD)
             stack.callback(client.shutdown)
             start_idle(client)
@@ -209,7 +209,7 @@ def delays(house: House, news: Callable[[imaplib.IMAP4], Iterator[None]], number
         stack.callback(client.shutdown)
         waiting = news(client)
         next(waiting)
-        for _ in range(number):
+        for __ in range(number):
             sender.sendmail(
                 user, [user], f"From: {user}\r\nTo: {user}\r\nSubject: {subject}\r\n\r\nHello.\r\n"
             )

@@ -260,7 +260,7 @@ def count(house: Server, directory: str, number: int) -> None:
 def check(house: Server, provider: Server, command: str) -> Cost:
     """Measure a run that finds nothing new."""
     costs = []
-    for _ in range(CHECKS):
+    for __ in range(CHECKS):
         house.rest()
         before = sum(map(int, provider.run(TRAFFIC).split()))
         seconds = timed(house, command)

@@ -22,7 +22,7 @@ def vocabulary(size: int = 20000) -> list[str]:
     """Return made-up words, the same at each run."""
     chance = random.Random(1)
     letters = "eeeettaaooiinnsshhrrddlcumwfgypbvk"
-    return ["".join(chance.choices(letters, k=chance.randint(3, 10))) for _ in range(size)]
+    return ["".join(chance.choices(letters, k=chance.randint(3, 10))) for __ in range(size)]
 
 
 def message(chance: random.Random, words: list[str], recipient: str, size: int) -> bytes:
@@ -30,7 +30,7 @@ def message(chance: random.Random, words: list[str], recipient: str, size: int) 
     new = EmailMessage()
     new["From"] = "Sender <sender@elsewhere.test>"
     new["To"] = recipient
-    text = [words[int(len(words) * chance.random() ** 4)] for _ in range(size // 7)]
+    text = [words[int(len(words) * chance.random() ** 4)] for __ in range(size // 7)]
     new["Subject"] = " ".join(text[:5])
     new["Message-ID"] = f"<{chance.getrandbits(64):x}@elsewhere.test>"
     new.set_content("\n".join(" ".join(text[start : start + 10]) for start in range(0, len(text), 10)))

@@ -27,7 +27,7 @@ def rate(host: str, context: ssl.SSLContext, user: str, password: str, logins: i
     login(host, context, user, password)
     start = time.monotonic()
     with ThreadPoolExecutor(at_once) as threads:
-        list(threads.map(lambda _: login(host, context, user, password), range(logins)))
+        list(threads.map(lambda __: login(host, context, user, password), range(logins)))
     return logins / (time.monotonic() - start)
 
 

@@ -111,10 +111,10 @@ def burst(server: Server, case: Case, number: int, retry: bool = True, first: st
         server.wait_for_mails(before + number, retry)
     used = server.cpu() - used
     found = server.deliveries(start)
-    states = Counter(status for _, _, status in found)
+    states = Counter(status for __, __, status in found)
     if states["sent"] < number:
         sys.exit(f"{server.container}: {number} messages, deliveries in its journal: {dict(states)}")
-    seconds = max(when for when, _, status in found if status == "sent") - start
+    seconds = max(when for when, __, status in found if status == "sent") - start
     return Burst(number / seconds, used / number * 1000, states["deferred"])
 
 
@@ -202,7 +202,7 @@ def house_mail(
     server: Server, case: Case, number: int, rounds: int, first: str = ""
 ) -> tuple[list[Burst], list[float]]:
     """Return what becomes of house mail under load, and how long it takes without, in ms."""
-    bursts = [burst(server, case, number, retry=False, first=first) for _ in range(rounds)]
+    bursts = [burst(server, case, number, retry=False, first=first) for __ in range(rounds)]
     before = server.mails()
     server.run(first)
     start = time.time()

@@ -179,7 +179,7 @@ class Site(machines.House):
 
 def is_file(mapping: str) -> bool:
     """Tell whether a mapping is of a file on a disk."""
-    _, _, inode, *path = mapping.split()
+    __, __, inode, *path = mapping.split()
     return inode != "0" and path[0].startswith("/") and not path[0].startswith(("/dev/", "/SYSV"))
 
 

@@ -117,7 +117,7 @@ class Session:
         self.good_reader, self.good_writer = await asyncio.open_connection(*GOOD, limit=LONGEST)
         both = [asyncio.create_task(self.take_commands()), asyncio.create_task(self.pass_answers())]
         try:
-            done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            done, __ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 with contextlib.suppress(Cut, ConnectionError, ssl.SSLError, asyncio.IncompleteReadError):
                     task.result()
@@ -153,7 +153,7 @@ class Session:
 
     async def obey(self, command: bytes) -> None:
         """Answer a command, or let the good server do so."""
-        tag, _, text = command.rstrip(b"\r\n").partition(b" ")
+        tag, __, text = command.rstrip(b"\r\n").partition(b" ")
         said = text.decode(errors="replace")
         words = said.split(" ", 2)
         name = " ".join(words[: 2 if words[0].upper() == "UID" else 1]).upper()
@@ -178,7 +178,7 @@ class Session:
             return
         refused = wanted.get("refuse", {}).get(self.mailbox)
         if refused and name == "UID FETCH" and WHOLE_MESSAGE.search(said):
-            uids, _, items = words[2].partition(" ")
+            uids, __, items = words[2].partition(" ")
             left = without(uids, refused)
             if left != without(uids, ()):
                 reply = wanted.get("refusal", REFUSAL)

@@ -117,7 +117,7 @@ class Connection:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *__: object) -> None:
         self._socket.close()
 
     def _connect(self) -> socket.socket:
@@ -200,7 +200,7 @@ class Connection:
                 raise UnexpectedAnswer(self.awaited, "a line without an end")
             if not self._receive(limit.remaining()):
                 return None
-        line, _, self._buffer = self._buffer.partition(b"\n")
+        line, __, self._buffer = self._buffer.partition(b"\n")
         return line.removesuffix(b"\r").decode(errors="replace")
 
     def read_bytes(self, count: int) -> str:

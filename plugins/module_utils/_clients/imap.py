@@ -45,7 +45,7 @@ class Imap(PlainLogin):
         answers = []
         while not (answer := self.read_answer()).startswith(f"{self._tag} "):
             answers.append(answer)
-        status, _, reply = answer.removeprefix(f"{self._tag} ").partition(" ")
+        status, __, reply = answer.removeprefix(f"{self._tag} ").partition(" ")
         return answers, status.upper(), reply
 
     def read_answer(self) -> str:
@@ -85,7 +85,7 @@ class Imap(PlainLogin):
         self.send_command("AUTHENTICATE PLAIN")
         while not (answer := self.read_answer()).startswith((f"{self._tag} ", "+")):
             pass
-        status, _, reply = answer.removeprefix(f"{self._tag} ").partition(" ")
+        status, __, reply = answer.removeprefix(f"{self._tag} ").partition(" ")
         return status in ("+", "OK"), reply or status
 
     def abort_login(self) -> None:
@@ -93,12 +93,12 @@ class Imap(PlainLogin):
         self.read_answers()
 
     def read_login_result(self) -> tuple[bool, str]:
-        _, status, reply = self.read_answers()
+        __, status, reply = self.read_answers()
         return status == "OK", reply
 
     def begin_old_login(self) -> tuple[bool, str]:
         self.send_command(f"LOGIN {' '.join(NOBODY)}")
-        _, status, reply = self.read_answers()
+        __, status, reply = self.read_answers()
         # The server has looked at the password where it says that it is wrong (RFC 5530).
         return status == "OK" or "AUTHENTICATIONFAILED" in reply, reply
 

@@ -40,7 +40,7 @@ class Sieve(MailClient):
 
     def request_starttls(self) -> None:
         self.send("STARTTLS", "its answer to STARTTLS")
-        _, status, reply = self.read_answer()
+        __, status, reply = self.read_answer()
         if status != "OK":
             raise CommandRefused("STARTTLS", reply)
         self.awaited = "its capabilities after TLS"

@@ -29,7 +29,7 @@ class Pop3(MailClient):
 
     def read_capabilities(self) -> None:
         self.capabilities = {}
-        known, _ = self.command("CAPA")
+        known, __ = self.command("CAPA")
         while known and (line := self.read_line()) != ".":
             first, *rest = line.upper().split() or [""]
             self.capabilities[first] = rest

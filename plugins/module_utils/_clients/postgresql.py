@@ -99,7 +99,7 @@ class _Connection:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *__: object) -> None:
         self._socket.close()
 
     def _unreachable(self, error: OSError) -> DatabaseError:

@@ -82,7 +82,7 @@ def left_beside(patterns: Iterable[str]) -> list[Path]:
     """List what runs that were cut off have left beside files of these patterns. Only for who is `alone`."""
     found: set[Path] = set()
     for pattern in patterns:
-        directory, _, name = pattern.rpartition("/")
+        directory, __, name = pattern.rpartition("/")
         # glob's * does not match a leading dot, and so neither the file itself.
         candidates = glob.glob(f"{directory}/.{name}.????????")  # noqa: PTH207
         found |= {Path(path) for path in candidates if re.search(r"\.[0-9a-f]{8}\Z", path)}

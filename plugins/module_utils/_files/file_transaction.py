@@ -99,7 +99,7 @@ class Transaction:
             with _blaming(path):
                 self._keep(path)
                 path.unlink()
-        for directory in {path.parent for path in (*(path for _, path in self._new), *self._gone)}:
+        for directory in {path.parent for path in (*(path for __, path in self._new), *self._gone)}:
             with _blaming(directory):
                 disk.sync(directory)
 

@@ -48,7 +48,7 @@ def read_compiled(map_type: str, source: Path) -> dict[str, str]:
     """Dump the compiled form of a source file: folded keys and values. PostfixMapError has postmap's words."""
     lines = _output(["postmap", "-s", f"{map_type}:{source}"]).split("\n")[:-1]
     pairs = (line.partition("\t") for line in lines)
-    return {key.casefold(): value for key, _, value in pairs}
+    return {key.casefold(): value for key, __, value in pairs}
 
 
 def _output(argv: Sequence[str]) -> str:

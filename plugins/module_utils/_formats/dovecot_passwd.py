@@ -178,5 +178,5 @@ def _parse_line(line: str) -> Entry | None:
     name, colon, rest = line.removesuffix("\r").partition(":")
     if not name or not colon or name.startswith("#"):
         return None
-    secret, _, columns = rest.partition(":")
+    secret, __, columns = rest.partition(":")
     return Entry(name, secret, columns)

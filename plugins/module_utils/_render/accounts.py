@@ -51,7 +51,7 @@ def _fields(entry: Mapping[str, Any], sends_only: bool, quota_field: str) -> dic
         networks = [str(ipaddress.ip_network(str(network))) for network in entry["allowed_networks"]]
         fields["allow_nets"] = ",".join(networks)
     if entry.get("quota") not in (None, ""):
-        name, _, value = quota_field.partition("=")
+        name, __, value = quota_field.partition("=")
         fields[name] = value.format(str(entry["quota"]).upper())
     return fields | (entry.get("extra_fields") or {})
 

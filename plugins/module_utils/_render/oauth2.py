@@ -60,8 +60,8 @@ def oauth2_accounts(
     }
     contents |= {"logins": logins} if relays else {}
     return {
-        "names": [provider.name for provider, _ in accounts],
-        "relays": [provider.name for provider, _ in relays],
+        "names": [provider.name for provider, __ in accounts],
+        "relays": [provider.name for provider, __ in relays],
         "files": [
             {"path": f"{directory}/{name}", "content": json.dumps(content), "mode": "0600", "secret": True}
             for name, content in contents.items()

@@ -60,14 +60,14 @@ class Header:
     @property
     def reports(self) -> bool:
         """Whether it is a report on mail (RFC 6522), which nobody answers with another one."""
-        return any(REPORT.match(value) for _, value in self.find(b"content-type"))
+        return any(REPORT.match(value) for __, value in self.find(b"content-type"))
 
     def keep_authors(self) -> None:
         """Say in Reply-To who wrote it, unless it says already where answers go; From is one field."""
         authors = self.find(b"from")
         for index, value in authors[1:]:
             self.fields[index] = b"X-Original-From: " + value + b"\n"
-        values = [value for _, value in authors if b"@" in value]
+        values = [value for __, value in authors if b"@" in value]
         if values and not self.find(b"reply-to"):
             self.fields.insert(authors[0][0], b"Reply-To: " + b",\n ".join(values) + b"\n")
 
@@ -84,7 +84,7 @@ class Header:
 
     def refuses(self, owner: str, address: str) -> bool:
         """Whether Dovecot itself wrote it, to say that a script refuses a message."""
-        says_so = any(b"(rejected)" in value for _, value in self.find(b"auto-submitted"))
+        says_so = any(b"(rejected)" in value for __, value in self.find(b"auto-submitted"))
         return says_so and address.lower() == f"postmaster@{domain(owner)}"
 
 
@@ -95,7 +95,7 @@ def domain(address: str) -> str:
 
 def owns(owner: str, address: str) -> bool:
     """Whether an address is the owner's, or a plus address of one."""
-    local, _, of = address.lower().rpartition("@")
+    local, __, of = address.lower().rpartition("@")
     plain = f"{local.partition('+')[0]}@{of}"
     return plain == owner.lower() or plain in aliases(owner)
 
@@ -107,7 +107,7 @@ def aliases(owner: str) -> Iterator[str]:
     except OSError:
         return
     for line in lines:
-        alias, *_, field = line.split(":")
+        alias, *__, field = line.split(":")
         if field == f"userdb_user={owner}":
             yield alias
 

@@ -402,7 +402,7 @@ def run(keeper: Keeper) -> None:
 def main() -> None:
     """Keep the token of the account that is named, until the unit is stopped."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    signal.signal(signal.SIGTERM, lambda *__: sys.exit())
     given = read_file(Path(os.environ["CREDENTIALS_DIRECTORY"]) / "account")
     keeper = Keeper(Account(name=sys.argv[1], **given), Path(os.environ["STATE_DIRECTORY"]))
     try:

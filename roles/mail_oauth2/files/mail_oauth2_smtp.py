@@ -76,7 +76,7 @@ class Connection:
             received += data
             if b"\n" not in data and len(received) > LONGEST_LINE:
                 raise ValueError("it sends a line without an end")
-        line, _, self.rest = received.partition(b"\n")
+        line, __, self.rest = received.partition(b"\n")
         return line.decode("ascii", "replace").rstrip("\r")
 
     async def reply(self) -> list[str]:
@@ -114,7 +114,7 @@ class Session:
         """Serve Postfix until one of the two ends it."""
         await self.postfix.send("220 mail-oauth2 ESMTP")
         while command := await self.postfix.line():
-            verb, _, argument = command.partition(" ")
+            verb, __, argument = command.partition(" ")
             try:
                 if await self.answer(verb.upper(), argument):
                     break

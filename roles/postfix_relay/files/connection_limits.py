@@ -56,7 +56,7 @@ def read_settings(path: Path) -> Settings:
         ports=tuple(said["ports"]),
         connections=said["connections"],
         counted=tuple(map(ipaddress.ip_network, said["counted"])),
-        exempt=tuple(network for _, network in exempt if network),
+        exempt=tuple(network for __, network in exempt if network),
         names=tuple(entry for entry, network in exempt if not network),
     )
 
@@ -203,12 +203,12 @@ def main() -> None:
     nft = nftables.Nftables()
 
     def execute(commands: str) -> str:
-        failed, _, complaint = nft.cmd(commands)
+        failed, __, complaint = nft.cmd(commands)
         return str(complaint or "no reason given") if failed else ""
 
     def count() -> int:
         nft.set_json_output(True)
-        _, answer, _ = nft.cmd(f"list counter {TABLE} refused")
+        __, answer, __ = nft.cmd(f"list counter {TABLE} refused")
         nft.set_json_output(False)
         return counted_packets(json.loads(answer)) if answer else 0
 

@@ -83,7 +83,7 @@ def parse(text: str) -> list[str]:
 def owns(owned: Owned, login: str, address: str) -> bool:
     """Whether an address is a login's own, or a plus address of one."""
     # Postfix itself writes the envelope's sender, marked (sender_canonical_maps), where there is no From.
-    local, _, domain = address.lower().removesuffix(".sender.invalid").rpartition("@")
+    local, __, domain = address.lower().removesuffix(".sender.invalid").rpartition("@")
     # Whom the table does not know is a person of a directory, who has the address to log in with.
     own = owned.get(login, {login})
     return f"{local}@{domain}" in own or f"{local.partition('+')[0]}@{domain}" in own
@@ -94,7 +94,7 @@ def refusal(owned: Owned, login: str, fields: Sequence[tuple[str, str]]) -> str 
     if not login:
         return "530 5.7.0 Log in first"
     for field, most in MOST.items():
-        if [name for name, _ in fields].count(field) > most:
+        if [name for name, __ in fields].count(field) > most:
             return f"554 5.6.0 There are more than {most} {field} fields; write one (RFC 5322 section 3.6)"
     for name, value in fields:
         try:
@@ -220,7 +220,7 @@ class Session(asyncio.Protocol):
     def remember(self, name: str, value: str) -> None:
         """Remember a field if it is one that is judged."""
         field = FIELDS.get(name.strip().lower())
-        if field and [known for known, _ in self.fields].count(field) <= MOST[field]:
+        if field and [known for known, __ in self.fields].count(field) <= MOST[field]:
             self.fields.append((field, value[: LONGEST + 1]))
 
     def judge(self) -> None:
@@ -246,7 +246,7 @@ async def serve(table: Table) -> None:
 def main() -> None:
     """Check several messages side by side. When one process ends, all do, and systemd starts them again."""
     table = Table(Path(sys.argv[1]))
-    for _ in range(max(2, os.cpu_count() or 1)):
+    for __ in range(max(2, os.cpu_count() or 1)):
         if os.fork() == 0:
             asyncio.run(serve(table))
     os.wait()

@@ -62,7 +62,7 @@ def test_a_backup_while_a_mailbox_is_used(house: House, mail: Host, app: Host, k
     use = load.Load(house, "rounds", SEED)
     use.start()
     try:
-        for _ in range(3):
+        for __ in range(3):
             gone = set(use.deleted)
             there = set(load.message_ids(house, "rounds")) | gone
             mail.check_output("systemctl start mail-backup")

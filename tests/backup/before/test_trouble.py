@@ -76,7 +76,7 @@ def add_more(mail: Host, size: int = 100_000) -> None:
 def kill_points(seconds: float) -> list[float]:
     """Return points in the time that something takes, by the seed."""
     chance = random.Random(SEED)
-    return [chance.uniform(0, seconds) for _ in range(KILLS)]
+    return [chance.uniform(0, seconds) for __ in range(KILLS)]
 
 
 def test_a_backup_that_is_killed_anywhere_goes_on(mail: Host, apart: Apart) -> None:
@@ -212,7 +212,7 @@ def test_a_wrong_password_is_told_once(mail: Host, house: House, apart: Apart) -
     apart.prepare(host="apart-password")
     assert apart.run()["state"] == "ok"
     apart.access(password="wrong")
-    for _ in range(2):
+    for __ in range(2):
         failed = apart.run()
         assert failed["state"] == "password"
     assert "write the password that the repository was made with as mail_backup_password" in apart.journal(

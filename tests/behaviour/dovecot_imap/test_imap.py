@@ -60,10 +60,10 @@ def test_logging_in(house: House, name: str, mechanism: str) -> None:
         if mechanism == "LOGIN command":
             status: str = client.login(name, password)[0]
         elif mechanism == "PLAIN":
-            status = client.authenticate("PLAIN", lambda _: f"\0{name}\0{password}".encode())[0]
+            status = client.authenticate("PLAIN", lambda __: f"\0{name}\0{password}".encode())[0]
         else:
             answers = iter([name.encode(), password.encode()])
-            status = client.authenticate("LOGIN", lambda _: next(answers))[0]
+            status = client.authenticate("LOGIN", lambda __: next(answers))[0]
         assert status == "OK"
 
 
@@ -96,7 +96,7 @@ def test_the_folders_that_people_expect(client: Any, name: str) -> None:
 
 
 def test_mailboxes_are_made_renamed_subscribed_and_deleted(client: Any) -> None:
-    first, second = (f"test-{secrets.token_hex(6)}" for _ in range(2))
+    first, second = (f"test-{secrets.token_hex(6)}" for __ in range(2))
     for name in (first, f"{first}/below"):
         assert client.create(name)[0] == "OK"
     assert client.rename(first, second)[0] == "OK"
@@ -192,7 +192,7 @@ class Idle:
             assert line, "the connection was closed"
         return bytes(line)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *__: object) -> None:
         self.client.send(b"DONE\r\n")
         self.news(rb"^x OK")
 

@@ -40,13 +40,13 @@ def plain(name: str, password: str) -> str:
 def mailbox(house: House, name: str) -> imaplib.IMAP4:
     """Log in on IMAP, with the person's own password."""
     client = clients.imap(house.mail_hostname, house.ca_file)
-    client.authenticate("PLAIN", lambda _: plain(name, house.password(name)).encode())
+    client.authenticate("PLAIN", lambda __: plain(name, house.password(name)).encode())
     return client
 
 
 def imap(house: House, name: str, password: str) -> None:
     with clients.imap(house.mail_hostname, house.ca_file) as client:
-        client.authenticate("PLAIN", lambda _: plain(name, password).encode())
+        client.authenticate("PLAIN", lambda __: plain(name, password).encode())
         assert client.select()[0] == "OK"
 
 
@@ -149,7 +149,7 @@ def test_mail_for_people_of_the_directory_arrives(house: House, recipient: str) 
 def test_recipients_whom_nobody_knows_are_refused(house: House, recipient: str) -> None:
     with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
         post(house, house.login(recipient))
-    assert {code for code, _ in refused.value.recipients.values()} == {550}
+    assert {code for code, __ in refused.value.recipients.values()} == {550}
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_a_directory_that_says_nothing_holds_up_nobody_else(house: House) -> Non
         with contextlib.suppress(Exception):
             imap(house, "anna", house.password("anna"))
 
-    waiting = [threading.Thread(target=try_anna, daemon=True) for _ in range(5)]
+    waiting = [threading.Thread(target=try_anna, daemon=True) for __ in range(5)]
     for thread in waiting:
         thread.start()
     begin = time.monotonic()
@@ -281,7 +281,7 @@ def test_mail_waits_for_the_directory(house: House, mail: Host, directory: Host)
     try:
         with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
             post(house, house.login("anna"))
-        assert {code for code, _ in refused.value.recipients.values()} == {451}
+        assert {code for code, __ in refused.value.recipients.values()} == {451}
         # What was accepted before.
         mail.check_output("printf %%s %s | sendmail -f %s %s", new.as_string(), new["From"], new["To"])
         wait_for(

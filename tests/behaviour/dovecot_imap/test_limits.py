@@ -129,12 +129,12 @@ def attempt(house: House, name: str, password: str) -> float:
 
 def test_a_wrong_password_slows_nobody_else(house: House) -> None:
     """A webmail's users all come from one address."""
-    for _ in range(3):
+    for __ in range(3):
         attempt(house, "il", "wrong")
     assert attempt(house, "guest", house.password("guest")) < PENALTY / 2
 
 
 def test_each_wrong_password_is_answered_late(house: House) -> None:
     with ThreadPoolExecutor(5) as threads:
-        answers = list(threads.map(lambda _: attempt(house, "il", "wrong"), range(5)))
+        answers = list(threads.map(lambda __: attempt(house, "il", "wrong"), range(5)))
     assert min(answers) > 1

@@ -19,7 +19,7 @@ def test_extensions_are_those_people_use(house: House) -> None:
 
 
 def test_a_script_is_kept_renamed_and_removed(house: House) -> None:
-    name, other = (f"behaviour-test-{secrets.token_hex(4)}" for _ in range(2))
+    name, other = (f"behaviour-test-{secrets.token_hex(4)}" for __ in range(2))
     text = '# Ümlaute "quoted"\r\nif not exists "Subject" { keep; }\r\n'
     with connect(house, "guest") as client:
         before = client.scripts()

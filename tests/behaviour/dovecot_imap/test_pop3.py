@@ -79,7 +79,7 @@ def test_top_gives_the_header_and_so_many_lines(house: House, tag: str) -> None:
 @pytest.mark.usefixtures("tag")
 def test_identifiers_are_unique_and_stay(house: House) -> None:
     seen = []
-    for _ in range(2):
+    for __ in range(2):
         client = log_in(house)
         seen.append([line.split()[1] for line in client.uidl()[1]])
         client.quit()

@@ -20,7 +20,7 @@ MAXIMUM = 64_000_000
 
 def usage(client: Any) -> tuple[int, int]:
     """Return used and allowed bytes of the inbox's quota (RFC 9208); a limit of 0 is none."""
-    _, (_, (line, *_)) = client.getquotaroot("INBOX")
+    __, (__, (line, *__)) = client.getquotaroot("INBOX")
     found = re.search(rb"STORAGE (\d+) (\d+)", line or b"")
     return (int(found[1]) * 1024, int(found[2]) * 1024) if found else (0, 0)
 
@@ -111,7 +111,7 @@ def test_a_quota_of_ones_own_goes_before_the_default(house: House) -> None:
 
 
 def test_what_is_stored_counts(client: Any) -> None:
-    before, _ = usage(client)
+    before, __ = usage(client)
     client.append("INBOX", "", None, clients.message("a@b.test", "c@d.test", text(100_000)).as_bytes())
     assert 90_000 < usage(client)[0] - before < 110_000
 
@@ -213,8 +213,8 @@ def test_what_was_accepted_waits_for_room(house: House, client: Any, mail: Host)
     """Two messages that both found room at RCPT time: one fills the mailbox, the other is delivered later."""
     limit = usage(client)[1]
     fill(client, 90)
-    both = [from_guest(house, limit * 15 // 100) for _ in range(2)]
-    senders = [clients.submission(house.mail_hostname, house.ca_file) for _ in both]
+    both = [from_guest(house, limit * 15 // 100) for __ in range(2)]
+    senders = [clients.submission(house.mail_hostname, house.ca_file) for __ in both]
     for sender in senders:
         sender.login("guest", house.password("guest"))
         sender.mail(house.login("guest"))

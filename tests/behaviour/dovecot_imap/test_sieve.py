@@ -119,7 +119,7 @@ def test_the_houses_script_is_compiled_once(house: House, mail: Host) -> None:
     binary = "/var/lib/dovecot/sieve/before.svbin"
     state = f"stat --format '%i %y' {binary}"
     seen = []
-    for _ in range(2):
+    for __ in range(2):
         message = compose(house, "il", "guest")
         send(house, "il", message)
         arrives(house, "guest", message)
@@ -162,7 +162,7 @@ def test_a_script_marks_and_changes_mail(house: House) -> None:
         message = compose(house, "il", "guest")
         send(house, "il", message)
         found = arrives(house, "guest", message)
-    flags, _, body = found.partition(b"\r\n")
+    flags, __, body = found.partition(b"\r\n")
     assert b"\\Seen" in flags
     assert b"$Label1" in flags
     assert b"X-Seen-By: Sieve\r\n" in body

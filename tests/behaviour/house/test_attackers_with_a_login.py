@@ -88,7 +88,7 @@ def test_a_login_opens_no_other_mailbox(house: House) -> None:
     acting = f"{house.login(VICTIM)}\0{house.login(ATTACKER)}\0{password}".encode()
     with clients.imap(house.mail_hostname, house.ca_file) as client:
         with pytest.raises(imaplib.IMAP4.error):
-            client.authenticate("PLAIN", lambda _: acting)
+            client.authenticate("PLAIN", lambda __: acting)
         for user in (f"{VICTIM}*{ATTACKER}", f"{ATTACKER}/../{VICTIM}"):
             with pytest.raises(imaplib.IMAP4.error):
                 client.login(f'"{user}"', password)
@@ -101,8 +101,8 @@ def test_from_elsewhere_only_the_ports_of_mail_are_open(
     assert provider
     listening = mail.check_output("ss --no-header --listening --tcp --numeric")
     found = [line.split()[3].rpartition(":") for line in listening.splitlines()]
-    open_ports = {int(port) for address, _, port in found if not address.startswith(("127.", "[::1]"))}
-    _, metrics = next(iter(inventory.values()))["metrics"]
+    open_ports = {int(port) for address, __, port in found if not address.startswith(("127.", "[::1]"))}
+    __, metrics = next(iter(inventory.values()))["metrics"]
     assert open_ports <= PORTS | {int(metrics)}, open_ports
 
 
@@ -135,7 +135,7 @@ def close(client: Any) -> None:
 def as_many_as_can_be(open_one: Callable[[House, str], Any], house: House, tries: int) -> Iterator[int]:
     """Open connections of the attacker, side by side, and give how many there are."""
 
-    def attempt(_: int) -> Any:
+    def attempt(__: int) -> Any:
         with suppress(*REFUSALS):
             return open_one(house, ATTACKER)
         return None
@@ -195,7 +195,7 @@ def test_messages_and_folders_of_nothing_have_an_end(house: House, mail: Host) -
 
 def put(client: ManageSieve, number: int) -> None:
     """Store scripts until that is refused."""
-    for _ in range(number):
+    for __ in range(number):
         client.command("PUTSCRIPT", f"behaviour-test-{secrets.token_hex(4)}", "keep;\r\n")
 
 

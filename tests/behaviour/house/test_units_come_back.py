@@ -72,7 +72,7 @@ def submit(house: House) -> str:
 def test_dovecot_comes_back(house: House, mail: Host) -> None:
     """While mail programs wait for news, which its processes would serve on."""
     with contextlib.ExitStack() as stack:
-        for _ in range(3):
+        for __ in range(3):
             client = house.imap("guest")
             stack.callback(client.sock.close)
             client.select("INBOX", readonly=True)

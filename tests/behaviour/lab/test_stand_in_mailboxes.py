@@ -100,8 +100,8 @@ def test_a_message_has_the_same_bytes_and_date_under_each_label(provider: Host, 
             found.append(reader.uid("FETCH", uid.decode(), "(FLAGS INTERNALDATE BODY.PEEK[])")[1][0])
     for mailbox in ("INBOX", "가족/사진", "[Gmail]/전체보관함"):
         at_provider.expunge(provider, account, mailbox, str(new["Message-ID"]))
-    assert len({content for _, content in found}) == 1
-    for said, _ in found:
+    assert len({content for __, content in found}) == 1
+    for said, __ in found:
         assert b'INTERNALDATE "29-Feb-2020 23:59:59 +0000"' in said
         assert b"\\Seen" in said
 

@@ -88,7 +88,7 @@ def test_gmail_takes_25_megabytes_of_attachments(provider_ca: str) -> None:
 
 def test_a_flood_is_too_much(provider_ca: str) -> None:
     with connect(provider_ca, "naver") as client:
-        for _ in range(26):
+        for __ in range(26):
             answer = client.mail("il@naver.test")
             client.rset()
     assert answer[0] == 450

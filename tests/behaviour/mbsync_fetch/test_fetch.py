@@ -118,7 +118,7 @@ class Fetched:
 
     def folders(self, sent: EmailMessage) -> list[str]:
         """Return the folder of each copy of a message in the house."""
-        return sorted(folder for folder, _, _ in self.copies(sent))
+        return sorted(folder for folder, __, __ in self.copies(sent))
 
     def do(self, sent: EmailMessage, folder: str, *command: str) -> None:
         """Do something to a message in the house."""
@@ -171,7 +171,7 @@ def test_it_appears_in_the_owners_mailbox(account: Account, house: House) -> Non
     gmail = account("gmail")
     sent = gmail.deliver()
     with gmail.untouched():
-        for _ in range(2):
+        for __ in range(2):
             gmail.fetch()
     assert gmail.folders(sent) == ["Google/INBOX"]
     with house.imap("il") as client:
@@ -185,7 +185,7 @@ def test_it_appears_in_the_owners_mailbox(account: Account, house: House) -> Non
 
 def test_what_is_done_in_the_house_stays_there(account: Account, kept: str) -> None:
     naver = account("naver")
-    deleted, moved, flagged = (naver.deliver() for _ in range(3))
+    deleted, moved, flagged = (naver.deliver() for __ in range(3))
     with naver.untouched():
         naver.fetch()
         naver.do(deleted, "Naver/INBOX", "STORE", "+FLAGS", r"(\Deleted)")
@@ -218,7 +218,7 @@ def mirrored(account: Account, mail: Host) -> Iterator[Fetched]:
 
 
 def test_a_mirror_deletes_in_the_house_what_is_still_where_it_arrived(mirrored: Fetched, kept: str) -> None:
-    deleted, moved, there = (mirrored.deliver() for _ in range(3))
+    deleted, moved, there = (mirrored.deliver() for __ in range(3))
     mirrored.fetch()
     mirrored.do(moved, "Naver/INBOX", "MOVE", quoted(kept))
     for sent in (deleted, moved):

@@ -86,7 +86,7 @@ def at_the_provider(provider_ca: str, mailbox: str) -> tuple[int, dict[str, str]
 def test_what_was_fetched_before_is_taken_over(
     house: House, mail: Host, provider: Host, provider_ca: str, old: Old
 ) -> None:
-    kept, deleted, new = (at_provider.deliver(provider, ACCOUNT, old.mailbox) for _ in range(3))
+    kept, deleted, new = (at_provider.deliver(provider, ACCOUNT, old.mailbox) for __ in range(3))
     gone = clients.message("friend@elsewhere.test", ACCOUNT, "No longer at the provider.\n")
     old.put(kept, "1.M1.host,U=1:2,FS")
     old.put(gone, "3.M1.host,U=3:2,")

@@ -119,13 +119,13 @@ def test_each_message_has_a_place_and_a_statement_proves_it(
     assert stated["moved_to"] == {"Trash": 1}
     rows = at_the_provider(provider, mailbox)
     assert stated["digests"]["provider"] == {
-        "uids": sha256([str(uid) for uid, _ in rows]),
-        "message_ids": sha256(sorted(message_id for _, message_id in rows)),
+        "uids": sha256([str(uid) for uid, __ in rows]),
+        "message_ids": sha256(sorted(message_id for __, message_id in rows)),
     }
     kept = [row for row in rows if row[0] in (1, 3, 5)]
     here = stated["digests"]["here"]
     assert here["provider"]["message_ids"] == here["house"]["message_ids"]
-    assert here["house"]["message_ids"] == sha256(sorted(message_id for _, message_id in kept))
+    assert here["house"]["message_ids"] == sha256(sorted(message_id for __, message_id in kept))
 
 
 def test_verify_says_which_units_have_stopped(mail: Host, verify: Verify) -> None:

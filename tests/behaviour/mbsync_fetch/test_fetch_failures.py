@@ -71,7 +71,7 @@ def test_a_fetch_that_was_cut_goes_on_where_it_stopped(account: Fetched, provide
     arrived = None
     with faults(provider, cut=150_000):
         # What the house was still taking when the provider was gone comes again.
-        for _ in range(5):
+        for __ in range(5):
             assert account.fetch()["state"] == "retrying"
             if arrived := account.in_house():
                 break

@@ -79,7 +79,7 @@ def waits(mail: Host, since: float = 0) -> bool:
 
 def test_mail_is_in_the_house_when_the_provider_announces_it(mail: Host, arrive: Arrive) -> None:
     wait_for(lambda: waits(mail), "it waits")
-    for _ in range(3):
+    for __ in range(3):
         arrive()
 
 

@@ -20,7 +20,7 @@ UNMATCHED = "없는 메일함"
 
 def fetch(mail: Host, name: str) -> None:
     """Let a fetch that began after this call run to its end; a start joins one that is under way."""
-    for _ in range(2):
+    for __ in range(2):
         mail.check_output("systemctl start %s", f"mbsync-fetch@{name}.service")
 
 

@@ -223,7 +223,7 @@ class Rounds:
         self.note(f"deliver {self.model.described(message)} to {mailbox!r} as UID {uid}")
 
     def deliver(self) -> None:
-        for _ in range(self.chance.choice((1, 1, 1, 2, 5))):
+        for __ in range(self.chance.choice((1, 1, 1, 2, 5))):
             self.count += 1
             (kind,) = self.some(KINDS, 1)
             content = letter(self.chance, self.count, kind)
@@ -319,7 +319,7 @@ class Rounds:
     def deliver_meanwhile(self) -> None:
         self.note("while a fetch is running:")
         self.mail.check_output(f"rm -f {STATE}/status.json; systemctl start --no-block {UNIT}")
-        for _ in range(self.chance.randint(1, 8)):
+        for __ in range(self.chance.randint(1, 8)):
             self.deliver()
         # A start while it runs would join it.
         self.fetch()
@@ -401,7 +401,7 @@ def test_the_provider_stays_as_it_was_and_nothing_is_lost_or_doubled(rounds: Rou
     print(f"{ROUNDS} rounds; FETCH_SEED={SEED} repeats them")
     rounds.chance.seed(SEED)
     began = time.time()
-    for _ in range(ROUNDS):
+    for __ in range(ROUNDS):
         wrong = rounds.run()
         assert not wrong, rounds.report(wrong)
     assert [command for command in commands(rounds.provider_host, ADDRESS, began) if command.changes] == []

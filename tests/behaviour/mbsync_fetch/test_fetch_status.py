@@ -152,7 +152,7 @@ def test_a_refused_password_is_tried_three_times_and_the_owner_told_once(
 
         assert account.later()["state"] == "refused"
         assert account.later()["state"] == "stopped"
-        for _ in range(2):
+        for __ in range(2):
             assert account.later()["state"] == "stopped"
         # Also not by what waits for new mail.
         assert account.logins(start) <= 4

@@ -26,7 +26,7 @@ def pairs(state: dict[str, Any]) -> dict[int, int]:
 def test_only_what_is_not_claimed_is_fetched(mail: Host) -> None:
     """With a UID of the house or without, also in later runs, when mbsync has written the state itself."""
     claim = ["claim", {"1": 0, "2": 77, "5": 0}, 0]
-    _, first, state, house, second, again, third, later, grown = play(
+    __, first, state, house, second, again, third, later, grown = play(
         mail, claim, ["run", UIDS], *HOUSE, ["run", UIDS], ["house"], ["run", [*UIDS, 9]], *HOUSE
     )
     assert (first, second, third) == (0, 0, 0)
@@ -39,18 +39,18 @@ def test_only_what_is_not_claimed_is_fetched(mail: Host) -> None:
 
 def test_claims_above_what_is_fetched_hold_too(mail: Host) -> None:
     claim = ["claim", {"5": 0, "8": 0}, 0]
-    *_, state, house = play(mail, claim, ["run", UIDS], ["run", UIDS], *HOUSE)
+    *__, state, house = play(mail, claim, ["run", UIDS], ["run", UIDS], *HOUSE)
     assert house == ["1", "2", "3"]
     assert pairs(state) == {1: 1, 2: 2, 3: 3, 5: 0, 8: 0}
 
 
 def test_what_is_not_above_the_highest_pulled_is_passed_by(mail: Host) -> None:
-    *_, house = play(mail, ["claim", {}, 3], ["run", UIDS], ["house"])
+    *__, house = play(mail, ["claim", {}, 3], ["run", UIDS], ["house"])
     assert house == ["5", "8"]
 
 
 def test_a_message_that_is_refused_is_fetched_once_it_is_wanted(mail: Host) -> None:
-    _, _, state, house, _, unasked, _, _, later, all_there = play(
+    __, __, state, house, __, unasked, __, __, later, all_there = play(
         mail, ["claim", {"1": 0}, 0], ["run", UIDS, [3, 8]], *HOUSE, ["run", UIDS], ["house"],
         ["want", [3, 8]], ["run", UIDS], *HOUSE,
     )  # fmt: skip
@@ -61,7 +61,7 @@ def test_a_message_that_is_refused_is_fetched_once_it_is_wanted(mail: Host) -> N
 
 
 def test_a_killed_run_has_done_what_is_read_and_the_next_goes_on(mail: Host) -> None:
-    _, _, state, house, status, later, all_there = play(
+    __, __, state, house, status, later, all_there = play(
         mail, ["claim", {"2": 0}, 0], ["kill", UIDS, 5], *HOUSE, ["run", UIDS], *HOUSE
     )
     assert (pairs(state), state["max_pulled"]) == ({1: 1, 2: 0, 3: 2}, 0)
@@ -72,14 +72,14 @@ def test_a_killed_run_has_done_what_is_read_and_the_next_goes_on(mail: Host) -> 
 
 
 def test_a_first_run_that_is_killed_is_read_too(mail: Host) -> None:
-    _, state, status, house = play(mail, ["kill", UIDS, 3], ["remembered"], ["run", UIDS], ["house"])
+    __, state, status, house = play(mail, ["kill", UIDS, 3], ["remembered"], ["run", UIDS], ["house"])
     assert (state["remote_validity"], pairs(state)) == (7, {1: 1, 2: 2})
     assert (status, house) == (0, [*map(str, UIDS)])
 
 
 def test_a_damaged_journal_stops_mbsync_until_what_it_says_is_the_state(mail: Host) -> None:
     for damage in ("tear", "age"):
-        _, _, refused, _, status, state, house = play(
+        __, __, refused, __, status, state, house = play(
             mail, ["kill", UIDS, 5], [damage], ["run", UIDS], ["settle"], ["run", UIDS], *HOUSE
         )
         assert refused
@@ -88,7 +88,7 @@ def test_a_damaged_journal_stops_mbsync_until_what_it_says_is_the_state(mail: Ho
 
 
 def test_a_state_that_is_written_after_a_kill_counts(mail: Host) -> None:
-    *_, state, house = play(
+    *__, state, house = play(
         mail, ["kill", UIDS, 5], ["claim", {"1": 1, "2": 2, "3": 3, "5": 0}, 0], ["run", UIDS], *HOUSE
     )
     assert house == ["1", "2", "3", "8"]

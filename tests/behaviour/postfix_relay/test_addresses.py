@@ -91,7 +91,7 @@ def catch_all(house: House, mail: Host, provider: Host) -> Iterator[None]:  # no
 
 @pytest.mark.usefixtures("catch_all")
 def test_a_catch_all_has_the_mail_for_nobody_and_no_other(house: House) -> None:
-    stray, own = (clients.message(house.login("gitea"), "il") for _ in range(2))
+    stray, own = (clients.message(house.login("gitea"), "il") for __ in range(2))
     with submission(house, "gitea") as client:
         client.send_message(stray, to_addrs=[house.login(f"nobody-{secrets.token_hex(4)}")])
         client.send_message(own, to_addrs=[house.login("il")])
@@ -191,7 +191,7 @@ def send_bytes(client: smtplib.SMTP, new: bytes, size: int) -> tuple[int, bytes]
     assert client.docmd("DATA")[0] == 354
     line = b"x" * 76 + b"\r\n"
     client.send(new)
-    for _ in range((size - len(new)) // len(line) // 10_000):
+    for __ in range((size - len(new)) // len(line) // 10_000):
         client.send(line * 10_000)
     client.send(line * ((size - len(new)) // len(line) % 10_000) + b".\r\n")
     return client.getreply()

@@ -116,7 +116,7 @@ def test_postfix_alone_is_soon_there_again(
     # Under stress for a long time after (master(8)): a person's mistakes are borne nevertheless.
     client = clients.submission(house.mail_hostname, house.ca_file, port)
     client.login(house.people[0], house.password(house.people[0]))
-    for _ in range(3):
+    for __ in range(3):
         assert client.docmd("NONSENSE")[0] in (500, 502)
         assert client.rset()[0] == 250
     client.quit()

@@ -130,7 +130,7 @@ def test_what_is_announced_reaches_the_world_through_a_provider_that_offers_less
         partial(read_by_the_world, provider_ca, "naver", f"<{token}@letters.test>"), "the world gets it"
     )
     assert f"Subject: {SUBJECT}\r\n".encode() in seen
-    head, _, body = seen.partition(b"\r\n\r\n")
+    head, __, body = seen.partition(b"\r\n\r\n")
     # Encoded, so that no line had to be cut.
     assert b"Content-Transfer-Encoding: quoted-printable" in head
     assert body.isascii()

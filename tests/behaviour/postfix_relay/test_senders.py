@@ -139,7 +139,7 @@ def send(
     ids=lambda value: str(value)[:40],
 )
 def test_a_login_writes_its_own_addresses(house: House, session: Session, name: str, header: str) -> None:
-    said, _ = send(house, session(name), name, header)
+    said, __ = send(house, session(name), name, header)
     assert said.startswith("250 ")
 
 
@@ -153,7 +153,7 @@ def test_a_login_writes_its_own_addresses(house: House, session: Session, name: 
     ],
 )
 def test_a_login_writes_its_other_addresses(house: House, session: Session, name: str, header: str) -> None:
-    said, _ = send(house, session(name), name, header)
+    said, __ = send(house, session(name), name, header)
     assert said.startswith("250 ")
 
 
@@ -175,7 +175,7 @@ FOREIGN = [
 def test_a_login_writes_nobody_elses_address(
     house: House, session: Session, name: str, header: str, reason: str
 ) -> None:
-    said, _ = send(house, session(name), name, header)
+    said, __ = send(house, session(name), name, header)
     reason = reason.format(domain=house.domain)
     assert said == f"553 5.7.1 {reason} not allowed for {house.login(name)}"
 
@@ -185,7 +185,7 @@ def test_a_login_writes_nobody_elses_address(
     ["From:", "From: il@{domain} guest@{domain}"],
 )
 def test_what_cannot_be_read_is_refused(house: House, session: Session, header: str) -> None:
-    said, _ = send(house, session("il"), "il", header)
+    said, __ = send(house, session("il"), "il", header)
     assert said.startswith(f"553 5.7.1 '{header.format(domain=house.domain)}")
     assert said.endswith("' cannot be read; write 'From: \"Name\" <address>'")
 
@@ -201,7 +201,7 @@ def test_what_cannot_be_read_is_refused(house: House, session: Session, header: 
 def test_a_field_that_stands_twice_is_refused(
     house: House, session: Session, header: str, field: str
 ) -> None:
-    said, _ = send(house, session("gitea"), "gitea", header)
+    said, __ = send(house, session("gitea"), "gitea", header)
     assert said == f"554 5.6.0 There are more than 1 {field} fields; write one (RFC 5322 section 3.6)"
 
 
@@ -226,7 +226,7 @@ def test_one_login_does_not_starve_the_others(house: House, header: str) -> None
             with clients.submission(house.mail_hostname, house.ca_file, 465) as client:
                 client.login("gitea", house.password("gitea"))
                 # Postfix slows down who errs ten times.
-                for _ in range(8):
+                for __ in range(8):
                     client.mail(house.login("gitea"))
                     client.rcpt(house.login("guest"))
                     assert client.data(text)[0] in (553, 554)
@@ -235,10 +235,10 @@ def test_one_login_does_not_starve_the_others(house: House, header: str) -> None
         return count
 
     with ThreadPoolExecutor(4) as threads:
-        attacks = [threads.submit(attack) for _ in range(4)]
+        attacks = [threads.submit(attack) for __ in range(4)]
         try:
             assert begun.wait(clients.TIMEOUT)
-            for _ in range(3):
+            for __ in range(3):
                 begin = time.monotonic()
                 said = attempt(house, 587)
                 assert said.startswith("250 "), said
@@ -252,12 +252,12 @@ def test_one_login_does_not_starve_the_others(house: House, header: str) -> None
 def test_nothing_of_what_is_refused_arrives(house: House, port: int) -> None:
     with clients.submission(house.mail_hostname, house.ca_file, port) as client:
         client.login("gitea", house.password("gitea"))
-        refused = [send(house, client, "gitea", header) for name, header, _ in FOREIGN if name == "gitea"]
-        assert {said[:4] for said, _ in refused} == {"553 "}
+        refused = [send(house, client, "gitea", header) for name, header, __ in FOREIGN if name == "gitea"]
+        assert {said[:4] for said, __ in refused} == {"553 "}
         said, allowed = send(house, client, "gitea", "From: gitea@{domain}")
         assert said.startswith("250 ")
     wait_for(lambda: house.received("guest", allowed), "what is allowed arrives")
-    assert not [message_id for _, message_id in refused if house.received("guest", message_id)]
+    assert not [message_id for __, message_id in refused if house.received("guest", message_id)]
 
 
 def test_what_the_mail_host_sends_is_not_checked(house: House, mail: Host) -> None:

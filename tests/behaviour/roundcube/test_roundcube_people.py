@@ -55,7 +55,7 @@ def test_an_identity_with_anothers_address_is_not_stored(
 
 
 def test_an_identity_does_not_become_anothers(il: Roundcube, house: House, expected: list[str]) -> None:
-    (number, *_) = Roundcube.identities(il.page("mail", "compose").text)
+    (number, *__) = Roundcube.identities(il.page("mail", "compose").text)
     form = il.page("settings", "edit-identity", _iid=number, _framed=1).text
     offered = re.search(r'<select[^>]*name="_email".*?</select>', form, re.DOTALL)
     assert offered

@@ -134,7 +134,7 @@ def test_a_page_may_ask_for_much_at_once(house: House) -> None:
     """Such as the pictures of a message."""
     with ThreadPoolExecutor(16) as browser:
         pages = browser.map(
-            lambda _: Webmail(house.webmail_hostname, house.ca_file).get("/?/AppData/0/1/"), range(16)
+            lambda __: Webmail(house.webmail_hostname, house.ca_file).get("/?/AppData/0/1/"), range(16)
         )
         assert [page.status_code for page in pages] == [200] * 16
 
@@ -169,7 +169,7 @@ def test_cookies_of_before_a_log_out_open_nothing(
     kept = saved.session.cookies.copy()
     assert real_webmail.act("Logout")["Result"]
     assert not real_webmail.start()["Auth"]
-    for _ in range(2):
+    for __ in range(2):
         thief = real_webmail.another()
         thief.session.cookies.update(kept)
         assert not thief.start()["Auth"]

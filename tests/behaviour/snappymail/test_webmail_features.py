@@ -158,7 +158,7 @@ def test_a_mailbox_of_thousands_is_listed(il: Webmail, house: House, mark: str) 
                 new.replace_header("Subject", f"{mark} {number}")
                 imap.append(mark, None, None, new.as_bytes())
             imap.select(mark)
-            for _ in range(9):
+            for __ in range(9):
                 assert imap.copy("1:*", mark)[0] == "OK"
                 imap.noop()
             answer = il.act("MessageList", folder=mark, offset=1990, limit=50, search="")["Result"]

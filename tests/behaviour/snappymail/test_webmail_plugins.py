@@ -161,8 +161,8 @@ GUARDED = {
 
 
 def test_one_command_goes_through_at_a_time(ask: Ask) -> None:
-    found = ask("", "written", [[protocol, *writes] for protocol, writes, _ in GUARDED.values()])
-    wanted = {name: expected for name, (_, _, expected) in GUARDED.items()}
+    found = ask("", "written", [[protocol, *writes] for protocol, writes, __ in GUARDED.values()])
+    wanted = {name: expected for name, (__, __, expected) in GUARDED.items()}
     assert dict(zip(GUARDED, found, strict=True)) == wanted
 
 

@@ -21,7 +21,7 @@ CHANGED_PASSWORD = {"dovecot_imap_users": USERS, "postfix_relay_users": USERS}
 """Variables of a run."""
 
 
-def login_of_near(house: House, _: Host) -> str:
+def login_of_near(house: House, __: Host) -> str:
     """Tell which password lets near in, from the mail host's network."""
     passwords = {"original": house.password("near"), "changed": PASSWORD}
     taken = []

@@ -75,7 +75,7 @@ def message(sender: str, recipient: str, text: str = "Hello.\n") -> EmailMessage
 
 def find(client: imaplib.IMAP4, message_id: str, mailbox: str = "INBOX") -> bytes | None:
     """Return the UID of a message in a mailbox, or None."""
-    status, _ = client.select(f'"{mailbox}"', readonly=True)
+    status, __ = client.select(f'"{mailbox}"', readonly=True)
     if status != "OK":
         return None
     found = client.uid("SEARCH", "HEADER", "Message-ID", f'"{message_id}"')[1][0]

@@ -28,7 +28,7 @@ if __name__ == "__main__":
         connection.sendall(record(PARAMS, parameters) + record(PARAMS) + record(STDIN))
         stream = connection.makefile("rb")
         while header := stream.read(8):
-            _, kind, _, length, padding, _ = struct.unpack("!BBHHBB", header)
+            __, kind, __, length, padding, __ = struct.unpack("!BBHHBB", header)
             content = stream.read(length + padding)[:length]
             if kind == STDOUT:
                 sys.stdout.write(content.decode())

@@ -109,7 +109,7 @@ class Idlers:
 
 async def main(address: str, stage: str, count: int, sources: list[str], ports: list[int]) -> None:
     idlers = Idlers(address, stage, ports)
-    wanted = [(source, port) for _ in range(count) for source in sources for port in ports]
+    wanted = [(source, port) for __ in range(count) for source in sources for port in ports]
     tasks = set()
     for number, (source, port) in enumerate(wanted):
         tasks.add(asyncio.ensure_future(idlers.keep(source, port)))

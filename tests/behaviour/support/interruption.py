@@ -56,7 +56,7 @@ class Point:
     role: str
     task: str
     variables: Mapping[str, Any] = field(default_factory=dict)
-    ask: Callable[[House, Host], object] = lambda *_: None
+    ask: Callable[[House, Host], object] = lambda *__: None
     changed: object = None
     prepare: str = ""
 
@@ -64,18 +64,18 @@ class Point:
         return f"{self.role} : {self.task}"
 
 
-def greeting(house: House, _: Host) -> bool:
+def greeting(house: House, __: Host) -> bool:
     with clients.imap(house.mail_hostname, house.ca_file) as client:
         return GREETING in client.welcome.decode()
 
 
-def message_size(house: House, _: Host) -> str:
+def message_size(house: House, __: Host) -> str:
     with clients.submission(house.mail_hostname, house.ca_file) as client:
         client.ehlo()
         return client.esmtp_features["size"]
 
 
-def certificate_names(house: House, _: Host) -> list[bool]:
+def certificate_names(house: House, __: Host) -> list[bool]:
     """Tell of SMTP and IMAP whether the certificate that they show has the new name."""
     found = []
     for port in (465, 993):
@@ -89,26 +89,26 @@ def certificate_names(house: House, _: Host) -> list[bool]:
 
 
 def ban_time(jail: str) -> Callable[[House, Host], int]:
-    def ask(_: House, host: Host) -> int:
+    def ask(__: House, host: Host) -> int:
         return int(host.check_output("fail2ban-client get %s bantime", jail))
 
     return ask
 
 
-def interval(_: House, host: Host) -> bool:
+def interval(__: House, host: Host) -> bool:
     # Behind the interval stands when it elapses, which may hold the same digits.
     timers = host.check_output("systemctl show -P TimersMonotonic mbsync-fetch@gmail.timer")
     return f"USec={INTERVAL} ;" in timers
 
 
 def active(unit: str) -> Callable[[House, Host], bool]:
-    def ask(_: House, host: Host) -> bool:
+    def ask(__: House, host: Host) -> bool:
         return bool(host.run("systemctl is-active --quiet %s", unit).rc == 0)
 
     return ask
 
 
-def largest_upload(house: House, _: Host) -> bool:
+def largest_upload(house: House, __: Host) -> bool:
     """Tell whether nginx takes a request of that size, by its announcement alone."""
     context = clients.tls(house.ca_file)
     client = http.client.HTTPSConnection(
@@ -124,7 +124,7 @@ def largest_upload(house: House, _: Host) -> bool:
         client.close()
 
 
-def plain_http(house: House, _: Host) -> int:
+def plain_http(house: House, __: Host) -> int:
     """Return the port, of the usual one and another, that leads to HTTPS."""
     for port in (80, 8080):
         client = http.client.HTTPConnection(house.webmail_hostname, port, timeout=clients.TIMEOUT)

@@ -40,7 +40,7 @@ class Marionette:
         packet = json.dumps([0, self._commands, command, parameters]).encode()
         self._stream.write(b"%d:%s" % (len(packet), packet))
         self._stream.flush()
-        _, _, error, result = self._read()
+        __, __, error, result = self._read()
         if error:
             raise Refused(f"{command}: {error['error']}: {error['message']}")
         return result

@@ -68,7 +68,7 @@ def append(request: dict[str, Any]) -> list[list[int]]:
                     sys.exit("the server left")
             if not line.startswith(b"a OK [APPENDUID "):
                 sys.exit(f"{mailbox}: {line.decode()}")
-            first, _, last = line.split(b"]")[0].split()[-1].partition(b":")
+            first, __, last = line.split(b"]")[0].split()[-1].partition(b":")
             found.append(list(range(int(first), int(last or first) + 1)))
         server.stdin.write(b"b LOGOUT\r\n")
         server.stdin.close()

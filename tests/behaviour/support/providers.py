@@ -39,7 +39,7 @@ def fetch_now(mail: Host, account: str = "gmail") -> None:
 
     A start joins a run that is under way, which may have looked before; one after its end does not.
     """
-    for _ in range(2):
+    for __ in range(2):
         mail.check_output("systemctl start %s", f"mbsync-fetch@{account}.service")
 
 

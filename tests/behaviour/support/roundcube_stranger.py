@@ -46,4 +46,4 @@ def guess(connection: http.client.HTTPSConnection, user: str) -> int:
 
 if __name__ == "__main__":
     address, name, user, times = sys.argv[1:]
-    print(*(guess(connect(address, name), user) for _ in range(int(times))))
+    print(*(guess(connect(address, name), user) for __ in range(int(times))))

@@ -60,4 +60,4 @@ if __name__ == "__main__":
     else:
         email, times = rest[0], int(rest[1])
         with ThreadPoolExecutor(times) as threads:
-            print(*threads.map(lambda _: guess(Connection(address, name, int(port)), email), range(times)))
+            print(*threads.map(lambda __: guess(Connection(address, name, int(port)), email), range(times)))

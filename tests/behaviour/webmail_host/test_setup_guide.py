@@ -64,7 +64,7 @@ def test_the_page_is_used_by_keyboard(tab: Tab) -> None:
     tab.page.goto("/setup/en/")
     links = tab.page.locator("a:visible").evaluate_all("links => links.map(link => link.href)")
     reached = []
-    for _ in links:
+    for __ in links:
         tab.page.keyboard.press("Tab")
         href, outline = tab.page.evaluate(
             "[document.activeElement.href, getComputedStyle(document.activeElement).outlineStyle]"

@@ -49,7 +49,7 @@ def run(app: Host, pool: str) -> Iterator[Run]:
 
 def test_a_program_in_the_pool_can_do_nothing_else(app: Host, pool: str, run: Run) -> None:
     probe = (SUPPORT / "probe.php").read_text().replace("SETTINGS", POOLS[pool][1])
-    headers, _, body = run(probe).partition("\r\n\r\n")
+    headers, __, body = run(probe).partition("\r\n\r\n")
     found = json.loads(body.splitlines()[0])
     assert found.pop("user") == int(app.check_output(f"id -u {pool}"))
     assert found == {**dict.fromkeys(found, False), "functions": []}

@@ -45,7 +45,7 @@ def fetched(*folders: Report, at: float = NOW - 60, **more: Any) -> Status:
 
 
 def failed(status: Status, kind: Kind, reason: str, times: int = 1) -> Status:
-    for _ in range(times):
+    for __ in range(times):
         status = status.failed(NOW, kind, reason, "right horse", jitter=lambda: 0)
     return status
 

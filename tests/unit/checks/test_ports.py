@@ -56,7 +56,7 @@ def check(
 
 def reason(check: Check) -> str:
     """Return what is wrong, without what to do about it; that is said always."""
-    wrong, _, remedy = check.detail.rpartition("; ")
+    wrong, __, remedy = check.detail.rpartition("; ")
     assert remedy
     assert "{" not in remedy
     while wrong.endswith(
@@ -287,7 +287,7 @@ def test_nobody_listens(authority: Authority) -> None:
 
 
 def test_a_name_that_does_not_resolve(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    def resolve(*_: object) -> None:
+    def resolve(*__: object) -> None:
         raise socket.gaierror
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)

@@ -230,9 +230,9 @@ def test_the_step_that_failed_is_named(
             "IMAP": f"IMAP on port {servers.imap_port}",
             "submission": f"submission on port {servers.smtp_port}",
         }
-    step, _, reason = detail.partition(": ")
+    step, __, reason = detail.partition(": ")
     assert result.ok is False
-    said, _, remedy = result.detail.partition(f"{at[step]}: {reason}; ")
+    said, __, remedy = result.detail.partition(f"{at[step]}: {reason}; ")
     assert (said, "{" in remedy, bool(remedy)) == ("", False, True)
 
 

@@ -131,7 +131,7 @@ class Session:
             if not data:
                 raise HangUp
             self._unread += data
-        line, _, self._unread = self._unread.partition(b"\n")
+        line, __, self._unread = self._unread.partition(b"\n")
         return line.decode().removesuffix("\r") or " "
 
     def start_tls(self, agreement: str = "") -> None:
@@ -142,7 +142,7 @@ class Session:
 
     def check(self, token: str) -> tuple[bool, str]:
         """Return whether SASL PLAIN credentials are right, and a remark."""
-        _, _, password = base64.b64decode(token).decode().split("\0")
+        __, __, password = base64.b64decode(token).decode().split("\0")
         self.house.logins.append(password)
         return password == self.house.password, f" ({password} {token})" * self.behaviour.repeats_password
 
@@ -205,8 +205,8 @@ class ImapSession(Session):
         return "* OK ready"
 
     def answer(self, line: str) -> None:
-        tag, _, text = line.partition(" ")
-        uid, _, rest = text.rpartition("UID ")
+        tag, __, text = line.partition(" ")
+        uid, __, rest = text.rpartition("UID ")
         command = uid + rest.partition(" ")[0]
         self.house.commands.add(command)
         self.reach(command)
@@ -223,17 +223,17 @@ class ImapSession(Session):
             self.say(f"* {count} EXISTS")
         self.known = count
 
-    def do_capability(self, tag: str, _: str) -> None:
+    def do_capability(self, tag: str, __: str) -> None:
         words = ["IMAP4rev1", "SASL-IR"]
         words += ["STARTTLS"] * self.offers_starttls
         words += ["AUTH=PLAIN"] if self.offers_login else ["LOGINDISABLED"]
         words += ["IDLE"] * self.behaviour.has_idle + ["UIDPLUS"] * self.behaviour.has_uidplus
         self.done(tag, f"* CAPABILITY {' '.join(words)}")
 
-    def do_starttls(self, tag: str, _: str) -> None:
+    def do_starttls(self, tag: str, __: str) -> None:
         self.start_tls(f"{tag} OK begin")
 
-    def do_authenticate(self, tag: str, _: str) -> None:
+    def do_authenticate(self, tag: str, __: str) -> None:
         if not self.takes_login("AUTHENTICATE"):
             self.say(f"{tag} NO [PRIVACYREQUIRED] TLS first")
             return
@@ -248,7 +248,7 @@ class ImapSession(Session):
         right, remark = self.check(token)
         self.say(f"{tag} OK welcome" if right else f"{tag} NO [AUTHENTICATIONFAILED] wrong password{remark}")
 
-    def do_login(self, tag: str, _: str) -> None:
+    def do_login(self, tag: str, __: str) -> None:
         taken = self.takes_login("LOGIN")
         self.say(
             f"{tag} NO {'[AUTHENTICATIONFAILED] wrong password' if taken else '[PRIVACYREQUIRED] TLS first'}"
@@ -263,7 +263,7 @@ class ImapSession(Session):
 
     do_select = do_examine
 
-    def do_list(self, tag: str, _: str) -> None:
+    def do_list(self, tag: str, __: str) -> None:
         self.done(
             tag, '* LIST (\\Noselect) "/" Shared', *(f'* LIST () "/" {name}' for name in self.house.folders)
         )
@@ -280,17 +280,17 @@ class ImapSession(Session):
                 self.wire.sendall(f"{text})\r\n".encode())
         self.done(tag)
 
-    def do_idle(self, tag: str, _: str) -> None:
+    def do_idle(self, tag: str, __: str) -> None:
         self.say("+ idling")
         while not select.select([self.wire], [], [], 0.005)[0]:
             self.tell_news()
         self.read()
         self.done(tag)
 
-    def do_noop(self, tag: str, _: str) -> None:
+    def do_noop(self, tag: str, __: str) -> None:
         self.done(tag)
 
-    def do_logout(self, tag: str, _: str) -> None:
+    def do_logout(self, tag: str, __: str) -> None:
         self.done(tag, "* BYE")
 
     def do_store(self, tag: str, arguments: str) -> None:
@@ -357,7 +357,7 @@ class HttpSession(Session):
     def __call__(self, implicit: bool) -> None:
         assert implicit
         self.start_tls()
-        _, path, _ = self.read().split()
+        __, path, __ = self.read().split()
         while self.read() != " ":
             pass
         self.say(f"HTTP/1.1 {self.behaviour.status if path == self.behaviour.page else '404 Not Found'}", "")
@@ -393,7 +393,7 @@ def serve(
     def accept() -> None:
         while True:
             try:
-                wire, _ = listener.accept()
+                wire, __ = listener.accept()
             except OSError:  # the listener was shut down
                 return
             wire.settimeout(5)

@@ -50,7 +50,7 @@ class _Session:
         return data
 
     def message(self) -> bytes:
-        _, length = struct.unpack("!ci", self.receive(5))
+        __, length = struct.unpack("!ci", self.receive(5))
         return self.receive(length - 4)
 
     def say(self, kind: bytes, payload: bytes) -> None:
@@ -111,7 +111,7 @@ class _Session:
         challenge = f"r={nonce},s={base64.b64encode(SALT).decode()},i={ITERATIONS}"
         self.say(b"R", struct.pack("!i", 11) + challenge.encode())
         final = self.message().decode()
-        without, _, proof = final.rpartition(",p=")
+        without, __, proof = final.rpartition(",p=")
         everything = f"{bare},{challenge},{without}".encode()
         salted = hashlib.pbkdf2_hmac("sha256", self.database.password.encode(), SALT, ITERATIONS)
         key = hmac.digest(salted, b"Client Key", "sha256")
@@ -133,7 +133,7 @@ def postgresql(database: Database) -> Iterator[Database]:
         def serve() -> None:
             with suppress(OSError):
                 while True:
-                    connection, _ = server.accept()
+                    connection, __ = server.accept()
                     with connection, suppress(OSError):
                         connection.settimeout(10)
                         _Session(connection, database).serve()

@@ -42,7 +42,7 @@ def staging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     parent = tmp_path / "staging"
     parent.mkdir()
     real = staged_check.check_staged
-    monkeypatch.setattr(module, "check_staged", lambda file_set, _: real(file_set, parent))
+    monkeypatch.setattr(module, "check_staged", lambda file_set, __: real(file_set, parent))
     return parent
 
 
@@ -68,7 +68,7 @@ def run(
     """Run the module's entry point; return what it prints."""
     output = io.StringIO()
     monkeypatch.setattr(sys, "stdout", output)
-    monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_, **__: None)
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_args, **__: None)
     args = {"files": files, **more, "_ansible_check_mode": check, "_ansible_diff": diff}
     with patch_module_args(args), pytest.raises(SystemExit):
         module.main()
@@ -316,7 +316,7 @@ def test_a_failing_rename_puts_everything_back(
 
 def test_directory_attributes_are_put_back_too(monkeypatch: pytest.MonkeyPatch, etc: Path) -> None:
     etc.chmod(0o2750)
-    monkeypatch.setattr(file_transaction, "write_new", lambda *_, **__: Path("/no/such/file").stat())
+    monkeypatch.setattr(file_transaction, "write_new", lambda *_args, **__: Path("/no/such/file").stat())
     directories = [{"path": str(etc), "owner": ME, "group": MY_GROUP, "mode": "0711"}]
     result = run(monkeypatch, [entry(etc / "x")], directories=directories)
     assert (
@@ -516,7 +516,7 @@ def test_a_secret_is_never_shown(
 def test_parameters_never_reach_the_log(monkeypatch: pytest.MonkeyPatch, etc: Path) -> None:
     logged: list[str] = []
     run(monkeypatch, [])
-    monkeypatch.setattr(basic.AnsibleModule, "log", lambda _, text, **__: logged.append(text))
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda _self, text, **__: logged.append(text))
     args = {"files": [entry(etc / "x", f"one\n'{SECRET}'\n", secret=True, mode="0600")]}
     with patch_module_args(args), pytest.raises(SystemExit):
         module.main()
@@ -575,7 +575,7 @@ def test_what_applies_the_files_is_noted_when_they_change(
 
 def test_it_is_noted_before_the_first_change(monkeypatch: pytest.MonkeyPatch, etc: Path, notes: Path) -> None:
     found: list[list[str]] = []
-    monkeypatch.setattr(module, "put_in_place", lambda *_: found.append(names(notes)))
+    monkeypatch.setattr(module, "put_in_place", lambda *__: found.append(names(notes)))
     run(monkeypatch, [entry(etc / "a")], pending={"reload-a.service": []})
     assert found == [["reload-a.service"]]
 

@@ -65,7 +65,7 @@ def state(etc: Path) -> dict[str, object]:
 def test_a_run_that_is_killed_at_any_change_is_finished_by_the_next(
     capsys: pytest.CaptureFixture[str], etc: Path, name: str
 ) -> None:
-    arguments, _ = MODULES[name]
+    arguments, __ = MODULES[name]
     before, after = arguments(etc, "short"), arguments(etc, "another")
     run(capsys, name, after)
     run(capsys, name, before)

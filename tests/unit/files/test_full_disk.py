@@ -105,7 +105,7 @@ MODULES: dict[str, tuple[Arguments, str]] = {
 def etc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(disk, "LOCK", tmp_path / "lock")
     monkeypatch.setattr(pending, "DIRECTORY", tmp_path / "pending")
-    monkeypatch.setattr(AnsibleModule, "log", lambda *_, **__: None)
+    monkeypatch.setattr(AnsibleModule, "log", lambda *_args, **__: None)
     path = tmp_path / "etc"
     path.mkdir()
     return path
@@ -162,7 +162,7 @@ def test_a_directory_that_takes_no_link_is_said(
 ) -> None:
     arguments = {"links": {str(etc / "a"): "/run/a"}}
 
-    def symlink_to(path: Path, _: object) -> None:
+    def symlink_to(path: Path, __: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     with monkeypatch.context() as patch:

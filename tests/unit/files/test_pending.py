@@ -62,7 +62,7 @@ def test_a_note_is_on_the_disk_before_the_call_ends(directory: Path, monkeypatch
 
 
 def test_a_full_disk_is_told_before_anything_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
+    def full(*_args: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "touch", full)

@@ -90,7 +90,7 @@ def run(
     """Run the module's entry point; return what it prints."""
     output = io.StringIO()
     monkeypatch.setattr(sys, "stdout", output)
-    monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_, **__: None)
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_args, **__: None)
     args = {"maps": list(maps), **more, "_ansible_check_mode": check, "_ansible_diff": diff}
     with patch_module_args(args), pytest.raises(SystemExit):
         module.main()
@@ -345,7 +345,7 @@ def test_a_failing_rename_leaves_every_table_as_it_was(monkeypatch: pytest.Monke
 
 
 def test_without_postfix_check_mode_predicts(monkeypatch: pytest.MonkeyPatch, etc: Path) -> None:
-    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    monkeypatch.setattr("shutil.which", lambda *_args, **__: None)
     result = run(monkeypatch, table(etc / "postfix" / "x"), check=True, type="lmdb")
     assert (result["changed"], result["type"]) == (True, None)
     assert reasons(result) == {"x": ["created", "compiled"]}
@@ -415,7 +415,7 @@ def test_a_compiled_form_of_another_type_is_its_tables(monkeypatch: pytest.Monke
 
 
 def test_check_mode_predicts_before_there_is_a_directory(monkeypatch: pytest.MonkeyPatch, etc: Path) -> None:
-    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    monkeypatch.setattr("shutil.which", lambda *_args, **__: None)
     result = run(monkeypatch, table(etc / "maps" / "x"), directory=str(etc / "maps"), check=True)
     assert (result["changed"], result["removed"]) == (True, [])
 
@@ -481,7 +481,7 @@ def test_a_secret_is_never_shown(
 def test_parameters_never_reach_the_log(monkeypatch: pytest.MonkeyPatch, etc: Path) -> None:
     logged: list[str] = []
     run(monkeypatch)
-    monkeypatch.setattr(basic.AnsibleModule, "log", lambda _, text, **__: logged.append(text))
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda _self, text, **__: logged.append(text))
     with patch_module_args({"maps": [table(etc / "x", {"a": SECRET})]}), pytest.raises(SystemExit):
         module.main()
     assert len(logged) == 1

@@ -237,7 +237,7 @@ def test_a_run_that_waited_for_one_that_leaves_nothing_goes_on(host: Host) -> No
     fetching = threading.Event()
     deployed: list[str] = []
 
-    def refused(_: Path) -> None:
+    def refused(__: Path) -> None:
         fetching.set()
         second.join(0.2)
         raise ReleaseError("no archive")
@@ -265,16 +265,16 @@ def test_a_release_is_unpacked_beside_the_current_one(host: Host) -> None:
     name = stage(request, fetch)
     assert (webmail_release.current(host.root), host.releases) == (running, {running, name})
     assert stage(request, never) == name
-    assert deploy(request, never, lambda _: None) == Outcome(name, running)
+    assert deploy(request, never, lambda __: None) == Outcome(name, running)
 
 
-def never(_: Path) -> None:
+def never(__: Path) -> None:
     pytest.fail("the archive is fetched again")
 
 
 def test_half_an_archive_leaves_the_running_release(host: Host) -> None:
     running = host.deploy(host.archive(layout("1.0"))).release
-    path, _ = host.archive({**layout("2.0"), "big": os.urandom(1 << 16)})
+    path, __ = host.archive({**layout("2.0"), "big": os.urandom(1 << 16)})
     path.write_bytes(path.read_bytes()[:-30000])
     with pytest.raises(ReleaseError, match=r"^the archive cannot be unpacked \(.+\)\. Fetch it again\.$"):
         host.deploy((path, hashlib.sha256(path.read_bytes()).hexdigest()))
@@ -294,7 +294,7 @@ def test_a_second_run_waits_for_the_first(host: Host) -> None:
 
     def find_it() -> None:
         fetching.wait(10)
-        deploy(Request(host.root, sha256), never, lambda _: None)
+        deploy(Request(host.root, sha256), never, lambda __: None)
         order.append("found")
 
     second = threading.Thread(target=find_it)
@@ -387,7 +387,7 @@ ELSEWHERE = "Otherwise download the archive elsewhere and name the file (snappym
 
 
 class Broken(io.BytesIO):
-    def read(self, *_: object) -> bytes:
+    def read(self, *__: object) -> bytes:
         raise TimeoutError("The read operation timed out")
 
 
@@ -425,7 +425,7 @@ def test_the_module_says_why_a_download_failed(
     info: dict[str, object],
     problem: str,
 ) -> None:
-    monkeypatch.setattr(webmail_release_module, "fetch_url", lambda *_, **__: (response, info))
+    monkeypatch.setattr(webmail_release_module, "fetch_url", lambda *_args, **__: (response, info))
     result = run_module(src=URL, sha256="0" * 64, root=str(host.root), state="unpacked")
     assert (result["failed"], result["msg"]) == (True, f"src: {URL}: {problem}")
     assert not host.root.exists()
@@ -434,14 +434,14 @@ def test_the_module_says_why_a_download_failed(
 def test_the_module_downloads(host: Host, run_module: RunModule, monkeypatch: pytest.MonkeyPatch) -> None:
     path, sha256 = host.archive(layout())
     info = {"status": 200, "content-length": str(path.stat().st_size)}
-    monkeypatch.setattr(webmail_release_module, "fetch_url", lambda *_, **__: (path.open("rb"), info))
+    monkeypatch.setattr(webmail_release_module, "fetch_url", lambda *_args, **__: (path.open("rb"), info))
     assert run_module(src=URL, sha256=sha256, root=str(host.root))["release"] == f"2.38.2-{sha256[:12]}"
 
 
 def test_the_module_says_that_the_disk_is_full(
     host: Host, run_module: RunModule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     path, sha256 = host.archive(layout())

@@ -246,8 +246,8 @@ def slow_pid(number: int) -> tuple[int, int]:
 def test_jobs_spread_over_processes_and_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
     results = list(in_parallel(slow_pid, [(number,) for number in range(8)]))
-    assert [number for number, _ in results] == list(range(8))
-    assert len({pid for _, pid in results}) == 2
+    assert [number for number, __ in results] == list(range(8))
+    assert len({pid for __, pid in results}) == 2
 
 
 def test_one_job_starts_no_process() -> None:

@@ -62,7 +62,7 @@ class Host:
         known = [name for name in names if name in self.installed]
         return int(known != names), "".join(f"{name} {self.installed[name]}\n" for name in known), ""
 
-    def configure(self, _: Sequence[str]) -> tuple[int, str, str]:
+    def configure(self, __: Sequence[str]) -> tuple[int, str, str]:
         self.called.append("configure")
         for path in self.journal.iterdir():
             path.unlink()

@@ -151,7 +151,7 @@ def systemd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Systemd:
 
 
 def test_systemds_answer_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(units, "systemctl", lambda *_: SHOWN)
+    monkeypatch.setattr(units, "systemctl", lambda *__: SHOWN)
     found = look([Unit("dovecot.service")])
     assert found == {
         "dovecot.service": Status("loaded", "active", "running", "enabled", type="notify"),

@@ -77,7 +77,7 @@ def chain(authority: Authority, good: ssl.SSLContext, tmp_path: Path) -> tuple[P
     """Return a certificate and its key, in files of their own."""
     assert good
     both = authority.file.with_name("house-ca-good.pem").read_text()
-    key, _, certificate = both.partition("-----BEGIN CERTIFICATE-----")
+    key, __, certificate = both.partition("-----BEGIN CERTIFICATE-----")
     files = tmp_path / "mine.pem", tmp_path / "mine.key"
     files[0].write_text(f"-----BEGIN CERTIFICATE-----{certificate}")
     files[1].write_text(key)

@@ -36,7 +36,9 @@ def gconv(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     )
     environment.filters["from_yaml"] = yaml.safe_load
     template = environment.from_string((ROLE / "templates/gconv-modules.j2").read_text())
-    rendered = template.render(ansible_managed="", lookup=lambda _, name: (ROLE / "files" / name).read_text())
+    rendered = template.render(
+        ansible_managed="", lookup=lambda __, name: (ROLE / "files" / name).read_text()
+    )
     (folder / "gconv-modules").write_text(rendered)
     return {"GCONV_PATH": str(folder), "PATH": os.environ["PATH"]}
 

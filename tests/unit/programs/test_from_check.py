@@ -323,7 +323,7 @@ def test_the_work_for_one_message_is_bounded(postfix: Postfix) -> None:
     begin = time.process_time()
     (answer,) = postfix.send(*message(*fields))
     assert answer.startswith(b"y554 5.6.0 There are more than 1 From fields")
-    assert sum(len(value) for _, value in postfix.session.fields) < 10 * check.LONGEST
+    assert sum(len(value) for __, value in postfix.session.fields) < 10 * check.LONGEST
     # Half of it is what the test itself does.
     assert time.process_time() - begin < 5
 
@@ -368,7 +368,7 @@ def test_what_is_no_packet_ends_the_session_in_one_line(
 @pytest.mark.parametrize("seed", range(20))
 def test_noise_ends_in_no_traceback(postfix: Postfix, seed: int) -> None:
     noise = random.Random(seed)
-    for _ in range(200):
+    for __ in range(200):
         packet = bytes(noise.choices(b"ODMLNEAQ\0{}<>" + noise.randbytes(4), k=noise.randint(0, 40)))
         postfix.session.received.clear()
         postfix.session.data_received(len(packet).to_bytes(4, "big") + packet)

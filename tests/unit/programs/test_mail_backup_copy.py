@@ -186,7 +186,7 @@ def test_a_copy_of_what_has_not_changed_takes_no_lock(
     for path in (inbox.path / "cur", inbox.path / "new", inbox.path / "dovecot-uidlist"):
         os.utime(path, (1, 1))
     copy_person(home, copied, tmp_path / "stamps.json")
-    monkeypatch.setattr("mail_backup.person_copy.folder_locks", lambda _: pytest.fail("locked"))
+    monkeypatch.setattr("mail_backup.person_copy.folder_locks", lambda __: pytest.fail("locked"))
     assert copy_person(home, copied, tmp_path / "stamps.json").linked == 0
 
 
@@ -203,7 +203,7 @@ def test_no_message_is_missed_while_clients_move_and_flag_them(
     clients.start()
     try:
         began = clients.steps
-        for _ in range(6):
+        for __ in range(6):
             copy_person(home, copied, tmp_path / "stamps.json")
             # One that is being moved may be in both folders.
             assert set(texts(copied)) == set(wanted)

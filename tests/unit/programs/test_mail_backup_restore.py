@@ -35,7 +35,7 @@ class Repository:
         self.directory = directory
         self.taken: list[Snapshot] = []
         self.called: list[str] = []
-        self.spoil: Callable[[Path], None] = lambda _: None
+        self.spoil: Callable[[Path], None] = lambda __: None
         self.stop_after = 1000
         self.config: Config | None = None
 
@@ -58,7 +58,7 @@ class Repository:
     def snapshots(self, host: str = "") -> list[Snapshot]:
         return [one for one in self.taken if host in ("", one.host)]
 
-    def call(self, *arguments: str, **_: Any) -> str:
+    def call(self, *arguments: str, **__: Any) -> str:
         self.called.append(arguments[0])
         if arguments[0] == "dump":
             return (self.directory / arguments[1] / arguments[2].lstrip("/")).read_text()
@@ -78,7 +78,7 @@ class Repository:
 @pytest.fixture(autouse=True)
 def _no_dovecot(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no Dovecot of this machine be asked."""
-    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda __: None)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def house(config: Config) -> Config:
 @pytest.fixture
 def repository(tmp_path: Path, house: Config) -> Repository:
     found = Repository(tmp_path / "repository")
-    copy_house(house, lambda _: None)
+    copy_house(house, lambda __: None)
     assert describe_house(house) == 4
     found.take(house)
     return found
@@ -327,12 +327,14 @@ def test_a_person_is_restored_beside_what_is_there(house: Config, repository: Re
 
 
 def test_one_folder_is_restored(house: Config, repository: Repository) -> None:
-    restore_person(house, as_restic(repository), "mail", "latest", "il@home.internal", "Sent", lambda _: None)
+    restore_person(
+        house, as_restic(repository), "mail", "latest", "il@home.internal", "Sent", lambda __: None
+    )
     maildir = house.mail_directory / "home.internal" / "il" / "Maildir"
     assert not list(maildir.glob(".Restored*.INBOX"))
     shutil.rmtree(next(maildir.glob(".Restored*0")))
     with pytest.raises(RefusedError, match=r"no folder 'Nothing' of this person, but \.Sent, INBOX"):
-        restore_person(house, as_restic(repository), "mail", "latest", "il", "Nothing", lambda _: None)
+        restore_person(house, as_restic(repository), "mail", "latest", "il", "Nothing", lambda __: None)
 
 
 def test_a_person_who_comes_back_has_the_whole_mailbox(house: Config, repository: Repository) -> None:
@@ -371,7 +373,7 @@ def test_the_directory_of_a_folder(folder: str, directory: str) -> None:
 
 
 def test_a_drill_proves_a_snapshot(house: Config, repository: Repository) -> None:
-    facts = drill(house, as_restic(repository), lambda _: None)
+    facts = drill(house, as_restic(repository), lambda __: None)
     assert facts == {"snapshot": "aaaa0001", "messages": 4, "opened": 0, "people": 2}
     assert repository.called == ["forget", "prune", "check"]
     assert not (house.state / "drill").exists()
@@ -430,20 +432,20 @@ def test_a_drill_that_finds_a_difference_names_it(
 ) -> None:
     repository.spoil = spoil
     with pytest.raises(DifferenceError) as error:
-        drill(house, as_restic(repository), lambda _: None)
+        drill(house, as_restic(repository), lambda __: None)
     assert said in str(error.value)
 
 
 def test_a_drill_of_nothing_is_no_success(house: Config, tmp_path: Path) -> None:
     with pytest.raises(RepositoryError, match="no snapshot of this host"):
-        drill(house, as_restic(Repository(tmp_path / "empty")), lambda _: None)
+        drill(house, as_restic(Repository(tmp_path / "empty")), lambda __: None)
 
 
 def test_a_snapshot_of_another_version_is_not_guessed_at(house: Config, repository: Repository) -> None:
     path = next((repository.directory / "aaaa0001").rglob("about.json"))
     path.write_text(json.dumps({**json.loads(path.read_text()), "version": 99}))
     with pytest.raises(RefusedError, match="another version"):
-        restore_person(house, as_restic(repository), "mail", "latest", "il", "", lambda _: None)
+        restore_person(house, as_restic(repository), "mail", "latest", "il", "", lambda __: None)
 
 
 # --- a mailbox that Dovecot opens
@@ -484,12 +486,12 @@ def test_what_dovecot_shows_is_compared(
     copied = house.mail_copy / "home.internal" / "il" / "Maildir"
     answers = {"mailbox status": status, "fetch": fetched}
     manifest = house.copy / "manifest" / "home.internal" / "il"
-    opened = open_maildir(house, copied, manifest, lambda command, *_: table(answers[command]))
+    opened = open_maildir(house, copied, manifest, lambda command, *__: table(answers[command]))
     assert sorted(opened.differences) == sorted(said)
 
 
 def test_a_mailbox_that_dovecot_does_not_open_is_a_difference(house: Config, repository: Repository) -> None:
-    def ask(*_: object) -> Table:
+    def ask(*__: object) -> Table:
         raise OpenError("Mailbox INBOX: Corrupted")
 
     copied = house.mail_copy / "home.internal" / "il" / "Maildir"

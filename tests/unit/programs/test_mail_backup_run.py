@@ -63,7 +63,7 @@ def restic(
     tmp_path: Path,
     program: Program,
     repository: str = "/mnt/backup/mail",
-    sleep: Callable[[float], None] = lambda _: None,
+    sleep: Callable[[float], None] = lambda __: None,
 ) -> Restic:
     access = Access(repository, {"AWS_SECRET_ACCESS_KEY": SECRET}, tmp_path)
     return Restic(config(tmp_path), access, program, sleep)
@@ -158,7 +158,7 @@ def test_limits_are_handed_on(tmp_path: Path) -> None:
 
 def test_a_first_backup_makes_the_repository(tmp_path: Path) -> None:
     program = Program((10, "", "x"))
-    open_repository(config(tmp_path), restic(tmp_path, program), Status(), lambda _: None)
+    open_repository(config(tmp_path), restic(tmp_path, program), Status(), lambda __: None)
     assert [command[-1] for command in program.asked] == ["mail", "init"]
 
 
@@ -166,14 +166,14 @@ def test_one_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
     program = Program((10, "", "x"))
     status = Status(backup=Work("ok", last_success=1.0))
     with pytest.raises(RepositoryError, match="not there any more") as error:
-        open_repository(config(tmp_path), restic(tmp_path, program), status, lambda _: None)
+        open_repository(config(tmp_path), restic(tmp_path, program), status, lambda __: None)
     assert "mount the disk" in error.value.remedy
 
 
 def test_a_disk_that_is_not_mounted_is_not_written_below(tmp_path: Path) -> None:
     there = config(tmp_path, local_repository=str(tmp_path / "disk" / "mail"))
     with pytest.raises(RepositoryError, match="disk, where the repository is to be made, is not there"):
-        open_repository(there, restic(tmp_path, Program((10, "", ""))), Status(), lambda _: None)
+        open_repository(there, restic(tmp_path, Program((10, "", ""))), Status(), lambda __: None)
 
 
 # --- how it goes

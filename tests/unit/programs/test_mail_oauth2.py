@@ -59,7 +59,7 @@ def endpoint(good: ssl.SSLContext) -> Iterator[Endpoint]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, *__: object) -> None:
             """Keep the output of the tests clean."""
 
     with ThreadingHTTPServer((ADDRESS, 0), Handler) as server:
@@ -251,7 +251,7 @@ def test_failures_are_told_in_plain_words(
 def test_an_endpoint_that_is_down_is_tried_again_ever_later(account: Any, tmp_path: Path) -> None:
     down = changed(account, token_url=f"https://{ADDRESS}:{unused_port()}/token")
     delays = []
-    for _ in range(10):
+    for __ in range(10):
         status = attempt(down, tmp_path, NOW)
         delays.append(status.next_attempt - NOW)
     assert delays == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]
@@ -312,7 +312,7 @@ def test_nothing_is_exchanged_before_there_is_room(
 ) -> None:
     keeper = mail_oauth2.Keeper(account, tmp_path)
     disk.refuses = (name,)
-    delays = [keeper.attempt(NOW).next_attempt - NOW for _ in range(6)]
+    delays = [keeper.attempt(NOW).next_attempt - NOW for __ in range(6)]
     assert delays == [5, 10, 20, 40, 60, 60]
     assert keeper.status.error == no_room(tmp_path)
     assert endpoint.asked == []
@@ -378,7 +378,7 @@ def test_a_program_that_is_stopped_tries_a_last_time(
     endpoint.answer |= {"refresh_token": "rotated"}
     (tmp_path / "state").mkdir()
     keeper = mail_oauth2.Keeper(account, tmp_path / "state")
-    monkeypatch.setattr(mail_oauth2, "Keeper", lambda *_: keeper)
+    monkeypatch.setattr(mail_oauth2, "Keeper", lambda *__: keeper)
     real = mail_oauth2.request_token
 
     def request_token(*arguments: Any) -> Any:
@@ -387,7 +387,7 @@ def test_a_program_that_is_stopped_tries_a_last_time(
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
         return real(*arguments)
 
-    def notify(_: str) -> None:
+    def notify(__: str) -> None:
         disk.refuses = ()
 
     monkeypatch.setattr(mail_oauth2, "request_token", request_token)

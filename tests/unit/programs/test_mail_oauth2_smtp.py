@@ -136,7 +136,7 @@ def test_without_a_token_mail_is_told_to_wait(
         (state / "outlook" / name).unlink()
         if text:
             (state / "outlook" / name).write_text(text)
-    _, replies = through_the_proxy(good, authority.file, state, "EHLO outlook", f"AUTH PLAIN {PASSWORD}")
+    __, replies = through_the_proxy(good, authority.file, state, "EHLO outlook", f"AUTH PLAIN {PASSWORD}")
     assert replies == [*GREETED, reply]
 
 

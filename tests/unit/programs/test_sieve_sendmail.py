@@ -47,7 +47,7 @@ def aliases(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def rewritten(header: bytes, recipient: str = "me@elsewhere.test", sender: str = OWNER) -> tuple[str, bytes]:
     """Return the envelope's sender, and the header."""
-    fields, _ = program.read_fields(iter(header.splitlines(keepends=True)))
+    fields, __ = program.read_fields(iter(header.splitlines(keepends=True)))
     changed = program.Header(fields)
     return program.rewrite(changed, OWNER, sender, [recipient]), b"".join(changed.fields)
 

@@ -176,7 +176,7 @@ def test_a_kernel_that_refuses_is_told_of_and_asked_no_more(
 
 def test_an_interface_of_a_link_local_address_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [(10, 1, 6, "", ("fe80::1%eth0", 0, 0, 2)), (2, 1, 6, "", ("192.0.2.1", 0))]
-    monkeypatch.setattr(program.socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(program.socket, "getaddrinfo", lambda *_args, **__: found)
     assert program.resolve("webmail.home.internal") == {network("fe80::1"), network("192.0.2.1")}
 
 

@@ -106,7 +106,7 @@ FROM = [
 ]
 
 
-@pytest.mark.parametrize(("header", "name"), FROM, ids=[header for header, _ in FROM])
+@pytest.mark.parametrize(("header", "name"), FROM, ids=[header for header, __ in FROM])
 def test_from_has_the_accounts_address_and_keeps_its_name(header: str, name: str) -> None:
     (address,) = message_from_string(f"{sent(header)}\n\n", policy=default)["From"].addresses
     assert (address.addr_spec, address.display_name) == ("il@gmail.com", name)

@@ -24,7 +24,7 @@ def binds(pool: dict[str, Any]) -> dict[str, list[str]]:
     (file,) = pool_bounds(pool, UNIT)["files"]
     found: dict[str, list[str]] = {}
     for line in file["content"].splitlines():
-        name, _, value = line.partition("=")
+        name, __, value = line.partition("=")
         found.setdefault(name, []).append(value)
     return found
 

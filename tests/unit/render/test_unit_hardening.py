@@ -54,7 +54,7 @@ def test_programs_that_get_more_rights_are_left_to_it() -> None:
 
 @pytest.mark.parametrize("daemon", DAEMONS)
 def test_a_daemon_keeps_what_is_said_here_whatever_its_unit_says(daemon: str) -> None:
-    _, file = daemon_drop_ins({f"{daemon}.service": daemon})["files"]
+    __, file = daemon_drop_ins({f"{daemon}.service": daemon})["files"]
     found = settings(file["content"])
     for name in ("CapabilityBoundingSet", "RestrictAddressFamilies", "SystemCallFilter"):
         assert found[name][0] == "", "lines of the unit itself would add up with these"

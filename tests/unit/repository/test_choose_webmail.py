@@ -42,7 +42,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """Serves files, and says nothing of it."""
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, *__: object) -> None:
         """Say nothing."""
 
 

@@ -49,7 +49,7 @@ def change(name: str, **values: object) -> Callable[[Snapshot], None]:
 @pytest.mark.parametrize(
     ("done", "lines"),
     [
-        (lambda _: None, []),
+        (lambda __: None, []),
         (lambda it: it.pop("Sent"), ["mailbox 'Sent' is gone"]),
         (lambda it: it.update(New=it["Sent"]), ["mailbox 'New' is new"]),
         (change("Sent", attributes=NONE), ["'Sent': attributes was (\\Sent), is ()"]),
@@ -226,7 +226,7 @@ def test_letters_are_what_they_are_called(kind: str) -> None:
     one, other = (letter(random.Random(0), number, kind) for number in (1, 2))
     assert one != other
     assert b"\n" not in one.replace(b"\r\n", b"")
-    header, _, body = one.partition(b"\r\n\r\n")
+    header, __, body = one.partition(b"\r\n\r\n")
     assert (b"Message-ID" in header) == (kind != "without Message-ID")
     assert (body == b"") == (kind in ("of headers alone", "with an empty body"))
     assert (len(one) > 50_000) == (kind == "large")

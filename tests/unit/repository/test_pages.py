@@ -49,6 +49,6 @@ def test_links_lead_somewhere(page: Path) -> None:
     ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_a_long_page_has_a_table_of_contents(page: Path) -> None:
-    before, _, _ = text(page).partition("\n## ")
+    before, __, __ = text(page).partition("\n## ")
     listed = re.findall(r"\]\(#([^)]+)\)", before)
     assert listed in ([anchor(heading) for heading in headings(page, level)] for level in ("##", "#{2,3}"))

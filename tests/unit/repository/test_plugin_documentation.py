@@ -75,7 +75,7 @@ def test_a_filter_has_the_name_of_its_file(name: str) -> None:
 @pytest.mark.parametrize("name", FILTERS)
 def test_a_filter_takes_what_is_documented(name: str) -> None:
     plugin = load("filter", name)
-    _, *parameters = inspect.signature(plugin.FilterModule().filters()[name]).parameters.values()
+    __, *parameters = inspect.signature(plugin.FilterModule().filters()[name]).parameters.values()
     options = yaml.safe_load(plugin.DOCUMENTATION)["options"]
     assert options.pop("_input")["required"] is True
     assert list(options) == [parameter.name for parameter in parameters]

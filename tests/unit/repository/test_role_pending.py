@@ -112,7 +112,7 @@ def test_nothing_is_written_after_the_last_task_that_applies(role: str) -> None:
         (path.stem, any(f"{COLLECTION}.units" in task for task in flat(read(path))))
         for path in (ROLES / role / "tasks" / f"{name}.yml" for name in table_of_contents(role))
     ]
-    applying = [index for index, (_, applies) in enumerate(order) if applies]
+    applying = [index for index, (__, applies) in enumerate(order) if applies]
     writing = [
         index
         for index, name in enumerate(table_of_contents(role))

@@ -90,12 +90,14 @@ def test_the_page_can_be_heard_as_well_as_seen(authority: dict[str, Any], langua
     """A language, one main heading, none that is left out, pictures that are named, labels that are there."""
     page = Page(render(authority, language))
     assert page.all("html") == [{"lang": language}]
-    levels = [int(level[1]) for level, _ in page.headings]
+    levels = [int(level[1]) for level, __ in page.headings]
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in zip([0, *levels], levels, strict=False))
     assert [image for image in page.all("img") if "alt" not in image] == []
-    named = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
-    labels = {attributes["aria-labelledby"] for _, attributes in page.tags if "aria-labelledby" in attributes}
+    named = {attributes["id"] for __, attributes in page.tags if "id" in attributes}
+    labels = {
+        attributes["aria-labelledby"] for __, attributes in page.tags if "aria-labelledby" in attributes
+    }
     anchors = {link[1:] for link in page.links() if link and link.startswith("#")}
     assert labels | anchors <= named
     assert {cell["scope"] for cell in page.all("th")} == {"col", "row"}
@@ -115,7 +117,7 @@ def test_every_language_is_reached_from_every_page(language: str) -> None:
 @AUTHORITIES
 def test_every_language_says_the_same_steps(authority: dict[str, Any], language: str) -> None:
     def skeleton(text: str) -> list[str]:
-        return [tag for tag, _ in Page(text).tags if tag not in ("b", "code", "html")]
+        return [tag for tag, __ in Page(text).tags if tag not in ("b", "code", "html")]
 
     assert skeleton(render(authority, language)) == skeleton(render(authority))
 

@@ -50,5 +50,5 @@ def test_the_page_names_files_that_are_there() -> None:
 
 
 def test_the_glossary_stays_short() -> None:
-    _, _, words = PAGE.partition("## Words")
+    __, __, words = PAGE.partition("## Words")
     assert 10 < len(re.findall(r"^\| \w", words, re.MULTILINE)) <= 30

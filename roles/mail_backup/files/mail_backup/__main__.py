@@ -184,7 +184,7 @@ def main() -> int:
     restic = Restic(config, Access.read())
     if asked.command == "run":
         return work_on("backup", config, lambda status: backup(config, restic, status, say), time.time)
-    return work_on("drill", config, lambda _: drill(config, restic, say), time.time)
+    return work_on("drill", config, lambda __: drill(config, restic, say), time.time)
 
 
 if __name__ == "__main__":

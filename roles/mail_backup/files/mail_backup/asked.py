@@ -60,7 +60,7 @@ def read_about(config: Config, restic: Restic, snapshot: Snapshot) -> About:
 
 def find_person(about: About, address: str) -> str:
     """Return a person of a snapshot as DOMAIN/NAME. address: NAME@DOMAIN, or NAME alone."""
-    name, _, domain = address.lower().partition("@")
+    name, __, domain = address.lower().partition("@")
     person = f"{domain or about.domain}/{name}"
     if person not in about.people:
         known = ", ".join(f"{one.partition('/')[2]}@{one.partition('/')[0]}" for one in about.people)

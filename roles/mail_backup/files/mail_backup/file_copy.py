@@ -19,13 +19,13 @@ PASSES = 5
 """How often a tree is gone through at most, until nothing in it has changed meanwhile."""
 
 
-def copy_tree(live: Path, copy: Path, left_out: Callable[[Path], bool] = lambda _: False) -> int:
+def copy_tree(live: Path, copy: Path, left_out: Callable[[Path], bool] = lambda __: False) -> int:
     """Make a copy of a directory, and return how many files were written.
 
     left_out: says which files and directories are passed by; in the copy, they stay as they are.
     """
     written = 0
-    for _ in range(PASSES):
+    for __ in range(PASSES):
         now = _copy_once(live, copy, left_out)
         written += now
         if not now:

@@ -63,7 +63,7 @@ def list_messages(folder: Path) -> dict[str, tuple[str, str]]:
     joined from many.
     """
     joined: dict[str, tuple[str, str]] = {}
-    for _ in range(LISTINGS):
+    for __ in range(LISTINGS):
         before = _times(folder)
         found = _list_once(folder)
         joined |= found
@@ -105,7 +105,7 @@ def copy_folder(live: Path, copy: Path) -> Change:
         with contextlib.suppress(FileNotFoundError):
             take_on(copy / part, (live / part).stat(), time=False)
     done = Change()
-    for _ in range(ROUNDS):
+    for __ in range(ROUNDS):
         found = list_messages(live)
         change, gone = _link(live, copy, found, _list_once(copy))
         done += change

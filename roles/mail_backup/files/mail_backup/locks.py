@@ -110,7 +110,7 @@ def _remove_dead(path: Path) -> bool:
     """Remove the lock of a process of this host that is dead, as Dovecot does; say whether it was one."""
     try:
         inode = path.stat().st_ino
-        pid, _, host = path.read_text("utf-8", "replace").strip().partition(":")
+        pid, __, host = path.read_text("utf-8", "replace").strip().partition(":")
         if host != socket.gethostname() or not pid.isdigit() or _lives(int(pid)):
             return False
         # Somebody else may have removed it, and taken it anew.

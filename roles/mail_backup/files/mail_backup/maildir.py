@@ -50,14 +50,14 @@ def read_uid_list(path: Path) -> UidList | None:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
-    header, _, rest = content.partition(b"\n")
+    header, __, rest = content.partition(b"\n")
     found = _HEADER.match(header)
     if not found:
         raise DamagedError(f"{path} does not begin as Dovecot writes it")
     uids: dict[str, int] = {}
     next_uid = int(found[2])
     for line in rest.splitlines():
-        uid, _, name = line.partition(b" ")
+        uid, __, name = line.partition(b" ")
         # Fields of their own, each a letter and its value, stand before the colon.
         name = name.partition(b":")[2] if name.startswith(b":") else name.partition(b" :")[2]
         if uid.isdigit() and name:
@@ -91,6 +91,6 @@ def read_keywords(path: Path) -> dict[str, str]:
     found = (line.partition(b" ") for line in lines)
     return {
         chr(ord("a") + int(number)): name.decode(errors="replace")
-        for number, _, name in found
+        for number, __, name in found
         if number.isdigit() and int(number) < 26
     }

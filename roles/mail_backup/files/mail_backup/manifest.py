@@ -50,7 +50,7 @@ def folder_manifest(folder: Path, known: Mapping[str, Any] | None = None) -> dic
     messages: dict[str, Message] = {}
     for base, (part, name) in sorted(list_messages_at_rest(folder).items()):
         if base in before:
-            _, _, digest, size, arrived = before[base]
+            __, __, digest, size, arrived = before[base]
         else:
             digest, state = _read(f"{folder}/{part}/{name}")
             size, arrived = state.st_size, int(state.st_mtime)

@@ -86,7 +86,7 @@ def _differences(
         yield f"the UIDVALIDITY {folder['uidvalidity']}, which was {known['validity']}"
     if known["validity"] and int(folder["uidnext"]) < known["next_uid"]:
         yield f"{folder['uidnext']} as the next UID, which was {known['next_uid']}"
-    for uid, flags, *_ in messages:
+    for uid, flags, *__ in messages:
         if not uid:
             continue
         if str(uid) not in shown:

@@ -103,13 +103,13 @@ def _changed(maildir: Path, copied: Path, known: PersonCopy) -> bool:
 def _copy_locked(maildir: Path, copied: Path, known: PersonCopy) -> Change:
     """Bring the copy up to date while nothing moves. Raises BusyError."""
     done = Change()
-    for _ in range(ROUNDS):
+    for __ in range(ROUNDS):
         with folder_locks(lambda: _living(maildir)) as folders:
             done += _copy_folders(maildir, copied, known, list(folders.values()))
             # One that was made or renamed meanwhile has messages that the copy of no other has.
             if _living(maildir) != folders:
                 continue
-            names = {name for name, _ in folders}
+            names = {name for name, __ in folders}
             _remove_others(copied, names, maildir.name)
             known.stamps = {name: known.stamps.get(name, []) for name in names}
             _copy_beside(maildir, copied)

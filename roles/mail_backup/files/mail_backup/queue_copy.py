@@ -23,7 +23,7 @@ def copy_queue(live: Path, copy: Path) -> int:
     message that moves back meanwhile is seen.
     """
     found: dict[str, Path] = {}
-    for _ in range(PASSES):
+    for __ in range(PASSES):
         for path in _waiting(live):
             target = copy / path.relative_to(live)
             target.parent.mkdir(parents=True, exist_ok=True)

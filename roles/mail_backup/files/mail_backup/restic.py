@@ -164,7 +164,7 @@ class Restic:
         """Return the command that restic talks SFTP to. No question is asked, and no unknown server is trusted."""
         address = self._access.repository.removeprefix("sftp:")
         if address.startswith("//"):
-            server, _, port = address[2:].partition("/")[0].partition(":")
+            server, __, port = address[2:].partition("/")[0].partition(":")
         else:
             server, port = address.partition(":")[0], ""
         words = [

@@ -148,7 +148,7 @@ def raise_change_numbers(person: str, least: int) -> None:
 
     A client that remembers a higher one than the restored folder has would not be told of changes.
     """
-    domain, _, name = person.partition("/")
+    domain, __, name = person.partition("/")
     user = f"{name}@{domain}"
     if not shutil.which("doveadm"):
         return

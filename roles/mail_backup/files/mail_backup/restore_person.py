@@ -149,7 +149,7 @@ def _tell_dovecot(person: str, folder: str) -> None:
     """Subscribe to the folders, so that every client shows them. Without Dovecot, they are only there."""
     if not shutil.which("doveadm"):
         return
-    domain, _, name = person.partition("/")
+    domain, __, name = person.partition("/")
     user = f"{name}@{domain}"
     listed = subprocess.run(
         ["doveadm", "mailbox", "list", "-u", user, folder, f"{folder}/*"],

@@ -96,7 +96,7 @@ def test_what_fails_at_one_mailbox_holds_up_no_other(
 ) -> None:
     with monkeypatch.context() as broken:
         failing(broken, name, "Work", error)
-        for _ in range(12):
+        for __ in range(12):
             status = tried(world)
     assert world.inside() == {"Google/After": ["d"], "Google/INBOX": ["a", "b"]}
     assert status.state == "retrying"
@@ -121,7 +121,7 @@ def test_an_inbox_that_fails_does_not_put_off_the_other_mailboxes(
     tried(world)
     world.remote.boxes["INBOX"].add("e")
     failing(monkeypatch, "examine", "INBOX", RemoteError("error", "It is damaged"))
-    for _ in range(12):
+    for __ in range(12):
         status = tried(world, quick=True)
     assert status.next_try - status.last_try <= 6 * 60
 
@@ -181,7 +181,7 @@ def test_what_cannot_even_begin_is_in_the_status(
     for name in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY"):
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setattr(service, "ACCOUNTS", tmp_path)
-    monkeypatch.setattr(service, "claim", lambda *_: None)
+    monkeypatch.setattr(service, "claim", lambda *__: None)
     if account is not None:
         (tmp_path / "gmail.json").write_text(account)
     assert service.main("gmail") == 75

@@ -358,7 +358,7 @@ def test_each_message_comes_once(tmp_path: Path, stop: Stop, seed: int, mirror: 
     account = replace(ACCOUNT, mirror=mirror)
     world = World(tmp_path, remote, account=account, pause=stop, few=FEW * (seed % 2))
     rounds = Mailboxes(world, random.Random(seed), stop)
-    for _ in range(ROUNDS):
+    for __ in range(ROUNDS):
         rounds.run()
 
 
@@ -370,5 +370,5 @@ def test_each_label_has_its_copy(tmp_path: Path, stop: Stop, seed: int, labels: 
     account = replace(ACCOUNT, labelled=True, labels=labels, mirror=mirror)
     world = World(tmp_path, remote, account=account, pause=stop, few=FEW * (seed % 2))
     rounds = Labels(world, random.Random(seed), stop)
-    for _ in range(ROUNDS):
+    for __ in range(ROUNDS):
         rounds.run()

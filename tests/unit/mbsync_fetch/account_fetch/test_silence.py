@@ -148,7 +148,7 @@ class Silent(Rounds):
 
     def stopped(self, *, quick: bool = False) -> bool:
         """Fetch while the provider is unwell, perhaps not to the end."""
-        for _ in range(self.chance.randrange(3)):
+        for __ in range(self.chance.randrange(3)):
             self.unwell.fall_ill()
             before = self.inside()
             self.stop.left = self.chance.randrange(200)
@@ -233,7 +233,7 @@ def test_each_message_comes_once(world: Attempts, stop: Stop, seed: int, mirror:
     world.remote.special = {NOT_FETCHED: "\\Junk"}
     world.account, world.pause = replace(ACCOUNT, mirror=mirror), stop
     rounds = SilentMailboxes(world, random.Random(seed), stop)
-    for _ in range(ROUNDS):
+    for __ in range(ROUNDS):
         rounds.run()
 
 
@@ -246,5 +246,5 @@ def test_each_label_has_its_copy(world: Attempts, stop: Stop, seed: int, labels:
     world.account = replace(ACCOUNT, labelled=True, labels=labels, mirror=mirror)
     world.pause = stop
     rounds = SilentLabels(world, random.Random(seed), stop)
-    for _ in range(ROUNDS):
+    for __ in range(ROUNDS):
         rounds.run()

@@ -207,7 +207,7 @@ class _Session:
         yield Reply(b"OK done")
 
     def _uid_fetch(self, arguments: str) -> Iterator[Reply]:
-        wanted, _, items = arguments.partition(" ")
+        wanted, __, items = arguments.partition(" ")
         named = set(_named(self._messages, wanted))
         for number, uid in enumerate(self._messages, 1):
             if uid in named:
@@ -215,7 +215,7 @@ class _Session:
         yield Reply(b"OK done")
 
     def _fetch(self, arguments: str) -> Iterator[Reply]:
-        wanted, _, items = arguments.partition(" ")
+        wanted, __, items = arguments.partition(" ")
         for number, uid in enumerate(self._messages, 1):
             if in_set(number, wanted):
                 yield self._fetched(number, uid, items)

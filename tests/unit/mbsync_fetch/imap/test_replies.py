@@ -81,7 +81,7 @@ def test_no_garbage_ends_in_anything_but_values() -> None:
         b"*",
         b"<",
     ]
-    for _ in range(5000):
+    for __ in range(5000):
         said = b"* 1 FETCH " + b"".join(chance.choices(pieces, k=chance.randrange(12)))
         if (read := response(said)) is not None:
             for value in read.values():

@@ -112,7 +112,7 @@ def make_world(
         def __enter__(self) -> object:
             return self.side
 
-        def __exit__(self, *_: object) -> None:
+        def __exit__(self, *__: object) -> None:
             pass
 
     monkeypatch.setattr(old_files, "fingerprint", lambda header, _date: fp(header.split()[1].decode()))
@@ -164,7 +164,7 @@ def test_a_maildir_is_not_fetched_again(world: OldWorld, tmp_path: Path) -> None
 
 def test_it_is_adopted_once(world: OldWorld, tmp_path: Path) -> None:
     old = maildir(tmp_path / "old", "a a b gone")
-    for _ in range(2):
+    for __ in range(2):
         world.take_over("INBOX", old)
         assert world.inside() == {"Google/INBOX": ["a", "a", "b", "gone"]}
     assert world.said == [
@@ -182,7 +182,7 @@ def test_it_is_adopted_once(world: OldWorld, tmp_path: Path) -> None:
 def test_equal_messages_are_counted(world: OldWorld, tmp_path: Path) -> None:
     world.remote.boxes |= boxes(INBOX="a a a")
     old = maildir(tmp_path / "old", "a")
-    for _ in range(2):
+    for __ in range(2):
         world.take_over("INBOX", old)
         assert world.said[-1] == "INBOX: 2 of 3 messages are still to be fetched"
     world.fetch()
@@ -309,7 +309,7 @@ def test_gmail_has_one_copy_of_each_message_and_no_drafts(gmail: OldWorld, tmp_p
     maildir(old / "[Gmail]" / "Sent Mail", "s t")
     message(maildir(old / "[Gmail]" / "All Mail", "a s t"), "draft", "D")
     inside = {"Google/INBOX": ["a", "s"], "Google/Sent": ["t"]}
-    for _ in range(2):
+    for __ in range(2):
         gmail.take_over(maildir=old)
         assert gmail.inside() == inside
     gmail.fetch()

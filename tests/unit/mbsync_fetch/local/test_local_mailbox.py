@@ -43,7 +43,7 @@ class Dovecot:
     def _listen(self) -> None:
         while True:
             try:
-                connection, _ = self._socket.accept()
+                connection, __ = self._socket.accept()
             except OSError:
                 return
             self.sessions += 1
@@ -54,7 +54,7 @@ class Dovecot:
             file.write(f"{self.greeting}\r\n".encode())
             file.flush()
             for line in iter(file.readline, b""):
-                tag, _, command = line.decode().strip().partition(" ")
+                tag, __, command = line.decode().strip().partition(" ")
                 if literal := re.search(r"\{(\d+)\}$", command):
                     file.write(b"+ go on\r\n")
                     file.flush()
@@ -258,11 +258,11 @@ def test_messages_stay_where_a_script_fails(
     assert not any(command.startswith("UID EXPUNGE") for command in dovecot.asked)
 
 
-def nobody(_: Dovecot, path: Path) -> None:
+def nobody(__: Dovecot, path: Path) -> None:
     path.unlink()
 
 
-def another_host(dovecot: Dovecot, _: Path) -> None:
+def another_host(dovecot: Dovecot, __: Path) -> None:
     dovecot.greeting = "* BYE [UNAVAILABLE] gmail is fetched by the host other"
 
 

@@ -217,7 +217,7 @@ def test_what_came_before_a_renumbering_and_was_not_recorded_comes_once(world: W
 
 
 def test_equal_messages_all_come(world: World) -> None:
-    for _ in range(2):
+    for __ in range(2):
         world.remote.boxes["INBOX"].add("same")
     world.fetch()
     world.remote.boxes["INBOX"].add("same")
@@ -289,7 +289,7 @@ def test_a_message_that_the_house_refuses_holds_up_no_other_and_is_offered_seldo
     assert report.missing == 1
     assert report.refused == (Refused(2, "Google/INBOX: APPEND: not that", by="house", tries=1, tried=now),)
     offered = []
-    for _ in range(24):
+    for __ in range(24):
         now += 3600
         before = world.local.offered
         report = world.fetch().fetch.reports[0]

@@ -159,7 +159,7 @@ def test_a_record_without_reasons_gets_them(tmp_path: Path) -> None:
     database = sqlite3.connect(tmp_path / "ledger.sqlite")
     database.executescript(BEFORE)
     database.close()
-    for _ in range(2):
+    for __ in range(2):
         with Ledger(tmp_path / "ledger.sqlite") as ledger:
             assert not ledger.damaged
             assert ledger.mailboxes() == [

@@ -57,7 +57,7 @@ def dropping(name: str, wanted: Callable[[Reply], bool], times: int = 1) -> Any:
 
 
 def answering(
-    name: str, *said: str, times: int = 10**9, wanted: Callable[[str], bool] = lambda _: True
+    name: str, *said: str, times: int = 10**9, wanted: Callable[[str], bool] = lambda __: True
 ) -> Any:
     """Spoil a command: answer it with this, so many times, where its arguments are wanted."""
     left = [times]
@@ -347,7 +347,7 @@ def test_a_few_of_very_many_are_found_with_few_commands(server: FakeImap) -> Non
         seen = remote.survey(range(1, 3001))
     assert seen.refused.keys() == bad
     assert len(seen.messages) == 2997
-    assert len([name for name, _ in server.asked if name == "UID FETCH"]) < 70
+    assert len([name for name, __ in server.asked if name == "UID FETCH"]) < 70
 
 
 def test_where_nothing_comes_it_is_the_mailbox_that_fails(server: FakeImap) -> None:
@@ -361,7 +361,7 @@ def test_where_nothing_comes_it_is_the_mailbox_that_fails(server: FakeImap) -> N
         with pytest.raises(RemoteError, match="down") as caught:
             remote.survey(range(1, 101))
     assert caught.value.kind == "error"
-    assert len([name for name, _ in server.asked if name == "UID FETCH"]) < 20
+    assert len([name for name, __ in server.asked if name == "UID FETCH"]) < 20
 
 
 def test_where_very_much_is_refused_the_rest_waits(server: FakeImap) -> None:
@@ -388,7 +388,7 @@ def test_a_provider_that_has_had_enough_is_not_asked_on(server: FakeImap) -> Non
         with pytest.raises(RemoteError, match="enough") as caught:
             remote.survey(range(1, 6))
     assert caught.value.kind == "provider limit"
-    assert len([name for name, _ in server.asked if name == "UID FETCH"]) == 1
+    assert len([name for name, __ in server.asked if name == "UID FETCH"]) == 1
 
 
 def test_a_message_that_ends_the_connection_is_found(server: FakeImap) -> None:

@@ -35,7 +35,7 @@ REMEDIES = {"password": "write the right (app) password", "xoauth2": "authorize 
 @pytest.mark.parametrize("mechanism", ["password", "xoauth2"])
 def test_the_owner_is_told_what_happened_and_what_to_do(mechanism: str) -> None:
     status = Status()
-    for _ in range(3):
+    for __ in range(3):
         status = status.failed(NOW, "refused", "it said no", SECRET, token=mechanism == "xoauth2")
     raw = owner_message(account(mechanism), status, NOW)
     assert SECRET.encode() not in raw

@@ -38,7 +38,7 @@ def fail(
 @pytest.mark.parametrize("kind", ["unreachable", "tls", "error", "house unavailable", "house full"])
 def test_failures_are_tried_again_less_and_less_often(kind: Kind) -> None:
     status, delays = Status(), []
-    for _ in range(8):
+    for __ in range(8):
         status = fail(status, kind)
         delays.append((status.next_try - NOW) / MINUTE)
     assert delays == [1, 2, 4, 8, 16, 32, 60, 60]
@@ -46,7 +46,7 @@ def test_failures_are_tried_again_less_and_less_often(kind: Kind) -> None:
 
 def test_a_provider_that_is_asked_for_too_much_is_left_alone_for_hours() -> None:
     status, delays = fail(Status(), "error"), []
-    for _ in range(4):
+    for __ in range(4):
         status = fail(status, "provider limit")
         delays.append((status.next_try - NOW) / HOUR)
     assert delays == [2, 4, 4, 4]
@@ -110,7 +110,7 @@ def test_three_refused_logins_are_the_last() -> None:
 @pytest.mark.parametrize("refusals", [1, 3])
 def test_another_password_is_tried_at_once_and_has_as_many_attempts(refusals: int) -> None:
     status = Status()
-    for _ in range(refusals):
+    for __ in range(refusals):
         status = fail(status, "refused")
     assert status.may_try(NOW, "another") is None
     again = fail(status.owner_told(), "refused", secret="another")
@@ -119,7 +119,7 @@ def test_another_password_is_tried_at_once_and_has_as_many_attempts(refusals: in
 
 def test_a_failure_of_another_kind_does_not_hide_that_it_has_stopped() -> None:
     status = Status()
-    for _ in range(3):
+    for __ in range(3):
         status = fail(status, "refused")
     status = fail(status, "unreachable", secret="another")
     assert status.state == "retrying"
@@ -142,7 +142,7 @@ def test_each_new_token_is_tried_once_where_tokens_are_refused() -> None:
 
 def test_a_success_forgets_the_failures() -> None:
     status = Status()
-    for _ in range(3):
+    for __ in range(3):
         status = fail(status, "refused")
     status = status.owner_told().noted(NOW, "a note").counted(NOW, 5).succeeded(NOW, [INBOX])
     assert status == Status(

@@ -82,7 +82,7 @@ class Provider:
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
-                plain, _ = self._listener.accept()
+                plain, __ = self._listener.accept()
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=self._serve, args=(plain,), daemon=True).start()
 
@@ -118,7 +118,7 @@ class Session:
         self._say("+ ")
         return self._read()
 
-    def _capability(self, _: list[str]) -> None:
+    def _capability(self, __: list[str]) -> None:
         self._say(f"* CAPABILITY {self._provider.capabilities}")
 
     def _authenticate(self, mechanism: list[str]) -> str:
@@ -127,16 +127,16 @@ class Session:
             self._provider.logins.append(self._ask())
         return self._provider.refusal
 
-    def _login(self, _: list[str]) -> str:
+    def _login(self, __: list[str]) -> str:
         user = self._ask().split(" {")[0]
         self._provider.logins.append(f"{user} {self._ask()}")
         return self._provider.refusal
 
-    def _examine(self, _: list[str]) -> None:
+    def _examine(self, __: list[str]) -> None:
         self._say(f"* {self._provider.messages} EXISTS\n* OK [UIDVALIDITY 1] valid")
         self._say(f"* OK [UIDNEXT {self._provider.next_uid}] predicted")
 
-    def _idle(self, _: list[str]) -> None:
+    def _idle(self, __: list[str]) -> None:
         self._say("+ idling")
         self._provider.waiting += 1
         try:
@@ -260,7 +260,7 @@ def start(provider: Provider, authority: Authority, tmp_path: Path) -> Iterator[
 
 def test_mail_is_announced_each_time(provider: Provider, start: Start) -> None:
     watcher = start()
-    for _ in range(3):
+    for __ in range(3):
         provider.deliver()
         watcher.fetched()
     assert "EXAMINE INBOX" in provider.commands
@@ -527,7 +527,7 @@ def test_it_logs_in_only_after_a_fetch_that_worked(
     provider: Provider, start: Start, status: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin = Watcher.says
-    monkeypatch.setattr(Watcher, "says", lambda watcher, _: begin(watcher, status))
+    monkeypatch.setattr(Watcher, "says", lambda watcher, __: begin(watcher, status))
     watcher = start(idle=False)
     looks = Looks(watcher)
     looks.some()

@@ -35,7 +35,7 @@ def claim(name: str, marker: str, machine_id: str = MACHINE_ID) -> None:
     except FileNotFoundError:
         _write_first(marker, this)
         kept = _read(marker)
-    found, _, host = kept.strip().partition(" ")
+    found, __, host = kept.strip().partition(" ")
     if found != this:
         raise ElsewhereError(
             f"{name} is fetched by the host {host or 'of an empty marker'}: if it is not any more, remove {marker}"

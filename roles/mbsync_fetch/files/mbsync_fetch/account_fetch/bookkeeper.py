@@ -108,7 +108,7 @@ class Bookkeeper:
     def _make(self, alias: str, remote: MailboxStatus) -> Books:
         """Make the books of a mailbox from what it has now."""
         record = self.context.ledger.mailbox(alias)
-        _, uids = listed(self.context, record)
+        __, uids = listed(self.context, record)
         found = self._whereabouts.places(record, uids, self._refused(alias))
         # What has come or gone since it was last asked for the number of its messages is seen by the next fetch.
         same = len(uids) == remote.messages and max(uids, default=0) < (remote.uidnext or 0)

@@ -42,7 +42,7 @@ def in_lines(uids: Iterable[int]) -> list[list[int]]:
 def in_set(uid: int, text: str) -> bool:
     """Tell whether a UID is in a sequence set; * is taken for a UID above any."""
     for part in text.split(","):
-        first, _, last = part.partition(":")
+        first, __, last = part.partition(":")
         low, high = (2**32 if edge == "*" else int(edge) for edge in (first, last or first))
         if min(low, high) <= uid <= max(low, high):
             return True
@@ -53,7 +53,7 @@ def expand(text: str, most: int = 2**32) -> list[int]:
     """Read a set without *, in its order; ValueError for anything else, and for more UIDs than `most`."""
     uids: list[int] = []
     for part in text.split(","):
-        first, _, last = part.partition(":")
+        first, __, last = part.partition(":")
         low, high = sorted((int(first), int(last or first)))
         if len(uids) + high - low >= most:
             raise ValueError(f"it names more than {most} messages")

@@ -149,7 +149,7 @@ class Importer:
         if self._holds_copies(record):
             places = self.ledger.locations(set(new.values()))
             for uid, fingerprint in new.items():
-                if any(alias != record.alias for alias, _ in places.get(fingerprint, ())):
+                if any(alias != record.alias for alias, __ in places.get(fingerprint, ())):
                     done[uid] = "copy"
         return done
 
@@ -180,7 +180,7 @@ class Importer:
         elsewhere = {
             fingerprint
             for fingerprint, found in places.items()
-            if any(alias != record.alias for alias, _ in found)
+            if any(alias != record.alias for alias, __ in found)
         }
         had = {fingerprint for uid, fingerprint in known.items() if state.pairs.get(uid)}
         return had | (elsewhere - set(new.values()) - set(known.values()))

@@ -76,7 +76,7 @@ def tree(root: Path) -> dict[str, Path]:
     Maildir++ has them beside each other (".Work.Clients"), others below each other ("Work/Clients", "Work/.Clients").
     """
     found: dict[str, Path] = {}
-    for directory, below, _ in os.walk(root):
+    for directory, below, __ in os.walk(root):
         if "cur" in below:
             levels = [
                 decode(level)
@@ -125,7 +125,7 @@ def _keywords(maildir: Path) -> dict[str, str]:
     meanings = dict(FLAGS)
     with contextlib.suppress(FileNotFoundError):
         for line in (maildir / KEYWORDS).read_text("utf-8", errors="replace").splitlines():
-            number, _, name = line.partition(" ")
+            number, __, name = line.partition(" ")
             if number.isdigit() and int(number) < 26 and name.isascii():
                 meanings[chr(ord("a") + int(number))] = name
     return meanings

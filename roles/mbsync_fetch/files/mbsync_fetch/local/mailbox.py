@@ -108,7 +108,7 @@ class LocalMailbox:
         """Return how many bytes the mailbox can still take, or None without a limit."""
         if "QUOTA" not in self._session.imap.capabilities:
             return None
-        _, quotas = self._session.do("GETQUOTAROOT", "INBOX", self._session.imap.getquotaroot, "INBOX")
+        __, quotas = self._session.do("GETQUOTAROOT", "INBOX", self._session.imap.getquotaroot, "INBOX")
         # In units of 1024 bytes (RFC 9208 section 5.1).
         left = [
             (int(found["limit"]) - int(found["used"])) * 1024
@@ -172,10 +172,10 @@ class LocalMailbox:
         moved: dict[int, int] = {}
         for batch in self._batches(folder, uids, BATCH):
             self._session.uid("MOVE", folder, batch, quoted_name(target))
-            _, codes = self._session.imap.response("COPYUID")
+            __, codes = self._session.imap.response("COPYUID")
             for code in codes:
                 if code:
-                    _, old, new = code.split()
+                    __, old, new = code.split()
                     moved |= zip(expand(old.decode("ascii")), expand(new.decode("ascii")), strict=True)
         return moved
 

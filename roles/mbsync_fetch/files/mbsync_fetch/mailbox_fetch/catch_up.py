@@ -21,7 +21,7 @@ def catch_up(context: Context, record: MailboxRecord, new: Mapping[int, Message]
     if record.role != "all":
         locations = context.ledger.locations({message.fingerprint for message in rest.values()})
         renumber_others(
-            context, {alias for found in locations.values() for alias, _ in found} - {record.alias}
+            context, {alias for found in locations.values() for alias, __ in found} - {record.alias}
         )
         context.remote.opened(record.raw)
     return rest

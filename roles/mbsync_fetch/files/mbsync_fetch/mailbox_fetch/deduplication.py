@@ -126,7 +126,7 @@ def _origins(
     for fingerprint in fingerprints & locations.keys():
         # What all mail alone had lies there; what another mailbox has, or had, lies in that one's folder.
         alone = fingerprint not in settled and all(
-            records[alias].role == "all" for alias, _ in locations[fingerprint]
+            records[alias].role == "all" for alias, __ in locations[fingerprint]
         )
         for alias, there in locations[fingerprint]:
             if alias != record.alias and (alone or records[alias].role != "all"):

@@ -146,7 +146,7 @@ class Pulling:
         refused = {
             entry.uid: Refused(entry.uid, entry.text) for entry in remote.refusals if entry.uid in left
         }
-        asked = [uid for _, uid in remote.unanswered if uid in left]
+        asked = [uid for __, uid in remote.unanswered if uid in left]
         if remote.error is not None and asked:
             # Perhaps it is this message that the provider fails at: the next fetch asks for it at the end.
             refused[asked[0]] = Refused(asked[0], f"the connection ended as it was asked for: {remote.error}")

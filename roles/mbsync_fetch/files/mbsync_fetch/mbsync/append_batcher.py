@@ -121,7 +121,7 @@ class AppendBatcher(CommandFilter):
         super()._send(b"".join([*parts, b"\r\n"]))
 
     def _answered(self, line: bytes) -> bytes:
-        tag, _, answer = line.partition(b" ")
+        tag, __, answer = line.partition(b" ")
         if not self._sent or tag != self._sent[0].tag:
             return super()._answered(line)
         sent, self._sent = self._sent, []

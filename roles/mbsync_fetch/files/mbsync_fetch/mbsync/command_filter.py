@@ -158,7 +158,7 @@ class CommandFilter:
 
     def _answered(self, line: bytes) -> bytes:
         """Take note of the answer to a command; return what mbsync gets, which is nothing where it asked nothing."""
-        tag, _, answer = line.partition(b" ")
+        tag, __, answer = line.partition(b" ")
         if tag not in self._owed:
             return b""
         command, uid = self._owed.pop(tag)

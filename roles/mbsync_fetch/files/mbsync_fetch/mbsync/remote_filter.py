@@ -82,7 +82,7 @@ class RemoteFilter(CommandFilter):
         if b"BODY[]" not in named and (b"BODY[" in named or not LITERAL.search(line.rstrip())):
             return False
         uid = _UID.search(line)
-        return uid is None or int(uid[1]) in {owed for _, owed in self._owed.values()}
+        return uid is None or int(uid[1]) in {owed for __, owed in self._owed.values()}
 
 
 def shown_flags(message: Message) -> str:

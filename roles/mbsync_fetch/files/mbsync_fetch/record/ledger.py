@@ -217,7 +217,7 @@ class Ledger:
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict)
             database.executescript(_SCHEMA)
-            columns = {column for _, column, *_ in database.execute("PRAGMA table_info(message)")}
+            columns = {column for __, column, *__ in database.execute("PRAGMA table_info(message)")}
             for column in _ADDED.keys() - columns:
                 database.execute(f"ALTER TABLE message ADD COLUMN {column} {_ADDED[column]}")
         except sqlite3.Error:

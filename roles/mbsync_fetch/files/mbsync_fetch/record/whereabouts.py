@@ -33,7 +33,7 @@ class Whereabouts:
             held.fingerprints[uid] for uid in uids if uid in held.fingerprints and not held.here(uid)
         }
         found = self.context.ledger.locations(fingerprints)
-        aliases = {alias for places in found.values() for alias, _ in places} - {record.alias}
+        aliases = {alias for places in found.values() for alias, __ in places} - {record.alias}
         records = {other.alias: other for other in self.context.ledger.mailboxes()}
         others = elsewhere([self.held(records[alias]) for alias in sorted(aliases)], fingerprints)
         return places_of(uids, held, others, refused, record.next_uid)
@@ -95,7 +95,7 @@ class Whereabouts:
         for uid, fingerprint in unknown.items():
             if fingerprint == NOTHING:
                 found[uid] = "draft"
-            elif uid not in pairs and any(alias != record.alias for alias, _ in places.get(fingerprint, ())):
+            elif uid not in pairs and any(alias != record.alias for alias, __ in places.get(fingerprint, ())):
                 found[uid] = "copy"
             else:
                 found[uid] = "arrived" if pairs.get(uid, 1) else "gone"
@@ -121,7 +121,7 @@ class Whereabouts:
 def listed(context: Context, record: MailboxRecord) -> tuple[MailboxStatus, Sequence[int]]:
     """Open a mailbox; return what it has, and the UIDs of that: all of them, or RemoteError."""
     name = decode(record.raw)
-    for _ in range(2):
+    for __ in range(2):
         opened = context.remote.examine(record.raw)
         listing = context.remote.uids()
         if record.uidvalidity not in (0, opened.uidvalidity):

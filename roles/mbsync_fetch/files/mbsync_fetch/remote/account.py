@@ -111,7 +111,7 @@ class RemoteAccount:
     def __enter__(self) -> RemoteAccount:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *__: object) -> None:
         self._connection.close()
 
     # --- mailboxes
@@ -158,7 +158,7 @@ class RemoteAccount:
     def examine(self, raw: str) -> MailboxStatus:
         """Open a mailbox read-only; MailboxError where the provider does not."""
         _check_name(raw)
-        for _ in range(2):
+        for __ in range(2):
             self._opened = None
             connection = self._connection
             connection.exists, connection.codes = None, {}
@@ -201,7 +201,7 @@ class RemoteAccount:
         """Read the Message-ID of messages, b"" where there is none; those are left out that nothing is said of."""
         found: dict[int, bytes] = {}
         for batch in batches(uids):
-            for _ in range(2):
+            for __ in range(2):
                 rest = [uid for uid in batch if uid not in found]
                 answer = self._ask(f"UID FETCH {uid_set(rest)} (UID {MESSAGE_ID})") if rest else None
                 for uid, items in fetched(answer).items() if answer else ():
@@ -212,7 +212,7 @@ class RemoteAccount:
 
     def content(self, uid: int) -> Content | None:
         """Read a message; None if the provider says nothing of it."""
-        for _ in range(2):
+        for __ in range(2):
             answer = checked(self._ask(f"UID FETCH {uid} (UID FLAGS INTERNALDATE BODY.PEEK[])"))
             items = fetched(answer).get(uid, {})
             if "BODY[]" in items:

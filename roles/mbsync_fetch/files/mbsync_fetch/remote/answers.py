@@ -79,7 +79,7 @@ class MailboxError(RemoteError):
 
 def kind_of(answer: str, otherwise: Kind = "error") -> Kind:
     """Say what a refusal means that is not about a login."""
-    said, _ = code(answer)
+    said, __ = code(answer)
     if said in _LIMIT_CODES:
         return "provider limit"
     if said in _PASSING_CODES:
@@ -89,7 +89,7 @@ def kind_of(answer: str, otherwise: Kind = "error") -> Kind:
 
 def kind_of_login(answer: str) -> Kind:
     """Say what the refusal of a login means: "refused" where the secret is to blame."""
-    said, _ = code(answer)
+    said, __ = code(answer)
     if said in _LOGIN_CODES:
         return "refused"
     if said in _LIMIT_CODES | _PASSING_CODES:
@@ -105,7 +105,7 @@ def kind_of_login(answer: str) -> Kind:
 
 def fate_of(answer: str) -> Fate:
     """Say what has become of a mailbox that is not opened."""
-    said, _ = code(answer)
+    said, __ = code(answer)
     if said in _FATES:
         return _FATES[said]
     if kind_of(answer) != "error" or said in _PASSING_CODES or _PASSING_WORDS.search(answer):

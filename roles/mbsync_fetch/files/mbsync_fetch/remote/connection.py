@@ -155,7 +155,7 @@ class Connection:
         return answer
 
     def _end(self, answer: Answer, said: str) -> None:
-        kind, _, text = said.partition(" ")
+        kind, __, text = said.partition(" ")
         answer.text = text.strip() or kind
         answer.kind = kind.upper() if kind.upper() in ("OK", "NO") else "BAD"
         self._take_code(answer.text)

@@ -77,7 +77,7 @@ class Search:
     def settled(self) -> frozenset[int] | None:
         """Return the UIDs of all messages, as two whole listings in a row have them; None if that cannot be had now."""
         before: Listing | None = None
-        for _ in range(4):
+        for __ in range(4):
             listing = self.uids()
             if listing.whole and before is not None and before.uids == listing.uids:
                 return frozenset(listing.uids)

@@ -90,7 +90,7 @@ class Connection:
     def __enter__(self) -> Connection:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *__: object) -> None:
         self._wire.close()
 
     def log_in(self, username: str, mechanism: str, secret: str) -> None:
@@ -187,7 +187,7 @@ class Connection:
             if not data:
                 raise Lost("the server closed the connection")
             self._unread += data
-        whole, _, self._unread = self._unread.rpartition(b"\n")
+        whole, __, self._unread = self._unread.rpartition(b"\n")
         lines = whole.upper().replace(b"\r", b"").split(b"\n")
         for line in lines:
             self._note(line)
@@ -202,11 +202,11 @@ class Connection:
             case [b"*", _, b"EXPUNGE"]:
                 self.went = True
                 self.messages -= 1
-            case [b"*", b"OK", (b"[UIDNEXT" | b"[UIDVALIDITY") as code, number, *_] if number.isdigit():
+            case [b"*", b"OK", (b"[UIDNEXT" | b"[UIDVALIDITY") as code, number, *__] if number.isdigit():
                 self.codes[code] = int(number)
             case [b"*", b"CAPABILITY", *capabilities]:
                 self._capabilities = capabilities
-            case [b"*", b"BYE", *_]:
+            case [b"*", b"BYE", *__]:
                 raise Lost("the server says goodbye")
 
 
