@@ -111,7 +111,7 @@ def burst(server: Server, case: Case, number: int, retry: bool = True, first: st
         server.wait_for_mails(before + number, retry)
     used = server.cpu() - used
     found = server.deliveries(start)
-    states = Counter(status for __, __, status in found)
+    states = Counter(status for *__, status in found)
     if states["sent"] < number:
         sys.exit(f"{server.container}: {number} messages, deliveries in its journal: {dict(states)}")
     seconds = max(when for when, __, status in found if status == "sent") - start

@@ -65,7 +65,7 @@ def certificate_problems(certificate: Path, key: Path) -> Iterator[str]:
         ("mail_tls_certificate", certificate, _certificates_fault(certificate)),
         ("mail_tls_key", key, _key_fault(key)),
     ]
-    if not any(fault for __, __, fault in faults):
+    if not any(fault for *__, fault in faults):
         faults.append(("mail_tls_key", key, _pair_fault(certificate, key)))
     yield from (f"{option}: {path} {fault}" for option, path, fault in faults if fault)
 

@@ -118,7 +118,7 @@ class Fetched:
 
     def folders(self, sent: EmailMessage) -> list[str]:
         """Return the folder of each copy of a message in the house."""
-        return sorted(folder for folder, __, __ in self.copies(sent))
+        return sorted(folder for folder, *__ in self.copies(sent))
 
     def do(self, sent: EmailMessage, folder: str, *command: str) -> None:
         """Do something to a message in the house."""

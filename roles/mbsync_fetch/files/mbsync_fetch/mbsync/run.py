@@ -74,7 +74,7 @@ def _tunnel(stack: ExitStack) -> Iterator[tuple[socket.socket, int]]:
 
 def _accept(parent: socket.socket) -> socket.socket | None:
     """Wait for mbsync's end of the Tunnel; None if mbsync ended before."""
-    __, descriptors, __, __ = socket.recv_fds(parent, 1, 1)
+    _data, descriptors, _flags, _address = socket.recv_fds(parent, 1, 1)
     return socket.socket(fileno=descriptors[0]) if descriptors else None
 
 
