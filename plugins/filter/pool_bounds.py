@@ -27,7 +27,7 @@ options:
     default: true
     description: Where this is false, PHP's own C(open_basedir) limits the pool, for which nothing of systemd is needed.
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 """
 
 EXAMPLES = r"""
