@@ -4,24 +4,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from ansible_collections.ilnmors.mail.plugins.module_utils._render.providers import (
-    OAuth2,
     Provider,
     resolve_all,
 )
 
 # Where the proxy listens, on the mail host.
 PROXY_ADDRESS, PROXY_PORT = "127.0.0.1", 10587
+# Whose connections it takes: Postfix's smtp(8) runs as this user.
+PROXY_USER = "postfix"
 
 
-def through_proxy(provider: Provider, oauth2: OAuth2) -> Provider:
-    """Return an account as Postfix reaches it: through the proxy that turns a password into an access token.
+def through_proxy(provider: Provider) -> Provider:
+    """Return an account as Postfix reaches it: through the proxy that logs in with an access token.
 
     Debian has no SASL mechanism for Postfix that sends one: libsasl2-modules-kdexoauth2 asks for it in a way that
     Postfix does not answer ("invalid parameter supplied").
@@ -32,7 +32,8 @@ def through_proxy(provider: Provider, oauth2: OAuth2) -> Provider:
         smtp_port=PROXY_PORT,
         smtp_tls="none",
         username=provider.name,
-        password=hashlib.sha256(f"{provider.name} {oauth2.refresh_token}".encode()).hexdigest(),
+        # Postfix logs in with one or not at all; it is no secret, and the proxy asks the kernel who comes.
+        password="unused",  # noqa: S106
     )
 
 
@@ -54,9 +55,10 @@ def oauth2_accounts(
     logins = {
         "address": PROXY_ADDRESS,
         "port": PROXY_PORT,
+        "user": PROXY_USER,
         "ca_file": ca_file,
         "state": state,
-        "accounts": {provider.name: proxy_login(provider, oauth2) for provider, oauth2 in relays},
+        "accounts": {provider.name: proxy_login(provider) for provider, _ in relays},
     }
     contents |= {"logins": logins} if relays else {}
     return {
@@ -69,12 +71,11 @@ def oauth2_accounts(
     }
 
 
-def proxy_login(provider: Provider, oauth2: OAuth2) -> dict[str, Any]:
-    """Describe the provider's SMTP server and the login there, and the password that Postfix alone shows the proxy."""
+def proxy_login(provider: Provider) -> dict[str, Any]:
+    """Describe the provider's SMTP server and the login there."""
     return {
         "host": provider.smtp_host,
         "port": provider.smtp_port,
         "implicit_tls": provider.smtp_tls == "implicit",
         "username": provider.username,
-        "password": through_proxy(provider, oauth2).password,
     }

@@ -140,7 +140,7 @@ def override_settings(text: str, settings: Mapping[str, Any]) -> str:
 def relays(providers: Entries) -> list[Provider]:
     """Return the accounts that carry outgoing mail, as Postfix reaches them."""
     return [
-        through_proxy(provider, provider.oauth2) if provider.oauth2 else provider
+        through_proxy(provider) if provider.oauth2 else provider
         for provider in resolve_all(providers)
         if provider.relay
     ]

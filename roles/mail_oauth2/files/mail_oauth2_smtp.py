@@ -4,12 +4,14 @@
 """Log Postfix in with access tokens: mail-oauth2-smtp, started by mail-oauth2-smtp.service.
 
 Debian has no SASL mechanism by which Postfix itself could send a token. Postfix connects here instead, names the
-account in EHLO, and logs in with a password that only it knows (AUTH PLAIN). The provider is connected to with verified
-TLS and logged in to with the access token (XOAUTH2); from then on every byte goes through as it is. Whatever is wrong
-with the token, Postfix is told to try again later, and why.
+account in EHLO, and logs in (AUTH PLAIN). That it is Postfix, the kernel says, which knows whose a connection is; what
+it logs in with does not count. The provider is connected to with verified TLS and logged in to with the access token
+(XOAUTH2); from then on every byte goes through as it is. Whatever is wrong with the token, Postfix is told to try again
+later, and why.
 
-Reads $CREDENTIALS_DIRECTORY/logins (JSON: address and port to listen on, ca_file, accounts, the fields of Login by
-their names, and state, below which lie access_token and status.json of each account, as mail-oauth2 writes them).
+Reads $CREDENTIALS_DIRECTORY/logins (JSON: address and port to listen on, user, whose connections are taken, ca_file,
+accounts, the fields of Login by their names, and state, below which lie access_token and status.json of each account,
+as mail-oauth2 writes them).
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import hmac
 import json
 import os
+import pwd
+import socket
 import ssl
+import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +46,32 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Login:
-    """An account: where its provider's SMTP server is, its name there, and what Postfix shows for a password."""
+    """An account: where its provider's SMTP server is, and its name there."""
 
     name: str
     host: str
     port: int
     implicit_tls: bool
     username: str
-    password: str = field(repr=False)
+
+
+def is_of(user: str, peer: tuple[str, int], own: tuple[str, int]) -> bool:
+    """Whether the other end of a connection on this host belongs to a user (proc_pid_net(5)).
+
+    peer, own: IPv4 addresses and ports of both ends.
+    """
+    try:
+        uid = pwd.getpwnam(user).pw_uid
+    except KeyError:
+        return False
+    wanted = [in_table(peer), in_table(own)]
+    rows = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
+    return any(row[1:3] == wanted and int(row[7]) == uid for row in rows)
+
+
+def in_table(end: tuple[str, int]) -> str:
+    """Write an address and a port as the kernel's table does."""
+    return f"{int.from_bytes(socket.inet_aton(end[0]), sys.byteorder):08X}:{end[1]:04X}"
 
 
 class Connection:
@@ -122,7 +144,6 @@ class Session:
                 await self.postfix.send(str(why)[:500])
                 if str(why).startswith("421"):
                     break
-            # A password that is no Base64 is a ValueError.
             except (OSError, TimeoutError, ValueError) as error:
                 await self.postfix.send(
                     f"421 4.4.1 {self.host} cannot be reached: {error or 'it does not answer'}"
@@ -136,7 +157,7 @@ class Session:
         elif verb == "AUTH":
             if not (self.login and self.provider):
                 raise Refused("450 4.7.0 Say EHLO first")
-            await self.authenticate(self.login, self.provider, argument)
+            await self.authenticate(self.login, self.provider)
             await self.tunnel(self.provider)
             return True
         elif verb == "QUIT":
@@ -183,11 +204,8 @@ class Session:
         """The provider's, for people."""
         return self.login.host if self.login else ""
 
-    async def authenticate(self, login: Login, provider: Connection, argument: str) -> None:
-        """Take Postfix's password (RFC 4616), and log in with the access token instead."""
-        given = base64.b64decode(argument.removeprefix("PLAIN ")).split(b"\0")
-        if not hmac.compare_digest(given[-1], login.password.encode()):
-            raise Refused("454 4.7.8 Wrong password")
+    async def authenticate(self, login: Login, provider: Connection) -> None:
+        """Log in with the access token."""
         # https://developers.google.com/workspace/gmail/imap/xoauth2-protocol
         secret = f"user={login.username}\1auth=Bearer {self.token(login.name)}\1\1"
         async with asyncio.timeout(TIMEOUT):
@@ -243,9 +261,13 @@ async def serve(given: dict[str, Any]) -> asyncio.Server:
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         session = Session(Connection(reader, writer), logins, Path(given["state"]), context)
+        ends = [writer.get_extra_info(end)[:2] for end in ("peername", "sockname")]
         # Whoever hangs up has nothing more to be told.
         with contextlib.suppress(OSError):
-            await session.run()
+            if is_of(given["user"], *ends):
+                await session.run()
+            else:
+                await session.postfix.send(f"421 4.7.0 Only {given['user']} is served here")
         session.close()
 
     return await asyncio.start_server(handle, given["address"], given["port"])
