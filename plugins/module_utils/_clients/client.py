@@ -99,7 +99,7 @@ class MailClient(Client):
 
 
 class PlainLogin(MailClient):
-    """A client that can log in with SASL PLAIN (RFC 4616)."""
+    """A client that can log in with SASL PLAIN (RFC 4616), or an access token."""
 
     def login(self, username: str, password: str) -> None:
         """Log in. Raises LoginRefused, or LoginFails where it is nobody's fault, with the server's reply."""
@@ -112,9 +112,29 @@ class PlainLogin(MailClient):
             reply = _without(reply, password, token)
             raise LoginFails(reply) if _TEMPORARY.search(reply) else LoginRefused(reply)
 
+    def login_with_token(self, username: str, token: str) -> None:
+        """Log in with an OAuth 2.0 access token (XOAUTH2). Raises LoginRefused or LoginFails, as login() does."""
+        # https://developers.google.com/workspace/gmail/imap/xoauth2-protocol
+        secret = base64.b64encode(f"user={username}\1auth=Bearer {token}\1\1".encode()).decode()
+        accepted, reply = self.begin_token_login()
+        if accepted:
+            self.send(secret, "its answer to the login")
+            accepted, reply = self.read_token_result()
+        if not accepted:
+            reply = _without(reply, token, secret)
+            raise LoginFails(reply) if _TEMPORARY.search(reply) else LoginRefused(reply)
+
     @abstractmethod
     def read_login_result(self) -> tuple[bool, str]:
         """Read the reply to the credentials; return whether they were accepted, and the reply."""
+
+    @abstractmethod
+    def begin_token_login(self) -> tuple[bool, str]:
+        """Ask to log in with a token, sending none; return whether the server goes on, and its reply."""
+
+    @abstractmethod
+    def read_token_result(self) -> tuple[bool, str]:
+        """Do as read_login_result() does; the reason that a server gives before its reply is answered by nothing."""
 
 
 def _without(reply: str, *secrets: str) -> str:

@@ -82,7 +82,13 @@ class Imap(PlainLogin):
         return mechanisms if "LOGINDISABLED" in self.capabilities else [*mechanisms, "LOGIN command"]
 
     def begin_login(self) -> tuple[bool, str]:
-        self.send_command("AUTHENTICATE PLAIN")
+        return self._authenticate("PLAIN")
+
+    def begin_token_login(self) -> tuple[bool, str]:
+        return self._authenticate("XOAUTH2")
+
+    def _authenticate(self, mechanism: str) -> tuple[bool, str]:
+        self.send_command(f"AUTHENTICATE {mechanism}")
         while not (answer := self.read_answer()).startswith((f"{self._tag} ", "+")):
             pass
         status, __, reply = answer.removeprefix(f"{self._tag} ").partition(" ")
@@ -95,6 +101,13 @@ class Imap(PlainLogin):
     def read_login_result(self) -> tuple[bool, str]:
         __, status, reply = self.read_answers()
         return status == "OK", reply
+
+    def read_token_result(self) -> tuple[bool, str]:
+        while not (answer := self.read_answer()).startswith(f"{self._tag} "):
+            if answer.startswith("+"):
+                self.send("", self.awaited)
+        status, _, reply = answer.removeprefix(f"{self._tag} ").partition(" ")
+        return status.upper() == "OK", reply
 
     def begin_old_login(self) -> tuple[bool, str]:
         self.send_command(f"LOGIN {' '.join(NOBODY)}")

@@ -70,11 +70,22 @@ class Smtp(PlainLogin):
         reply = self.command("AUTH PLAIN")
         return reply.code < 400, str(reply)
 
+    def begin_token_login(self) -> tuple[bool, str]:
+        # A token is too long for the same line (RFC 4954 section 4).
+        reply = self.command("AUTH XOAUTH2")
+        return reply.code == 334, str(reply)
+
     def abort_login(self) -> None:
         self.command("*")  # RFC 4954 section 4
 
     def read_login_result(self) -> tuple[bool, str]:
         reply = self.read_reply()
+        return reply.code == 235, str(reply)
+
+    def read_token_result(self) -> tuple[bool, str]:
+        reply = self.read_reply()
+        if reply.code == 334:
+            reply = self.command("")
         return reply.code == 235, str(reply)
 
 
