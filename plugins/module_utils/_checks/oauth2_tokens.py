@@ -13,8 +13,6 @@ from pathlib import Path
 from ansible_collections.ilnmors.mail.plugins.module_utils._checks.checks import Job, Passed
 from ansible_collections.ilnmors.mail.plugins.module_utils._clients.errors import CheckError
 
-HOW = "the README of the role mail_oauth2 says how to get them"
-
 
 def token_checks(accounts: Sequence[str], directory: Path, now: float) -> list[Job]:
     """Return one check for each account. directory: where their units keep their state; now: seconds since 1970."""
@@ -29,7 +27,8 @@ def token_check(directory: Path, now: float) -> Passed:
         raise CheckError(
             f"its unit has not run; look at 'systemctl status mail-oauth2@{directory.name}'"
         ) from None
-    remedy = f"see 'journalctl --unit mail-oauth2@{directory.name}', and write a new refresh token: {HOW}"
+    # Where a person has to do something, the error says what.
+    remedy = "" if status["refused"] else f"see 'journalctl --unit mail-oauth2@{directory.name}'"
     expires, error = float(status["expires"]), status["error"]
     if expires <= now:
         raise CheckError(

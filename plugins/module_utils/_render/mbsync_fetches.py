@@ -178,7 +178,9 @@ def _credential(provider: Provider, directory: str) -> str:
     unit = f"mail-oauth2@{provider.name}.service"
     return (
         f"[Unit]\nWants={unit}\nAfter={unit}\n\n"
-        f"[Service]\nLoadCredential=token:{TOKENS}/{provider.name}/access_token"
+        f"[Service]\nLoadCredential=token:{TOKENS}/{provider.name}/access_token\n"
+        # An empty line until the account has been authorized; systemd takes nothing shorter.
+        "SetCredential=token:\\n"
     )
 
 

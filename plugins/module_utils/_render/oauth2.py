@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ansible_collections.ilnmors.mail.plugins.module_utils._render.providers import (
+    OAuth2,
     Provider,
     resolve_all,
 )
@@ -50,7 +51,12 @@ def oauth2_accounts(
     accounts = [(provider, provider.oauth2) for provider in resolve_all(providers) if provider.oauth2]
     relays = [account for account in accounts if account[0].relay]
     contents: dict[str, dict[str, Any]] = {
-        f"{provider.name}.json": {**asdict(oauth2), "ca_file": ca_file} for provider, oauth2 in accounts
+        f"{provider.name}.json": {**token_settings(oauth2), "ca_file": ca_file}
+        for provider, oauth2 in accounts
+    }
+    contents |= {
+        f"{provider.name}.authorize.json": {**authorization(provider, oauth2), "ca_file": ca_file}
+        for provider, oauth2 in accounts
     }
     logins = {
         "address": PROXY_ADDRESS,
@@ -69,6 +75,28 @@ def oauth2_accounts(
             for name, content in contents.items()
         ],
     }
+
+
+def token_settings(oauth2: OAuth2) -> dict[str, str]:
+    """Describe how access tokens are obtained, for the unit of the account."""
+    return {key: value for key, value in asdict(oauth2).items() if key not in ("device_url", "authorize_url")}
+
+
+def authorization(provider: Provider, oauth2: OAuth2) -> dict[str, Any]:
+    """Describe how the first refresh token is obtained and tried, for the module oauth2_authorization."""
+    return {
+        "client": {key: value for key, value in asdict(oauth2).items() if key != "refresh_token"},
+        "username": provider.username,
+        "imap": {"host": provider.imap_host, "port": provider.imap_port} if provider.fetch else None,
+        "smtp": {"host": provider.smtp_host, "port": provider.smtp_port, "tls": proxy_tls(provider)}
+        if provider.relay
+        else None,
+    }
+
+
+def proxy_tls(provider: Provider) -> str:
+    """Return how TLS begins; a token is never sent without."""
+    return "implicit" if provider.smtp_tls == "implicit" else "starttls"
 
 
 def proxy_login(provider: Provider) -> dict[str, Any]:

@@ -9,7 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.provider_profiles import PROFILES, Use
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.provider_profiles import (
+    PROFILES,
+    Profile,
+    Use,
+)
 
 # An app password as Google shows it: four groups of letters. The spaces are no part of it
 # (https://support.google.com/accounts/answer/185833).
@@ -18,9 +22,15 @@ _SPACED_PASSWORD = re.compile(r"[a-z]{4}( [a-z]{4}){3}")
 
 @dataclass(frozen=True)
 class OAuth2:
-    """How an account's access tokens are obtained (RFC 6749 section 6). client_secret is empty for a public client."""
+    """How an account's access tokens are obtained (RFC 6749 section 6).
+
+    client_secret is empty for a public client, refresh_token where the inventory has none. device_url, authorize_url:
+    where the first refresh token is asked for (see Profile), empty where the provider has none.
+    """
 
     token_url: str
+    device_url: str
+    authorize_url: str
     scope: str
     client_id: str
     client_secret: str = field(repr=False)
@@ -103,7 +113,7 @@ def resolve(entry: Mapping[str, Any]) -> Provider:
         username=entry.get("username") or entry["address"],
         password=password.replace(" ", "") if _SPACED_PASSWORD.fullmatch(password) else password,
         password_file=entry.get("password_file") or "",
-        oauth2=_oauth2(entry.get("oauth2"), profile.token_url, profile.scope),
+        oauth2=_oauth2(entry.get("oauth2"), profile),
         owner=entry["owner"],
         relay=entry.get("relay", True),
         fetch=entry.get("fetch", True),
@@ -127,15 +137,19 @@ def resolve(entry: Mapping[str, Any]) -> Provider:
     )
 
 
-def _oauth2(given: Mapping[str, Any] | None, token_url: str, scope: str) -> OAuth2 | None:
+def _oauth2(given: Mapping[str, Any] | None, profile: Profile) -> OAuth2 | None:
     if not given:
         return None
+    # The other addresses of a profile belong to its own token endpoint.
+    known = Profile() if given.get("token_url") else profile
     return OAuth2(
-        token_url=given.get("token_url") or token_url,
-        scope=given.get("scope") or scope,
+        token_url=given.get("token_url") or profile.token_url,
+        device_url=given.get("device_url") or known.device_url,
+        authorize_url=given.get("authorize_url") or known.authorize_url,
+        scope=given.get("scope") or profile.scope,
         client_id=given["client_id"],
         client_secret=given.get("client_secret") or "",
-        refresh_token=given["refresh_token"],
+        refresh_token=given.get("refresh_token") or "",
     )
 
 

@@ -59,19 +59,23 @@ class Service(Record):
     allowed_networks: tuple[str, ...] | None = key(types.NETWORKS, None)
 
 
+def _https(page: str) -> Text:
+    example = f"https://login.example.org/{page}"
+    return Text("an https URL", example, lambda text: bool(_HTTPS.match(text)), 2_000)
+
+
 @dataclass(frozen=True)
 class OAuth2(Record):
-    """How an account's access tokens are obtained (RFC 6749 section 6)."""
+    """How an account's access tokens are obtained (RFC 6749 section 6), and the first refresh token (RFC 8628)."""
 
     named_by: ClassVar[str] = ""
 
     client_id: str = key(types.CLIENT_ID)
     client_secret: str = key(types.CLIENT_SECRET, "")
-    refresh_token: str = key(types.REFRESH_TOKEN)
-    token_url: str | None = key(
-        Text("an https URL", "https://login.example.org/token", lambda text: bool(_HTTPS.match(text)), 2_000),
-        None,
-    )
+    refresh_token: str = key(types.REFRESH_TOKEN, "")
+    token_url: str | None = key(_https("token"), None)
+    device_url: str | None = key(_https("device"), None)
+    authorize_url: str | None = key(_https("authorize"), None)
     scope: str | None = key(types.SCOPE, None)
 
 

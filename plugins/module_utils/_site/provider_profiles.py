@@ -29,6 +29,8 @@ class Profile:
     imap_connections: how many IMAP connections of one account at once.
     auth: what it takes for a login: a password (an app password, where it has them), or OAuth 2.0 alone.
     token_url, scope: where an OAuth 2.0 refresh token becomes an access token (RFC 6749 section 6), and what for.
+    device_url, authorize_url: where the first one is asked for: with a code that a person types in elsewhere (RFC 8628
+    section 3.1), or else in a browser (RFC 6749 section 3.1).
     foreign_sender: what it does with a sender that is not the account's: it refuses or replaces it.
     daily_messages, messages_per_minute: what it takes from one account.
     connections: how many SMTP connections of one account at once.
@@ -48,6 +50,8 @@ class Profile:
     imap_connections: int | None = None
     auth: Literal["password", "oauth2"] = "password"
     token_url: str = ""
+    device_url: str = ""
+    authorize_url: str = ""
     scope: str = ""
     foreign_sender: Literal["refused", "replaced"] | None = None
     daily_messages: int | None = None
@@ -66,6 +70,9 @@ PROFILES: dict[str, Profile] = {
     # 500 messages a day: https://support.google.com/mail/answer/22839; 25 MB, and "550 5.4.5" beyond the day's
     # limit: https://support.google.com/a/answer/3726730
     # OAuth 2.0: https://developers.google.com/workspace/gmail/imap/xoauth2-protocol
+    # No mail by a code that is typed in elsewhere:
+    # https://developers.google.com/identity/protocols/oauth2/limited-input-device#allowedscopes
+    # In a browser: https://developers.google.com/identity/protocols/oauth2/native-app
     "gmail": Profile(
         smtp_host="smtp.gmail.com",
         imap_host="imap.gmail.com",
@@ -74,6 +81,7 @@ PROFILES: dict[str, Profile] = {
         daily_imap_megabytes=2_500,
         imap_connections=15,
         token_url="https://oauth2.googleapis.com/token",  # noqa: S106 - no password
+        authorize_url="https://accounts.google.com/o/oauth2/v2/auth",
         scope="https://mail.google.com/",
         foreign_sender="replaced",
         daily_messages=500,
@@ -98,6 +106,7 @@ PROFILES: dict[str, Profile] = {
     # Hosts and ports: https://support.microsoft.com/office/d088b986-291d-42b8-9564-9c414e2aa040
     # A personal account may have to set smtp_host: smtp-mail.outlook.com.
     # No passwords: https://learn.microsoft.com/exchange/clients-and-mobile-in-exchange-online/deprecation-of-basic-authentication-exchange-online
+    # A code that is typed in elsewhere: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-device-code
     # XOAUTH2 and its scopes:
     # https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
     # Three connections, 30 messages a minute, 10,000 recipients a day, "554 5.2.0 …SubmissionQuotaExceeded…" beyond:
@@ -118,6 +127,8 @@ PROFILES: dict[str, Profile] = {
         },
         auth="oauth2",
         token_url="https://login.microsoftonline.com/common/oauth2/v2.0/token",  # noqa: S106 - no password
+        device_url="https://login.microsoftonline.com/common/oauth2/v2.0/devicecode",
+        authorize_url="https://login.microsoftonline.com/common/oauth2/v2.0/authorize",
         scope=(
             "https://outlook.office.com/SMTP.Send https://outlook.office.com/IMAP.AccessAsUser.All offline_access"
         ),

@@ -10,7 +10,9 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.entries import 
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import listed
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.provider_profiles import PROFILES, Profile
 
-HOW = "the README of the role mail_oauth2 says how to get them"
+HOW = "the README of the role mail_oauth2 says how to get one"
+
+_ASKING = ("device_url", "authorize_url")
 
 
 def profile_of(account: ProviderAccount) -> Profile:
@@ -49,14 +51,14 @@ def login_problems(account: ProviderAccount) -> Iterator[str]:
     if passwords and profile.auth == "oauth2":
         yield (
             f"{where}.{passwords[0]}: is set, but {account.profile} takes no passwords; write oauth2 instead, with "
-            f"client_id and refresh_token ({HOW})"
+            f"client_id ({HOW})"
         )
     elif len(ways) > 1:
         yield f"{where}: has both {ways[0]} and {ways[1]}; remove one of them"
     elif account.oauth2:
         yield from _token_problems(account.oauth2, profile)
     elif profile.auth == "oauth2":
-        yield f"{where}: has no oauth2; write it with client_id and refresh_token ({HOW}), or remove the account"
+        yield f"{where}: has no oauth2; write it with client_id ({HOW}), or remove the account"
     elif not passwords:
         yield f"{where}: has no password; write the account's (app) password, or remove the account"
     elif passwords == ["password_file"] and account.relay:
@@ -66,8 +68,16 @@ def login_problems(account: ProviderAccount) -> Iterator[str]:
 
 
 def _token_problems(oauth2: OAuth2, profile: Profile) -> Iterator[str]:
+    # The other addresses of a profile belong to its own token endpoint.
+    known = Profile() if oauth2.token_url else profile
+    ways = (oauth2.refresh_token, *(getattr(each, key) for each in (oauth2, known) for key in _ASKING))
     if not oauth2.token_url and not profile.token_url:
         yield f"{oauth2.where}.token_url: is missing; write where the provider gives tokens, such as 'https://…/token'"
+    elif not any(ways):
+        yield (
+            f"{oauth2.where}.refresh_token: is missing, and it is not known where the provider is asked for one; write "
+            f"device_url or authorize_url, or the token itself ({HOW})"
+        )
 
 
 def _host_problems(account: ProviderAccount, hostname: str) -> Iterator[str]:

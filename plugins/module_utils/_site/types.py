@@ -166,7 +166,7 @@ def _is_token(text: str) -> bool:
 
 
 _GIVEN = "what the provider gives, as the README of the role mail_oauth2 says"
-REFRESH_TOKEN: Final = Text(_GIVEN, "1//0e…", _is_token, 8_000, secret=True)
+REFRESH_TOKEN: Final = Text(_GIVEN, "1//0e…", _is_token, 8_000, empty=True, secret=True)
 CLIENT_SECRET: Final = Text(_GIVEN, "GOCSPX-…", _is_token, 8_000, empty=True, secret=True)
 CLIENT_ID: Final = Text(_GIVEN, "123….apps.googleusercontent.com", _is_token, 500)
 SCOPE: Final = Text("a scope", "https://mail.google.com/", _is_token, 2_000, empty=True)

@@ -10,7 +10,8 @@ Reads $CREDENTIALS_DIRECTORY/account (JSON, the fields of Account). Keeps in $ST
 unit's user alone:
   access_token  the bare token, and nothing else
   status.json   the fields of Status; no secret
-  grant.json    the fields of Grant: a refresh token that the provider gave in exchange for the last one
+  grant.json    the fields of Grant: a refresh token that the provider gave in exchange for the last one, or for a
+                person's consent (the module oauth2_authorization writes it then, while the unit is stopped)
 
 A refresh token may be good for one exchange alone, and what comes back for it cannot be had again. So there is room for
 it on the disk before the exchange, and if it cannot be written all the same it is kept in memory and written later.
@@ -57,8 +58,8 @@ GRANT, TOKEN, STATUS = FILES = ("grant.json", "access_token", "status.json")
 # RFC 6749 section 5.2: what no later attempt mends.
 REFUSALS = {
     "invalid_grant": (
-        "the refresh token has expired or was revoked; authorize the account again"
-        " and write the new token as oauth2.refresh_token of {name} in mail_providers"
+        "the refresh token has expired or was revoked; authorize the account again:"
+        " ansible-playbook ilnmors.mail.authorize -e account={name}"
     ),
     "invalid_client": "correct oauth2.client_id or oauth2.client_secret of {name} in mail_providers",
     "unauthorized_client": "correct oauth2.client_id of {name} in mail_providers",
@@ -66,6 +67,10 @@ REFUSALS = {
     "invalid_request": "correct oauth2 of {name} in mail_providers",
     "unsupported_grant_type": "correct oauth2.token_url of {name} in mail_providers",
 }
+
+NOT_AUTHORIZED = (
+    "{name} is not authorized yet; run: ansible-playbook ilnmors.mail.authorize -e account={name}"
+)
 
 
 class TokenError(Exception):
@@ -82,7 +87,10 @@ class TokenError(Exception):
 
 @dataclass(frozen=True)
 class Account:
-    """The settings of an account. client_secret is empty for a public client; ca_file is PEM."""
+    """The settings of an account.
+
+    client_secret is empty for a public client, refresh_token if the inventory has none; ca_file is PEM.
+    """
 
     name: str
     token_url: str
@@ -255,8 +263,9 @@ def read_file(path: Path) -> dict[str, Any]:
 
 
 def current_refresh_token(account: Account, grant: Grant) -> str:
-    """Return what the provider last gave, or what the inventory says if that is new."""
-    return grant.refresh_token if grant.given == fingerprint(account.refresh_token) else account.refresh_token
+    """Return what the provider last gave, or what the inventory says if that is new; it may be empty."""
+    keeps = not account.refresh_token or grant.given == fingerprint(account.refresh_token)
+    return grant.refresh_token if keeps else account.refresh_token
 
 
 def fingerprint(secret: str) -> str:
@@ -294,9 +303,11 @@ class Keeper:
     def renew(self, now: float) -> None:
         """Exchange the refresh token, and keep what comes back."""
         given = self.account.refresh_token
+        refresh_token = current_refresh_token(self.account, self.grant)
         try:
+            if not refresh_token:
+                raise TokenError(NOT_AUTHORIZED.format(name=self.account.name), refused=True)
             with room(self.directory):
-                refresh_token = current_refresh_token(self.account, self.grant)
                 answer = request_token(self.account, refresh_token)
                 self.saved = after_success(answer, now)
                 self.grant = Grant(

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.ilnmors.mail.plugins.module_utils._host import oauth2_grant
 from ansible_collections.ilnmors.mail.tests.unit.fakes.authority import ADDRESS, Authority
 from ansible_collections.ilnmors.mail.tests.unit.fakes.mail_servers import unused_port
 from ansible_collections.ilnmors.mail.tests.unit.programs.oauth2_programs import mail_oauth2
@@ -187,6 +188,39 @@ def test_a_new_one_in_the_inventory_wins(endpoint: Endpoint, account: Any, tmp_p
     assert endpoint.asked[1]["refresh_token"] == "authorized-again"
 
 
+def test_one_that_leaves_the_inventory_is_kept(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
+    endpoint.answer |= {"refresh_token": "rotated"}
+    attempt(account, tmp_path, NOW)
+    attempt(changed(account, refresh_token=""), tmp_path, NOW + 1)
+    assert endpoint.asked[1]["refresh_token"] == "rotated"
+
+
+@pytest.mark.parametrize("inventory", ["", "from-the-inventory"])
+def test_what_a_person_consented_to_is_used_at_once(
+    endpoint: Endpoint, account: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inventory: str
+) -> None:
+    account = changed(account, refresh_token=inventory)
+    state = tmp_path / "outlook"
+    state.mkdir()
+    attempt(account, state, NOW)
+    (tmp_path / "outlook.json").write_text(json.dumps({"refresh_token": inventory}))
+    monkeypatch.setattr(oauth2_grant, "systemctl", lambda *_: "")
+    oauth2_grant.keep_grant(tmp_path, tmp_path, "outlook", "consented")
+    assert attempt(account, state, NOW + 1).error == ""
+    assert endpoint.asked[-1]["refresh_token"] == "consented"
+    assert token(state) == "first"
+
+
+def test_an_account_waits_for_its_first_one(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
+    status = attempt(changed(account, refresh_token=""), tmp_path, NOW)
+    assert mail_oauth2.describe(status, NOW) == (
+        "no valid access token, mail through this account waits: outlook is not authorized yet; run: ansible-playbook"
+        " ilnmors.mail.authorize -e account=outlook"
+    )
+    assert (status.refused, status.next_attempt) == (True, NOW + 3600)
+    assert endpoint.asked == []
+
+
 def test_damaged_state_is_begun_anew(endpoint: Endpoint, account: Any, tmp_path: Path) -> None:
     for name in ("grant.json", "status.json", "access_token", ".access_token.new"):
         (tmp_path / name).write_text("{")
@@ -198,8 +232,8 @@ def test_damaged_state_is_begun_anew(endpoint: Endpoint, account: Any, tmp_path:
 # --- failures
 
 AGAIN = (
-    "the refresh token has expired or was revoked; authorize the account again and write the new token as"
-    " oauth2.refresh_token of outlook in mail_providers"
+    "the refresh token has expired or was revoked; authorize the account again: ansible-playbook"
+    " ilnmors.mail.authorize -e account=outlook"
 )
 
 

@@ -136,7 +136,10 @@ def test_no_file_of_an_account_stays_without_it() -> None:
     [
         ({}, "password:/etc/fetch/credentials/gmail.password"),
         ({"password": None, "password_file": "/root/gmail"}, "password:/root/gmail"),
-        ({"password": None, "oauth2": GRANT}, "token:/var/lib/mail-oauth2/gmail/access_token"),
+        (
+            {"password": None, "oauth2": GRANT},
+            "token:/var/lib/mail-oauth2/gmail/access_token\nSetCredential=token:\\n",
+        ),
     ],
 )
 def test_the_secret_is_handed_to_what_logs_in(secret: dict[str, Any], source: str) -> None:

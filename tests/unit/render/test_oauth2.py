@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.ilnmors.mail.plugins.module_utils._checks.oauth2_tokens import token_check
 from ansible_collections.ilnmors.mail.plugins.module_utils._clients.errors import CheckError
+from ansible_collections.ilnmors.mail.plugins.module_utils._clients.oauth2_authorization import Client
 from ansible_collections.ilnmors.mail.plugins.module_utils._render.oauth2 import oauth2_accounts
 from ansible_collections.ilnmors.mail.tests.unit.programs.oauth2_programs import mail_oauth2, mail_oauth2_smtp
 
@@ -40,6 +41,13 @@ def test_the_units_read_what_their_programs_take() -> None:
         "a-token",
     )
     assert account.ca_file == "/etc/ca.pem"
+    settings = content["/etc/mail-oauth2/outlook.authorize.json"]
+    assert Client(**settings["client"]).device_url.endswith("/devicecode")
+    assert (settings["username"], settings["ca_file"]) == ("il@outlook.com", "/etc/ca.pem")
+    assert settings["imap"] == {"host": "outlook.office365.com", "port": 993}
+    assert settings["smtp"] == {"host": "smtp.office365.com", "port": 587, "tls": "starttls"}
+    assert "a-token" not in str(settings)
+    assert content["/etc/mail-oauth2/work.authorize.json"]["smtp"] is None
     assert "a-token" not in repr(account)
     logins = content["/etc/mail-oauth2/logins"]
     assert (logins["address"], logins["port"]) == ("127.0.0.1", 10587)

@@ -150,6 +150,8 @@ def test_a_profile_says_where_tokens_come_from() -> None:
     given = resolve({**OUTLOOK, "oauth2": {"client_id": "house", "refresh_token": "r"}}).oauth2
     assert given == OAuth2(
         token_url=PROFILES["outlook"].token_url,
+        device_url=PROFILES["outlook"].device_url,
+        authorize_url=PROFILES["outlook"].authorize_url,
         scope=PROFILES["outlook"].scope,
         client_id="house",
         client_secret="",
@@ -157,13 +159,14 @@ def test_a_profile_says_where_tokens_come_from() -> None:
     )
     own = {
         "client_id": "house",
-        "refresh_token": "r",
         "token_url": "https://login.home.internal/token",
         "scope": "m",
     }
     said = resolve({**OUTLOOK, "oauth2": own}).oauth2
     assert said is not None
     assert (said.token_url, said.scope) == ("https://login.home.internal/token", "m")
+    # Nobody is sent to another provider than the one that gives the tokens.
+    assert (said.device_url, said.authorize_url, said.refresh_token) == ("", "", "")
 
 
 def test_an_account_may_have_other_addresses() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from ansible_collections.ilnmors.mail.tests.unit.site.description import SITE, literal, read, variables
 
-HOW = "the README of the role mail_oauth2 says how to get them"
+HOW = "the README of the role mail_oauth2 says how to get one"
+TOKEN = "https://login.example.org/token"
 GIVEN = {"client_id": "a-client", "refresh_token": "secret-token"}
 
 
@@ -26,16 +27,24 @@ GIVEN = {"client_id": "a-client", "refresh_token": "secret-token"}
         ),
         (
             {"profile": "outlook", "password": "secret"},
-            ".password: is set, but outlook takes no passwords; write oauth2 instead, with client_id and "
-            f"refresh_token ({HOW})",
+            ".password: is set, but outlook takes no passwords; write oauth2 instead, with client_id "
+            f"({HOW})",
         ),
         (
             {"profile": "outlook"},
-            f": has no oauth2; write it with client_id and refresh_token ({HOW}), or remove the account",
+            f": has no oauth2; write it with client_id ({HOW}), or remove the account",
         ),
         (
             {"profile": "naver"},
             ": has no password; write the account's (app) password, or remove the account",
+        ),
+        ({"profile": "outlook", "oauth2": {"client_id": "a-client"}}, None),
+        ({"profile": "gmail", "oauth2": {"client_id": "a-client", "refresh_token": ""}}, None),
+        ({"oauth2": {"client_id": "a-client", "token_url": TOKEN, "device_url": TOKEN}}, None),
+        (
+            {"profile": "outlook", "oauth2": {"client_id": "a-client", "token_url": TOKEN}},
+            ".oauth2.refresh_token: is missing, and it is not known where the provider is asked for one; write"
+            f" device_url or authorize_url, or the token itself ({HOW})",
         ),
         (
             {"oauth2": GIVEN},

@@ -584,8 +584,7 @@ CASES: list[tuple[str, str, Any, list[str]]] = [
         [
             (
                 "mail_providers[1] (work).password: is set, but outlook takes no passwords; write oauth2 "
-                "instead, with client_id and refresh_token (the README of the role mail_oauth2 says how "
-                "to get them)"
+                "instead, with client_id (the README of the role mail_oauth2 says how to get one)"
             )
         ],
     ),

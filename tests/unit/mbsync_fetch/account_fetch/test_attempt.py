@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -17,6 +18,7 @@ from ansible_collections.ilnmors.mail.tests.unit.mbsync_fetch.fakes.world import
     World,
     boxes,
 )
+from mbsync_fetch.account.settings import Account
 from mbsync_fetch.account_fetch import attempt, service
 from mbsync_fetch.account_fetch.service import by_timer
 from mbsync_fetch.local.session import LocalRefusedError
@@ -172,6 +174,19 @@ def test_a_fault_of_the_program_is_in_the_status_and_its_trace_in_the_journal(
     said = capsys.readouterr().err
     assert "Traceback" in said
     assert "KeyError: '***'" in said
+
+
+def test_an_account_without_a_token_asks_nobody(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY"):
+        monkeypatch.setenv(name, str(tmp_path))
+    (tmp_path / "token").write_text("")
+    monkeypatch.setattr(service, "claim", lambda *_: None)
+    monkeypatch.setattr(Account, "read", lambda _: replace(world.account, mechanism="xoauth2"))
+    monkeypatch.setattr(service, "attempt", Mock(side_effect=AssertionError))
+    assert service.main("gmail") == 77
+    assert "-e account=gmail" in Status.read(tmp_path / "status.json").remedy
 
 
 @pytest.mark.parametrize("account", ["", "{", '{"name": "gmail"}', None])

@@ -157,6 +157,17 @@ def test_a_success_forgets_the_failures() -> None:
     assert status.may_try(NOW, SECRET) is None
 
 
+def test_an_account_that_is_not_authorized_is_looked_at_each_time() -> None:
+    waits = Status().unauthorized(NOW, "outlook")
+    assert (waits.state, waits.refusals, waits.tell_owner) == ("refused", 0, False)
+    assert waits.describe().startswith(
+        "the account is not authorized yet; run: ansible-playbook ilnmors.mail.authorize -e account=outlook; "
+    )
+    assert waits.may_try(NOW, "") is None
+    # Nobody was asked, so that nothing counts against the first token.
+    assert fail(waits, "refused", token=True).refusals == 1
+
+
 def test_a_failure_says_what_to_do_and_when_it_is_tried_again() -> None:
     full = Status().failed(NOW, "house full", "Quota exceeded\r\n(mailbox is full)", SECRET, jitter=lambda: 0)
     assert full.describe() == (
@@ -165,8 +176,8 @@ def test_a_failure_says_what_to_do_and_when_it_is_tried_again() -> None:
     )
     stopped = replace(fail(Status(), "refused", token=True), state="stopped")
     assert stopped.describe() == (
-        "it said no; authorize the account again, write the new token as oauth2.refresh_token in mail_providers and "
-        "run the site playbook; no more attempts are made until then"
+        "it said no; authorize the account again with the playbook ilnmors.mail.authorize; no more attempts are made "
+        "until then"
     )
 
 

@@ -574,6 +574,23 @@ def test_a_provider_without_idle_ends_it_for_good(
     assert capfd.readouterr().err == f"{ADDRESS} has no IDLE: mail is fetched by the timer alone\n"
 
 
+def test_without_a_token_it_ends_for_the_first_one(
+    provider: Provider, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = {"host": ADDRESS, "port": provider.port, "ca_file": str(authority.file), "username": USER}
+    files = {
+        "/etc/mbsync-fetch/accounts/google.json": json.dumps(
+            account | {"mechanism": "xoauth2", "mirror": False}
+        ),
+        "/credentials/token": "",
+        "/var/lib/mbsync-fetch/google/status.json": json.dumps(OK),
+    }
+    monkeypatch.setattr(watch, "_read", files.__getitem__)
+    monkeypatch.setitem(os.environ, "CREDENTIALS_DIRECTORY", "/credentials")
+    assert watch.main("google") == 0
+    assert provider.logins == []
+
+
 def test_it_imports_little() -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import mbsync_fetch.watch.__main__; print(*sys.modules)"

@@ -87,6 +87,8 @@ def fetch(name: str, directory: Path, runtime: Path, connected: socket.socket | 
     wait = status.may_try(time.time(), secret, asked=not by_timer(runtime / "timer"))
     if wait:
         say(f"no attempt now: {wait}")
+    elif not secret:
+        status = status.unauthorized(time.time(), name)
     else:
         status = attempt(account, secret, directory, status, quick=quick, connected=connected)
     if status.tell_owner:

@@ -41,10 +41,8 @@ REMEDIES: dict[Kind, str] = {
     "house unavailable": "look at 'systemctl status dovecot'",
     "error": "look at the journal of the unit",
 }
-AUTHORIZE_AGAIN = (
-    "authorize the account again, write the new token as oauth2.refresh_token in mail_providers "
-    "and run the site playbook"
-)
+AUTHORIZE = "run: ansible-playbook ilnmors.mail.authorize -e account={name}"
+AUTHORIZE_AGAIN = "authorize the account again with the playbook ilnmors.mail.authorize"
 
 random_part = random.SystemRandom().random
 """Returns a number from 0 to 1."""

@@ -18,7 +18,7 @@ from ..account.failures import Kind
 from ..account.files import write_file
 from .credential import credential_digest, is_digest_of
 from .report import NotFetched, Report
-from .retries import REFUSED_DELAYS, STATES, State, next_try, random_part, remedy
+from .retries import AUTHORIZE, REFUSED_DELAYS, STATES, State, next_try, random_part, remedy
 
 BUDGET = 0.8
 """What part of the provider's daily limit is used; the rest is left to the owner's other clients."""
@@ -198,6 +198,17 @@ class Status:
         attempts = after.refusals if kind == "refused" else after.failures
         return replace(
             after, next_try=next_try(now, kind, attempts, wait=wait, partly=partly, jitter=jitter())
+        )
+
+    def unauthorized(self, now: float, name: str) -> Status:
+        """Return the status of an account that has no token yet; it is looked for each time, which asks nobody."""
+        return replace(
+            self,
+            state="refused",
+            reason="the account is not authorized yet",
+            remedy=AUTHORIZE.format(name=name),
+            last_try=now,
+            next_try=now,
         )
 
     def _refused(self, credential: str, token: bool) -> Status:

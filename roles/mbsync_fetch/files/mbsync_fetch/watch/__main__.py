@@ -55,6 +55,8 @@ class Watch:
         self._seen: tuple[int | None, ...] = ()
         self._said = ""
         self._expires = time.monotonic() + TOKEN_AGE if account["mechanism"] == "xoauth2" else float("inf")
+        if not secret:  # before the account was authorized
+            self._expires = 0.0
 
     def run(self) -> None:
         """Wait for mail until a newer credential is needed."""
