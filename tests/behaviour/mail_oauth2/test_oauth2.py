@@ -2,60 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House, wait_for
 from ansible_collections.ilnmors.mail.tests.behaviour.support.providers import read_by_the_world, why_it_waits
+from ansible_collections.ilnmors.mail.tests.behaviour.support.token_account import (
+    ACCOUNT,
+    ADDRESS,
+    STATE,
+    UNIT,
+    Endpoint,
+    arrives,
+    send,
+    status,
+)
 from testinfra.host import Host
-
-ACCOUNT = "outlook"
-ADDRESS = "il@outlook.test"
-STATE = f"/var/lib/mail-oauth2/{ACCOUNT}"
-UNIT = f"mail-oauth2@{ACCOUNT}"
-FAULTS = "/run/token-endpoint.json"
-
-Endpoint = Callable[..., None]
-
-
-def send(house: House, recipient: str, sender: str = ADDRESS) -> str:
-    """Send a message from the account's own address; return its Message-ID."""
-    new = clients.message(sender, recipient)
-    with clients.submission(house.mail_hostname, house.ca_file) as client:
-        client.login("il", house.password("il"))
-        client.send_message(new)
-    return str(new["Message-ID"])
-
-
-def status(mail: Host) -> dict[str, Any]:
-    """Return what the unit says of its token."""
-    found: dict[str, Any] = json.loads(mail.check_output(f"cat {STATE}/status.json"))
-    return found
-
-
-def arrives(provider_ca: str, message_id: str, provider: str = ACCOUNT) -> None:
-    wait_for(lambda: read_by_the_world(provider_ca, provider, message_id), "the world gets it")
-
-
-@pytest.fixture
-def endpoint(provider: Host, mail: Host) -> Iterator[Endpoint]:
-    """Return what tells the token endpoint how to behave, and has the unit ask it at once."""
-    if provider.run("systemctl is-active --quiet token-endpoint").failed:
-        pytest.skip("needs a provider with a token endpoint, as the lab's")
-
-    def behave(**faults: object) -> None:
-        provider.check_output(f"printf %s > {FAULTS}", json.dumps(faults))
-        # Without a token that is still valid, it asks for one.
-        mail.check_output(f"systemctl stop {UNIT} && rm -f {STATE}/access_token && systemctl start {UNIT}")
-
-    yield behave
-    behave()
-    mail.check_output("postqueue -f")
 
 
 def test_mail_leaves_with_an_access_token(
@@ -101,24 +65,6 @@ def test_mail_waits_until_the_account_is_authorized_again(
     mail.check_output("postqueue -f")
     arrives(provider_ca, message_id)
     assert verified()["ok"] is True
-
-
-@pytest.fixture
-def verified(request: pytest.FixtureRequest) -> Callable[[], dict[str, Any]]:
-    """Return what tells the check of the playbook verify."""
-    inventory = request.config.getoption("--ansible-inventory")
-
-    def check() -> dict[str, Any]:
-        command = ["ansible", "mail", "--one-line", "-m", "ilnmors.mail.oauth2_token_info"]
-        command += ["-a", f"accounts={ACCOUNT}"] + (["-i", inventory] if inventory else [])
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-        # What failed, Ansible may say on either, and more behind it.
-        said = done.stdout + done.stderr
-        result, __ = json.JSONDecoder().raw_decode(said, said.index("{"))
-        found: dict[str, Any] = result["checks"][0]
-        return found
-
-    return check
 
 
 SMALL_DISK = f"""set -e
