@@ -31,6 +31,13 @@ def test_mail_leaves_with_an_access_token(
     assert f"sasl_method=XOAUTH2, sasl_username={ADDRESS}" in said
 
 
+@pytest.mark.parametrize("user", ["nobody", "root", "mail-oauth2"])
+def test_nobody_but_postfix_sends_with_it(mail: Host, user: str) -> None:
+    ask = "import socket; print(socket.create_connection(('127.0.0.1', 10587)).makefile().readline())"
+    said = mail.check_output(f"runuser -u {user} -- python3 -c %s", ask)
+    assert said.strip() == "421 4.7.0 Only postfix is served here"
+
+
 def test_a_token_is_replaced_before_its_end(
     house: House, mail: Host, provider_ca: str, endpoint: Endpoint
 ) -> None:
