@@ -187,7 +187,7 @@ class Introspection(Handler):
     def do_GET(self) -> None:
         """Say whose token it is, and whether it is valid."""
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        until, _, rest = carried("access", token).partition(".")
+        until, __, rest = carried("access", token).partition(".")
         valid = bool(until) and float(until) > time.time()
         username = rest.removesuffix(f".{PADDING}") or USER
         self.answer(200, {"username": username, "active": "yes" if valid else "no"})

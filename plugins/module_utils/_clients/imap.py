@@ -106,7 +106,7 @@ class Imap(PlainLogin):
         while not (answer := self.read_answer()).startswith(f"{self._tag} "):
             if answer.startswith("+"):
                 self.send("", self.awaited)
-        status, _, reply = answer.removeprefix(f"{self._tag} ").partition(" ")
+        status, __, reply = answer.removeprefix(f"{self._tag} ").partition(" ")
         return status.upper() == "OK", reply
 
     def begin_old_login(self) -> tuple[bool, str]:

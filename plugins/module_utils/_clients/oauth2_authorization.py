@@ -206,7 +206,7 @@ class Authorization:
             "access_type": "offline",
             "prompt": "consent",
         }
-        known, _, _ = self.client.authorize_url.partition("#")
+        known, __, __ = self.client.authorize_url.partition("#")
         joined = "&" if "?" in known else "?"
         return Request(
             way="redirect",

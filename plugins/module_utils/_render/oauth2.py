@@ -64,7 +64,7 @@ def oauth2_accounts(
         "user": PROXY_USER,
         "ca_file": ca_file,
         "state": state,
-        "accounts": {provider.name: proxy_login(provider) for provider, _ in relays},
+        "accounts": {provider.name: proxy_login(provider) for provider, __ in relays},
     }
     contents |= {"logins": logins} if relays else {}
     return {

@@ -47,7 +47,7 @@ def verified(request: pytest.FixtureRequest) -> Callable[[], dict[str, Any]]:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         # What failed, Ansible may say on either, and more behind it.
         said = done.stdout + done.stderr
-        result, _ = json.JSONDecoder().raw_decode(said, said.index("{"))
+        result, __ = json.JSONDecoder().raw_decode(said, said.index("{"))
         found: dict[str, Any] = result["checks"][0]
         return found
 

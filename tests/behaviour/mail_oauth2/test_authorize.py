@@ -227,7 +227,7 @@ def refused_by_person(person: Callable[..., None], run: Run) -> None:
     person(run.shows(CODE), refused="yes")
 
 
-def nobody_comes(_: Callable[..., None], run: Run) -> None:
+def nobody_comes(__: Callable[..., None], run: Run) -> None:
     run.shows(CODE)
 
 

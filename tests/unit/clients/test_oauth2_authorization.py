@@ -75,7 +75,7 @@ def endpoint(good: ssl.SSLContext) -> Iterator[Endpoint]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, *__: object) -> None:
             """Keep the output of the tests clean."""
 
     with ThreadingHTTPServer((ADDRESS, 0), Handler) as server:

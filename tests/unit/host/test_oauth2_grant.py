@@ -100,7 +100,7 @@ def test_a_full_disk_changes_nothing(
 ) -> None:
     (house / "outlook" / "grant.json").write_text("before")
 
-    def full(_: object) -> None:
+    def full(__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)

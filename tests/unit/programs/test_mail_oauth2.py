@@ -204,7 +204,7 @@ def test_what_a_person_consented_to_is_used_at_once(
     state.mkdir()
     attempt(account, state, NOW)
     (tmp_path / "outlook.json").write_text(json.dumps({"refresh_token": inventory}))
-    monkeypatch.setattr(oauth2_grant, "systemctl", lambda *_: "")
+    monkeypatch.setattr(oauth2_grant, "systemctl", lambda *__: "")
     oauth2_grant.keep_grant(tmp_path, tmp_path, "outlook", "consented")
     assert attempt(account, state, NOW + 1).error == ""
     assert endpoint.asked[-1]["refresh_token"] == "consented"

@@ -182,8 +182,8 @@ def test_an_account_without_a_token_asks_nobody(
     for name in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY"):
         monkeypatch.setenv(name, str(tmp_path))
     (tmp_path / "token").write_text("")
-    monkeypatch.setattr(service, "claim", lambda *_: None)
-    monkeypatch.setattr(Account, "read", lambda _: replace(world.account, mechanism="xoauth2"))
+    monkeypatch.setattr(service, "claim", lambda *__: None)
+    monkeypatch.setattr(Account, "read", lambda __: replace(world.account, mechanism="xoauth2"))
     monkeypatch.setattr(service, "attempt", Mock(side_effect=AssertionError))
     assert service.main("gmail") == 77
     assert "-e account=gmail" in Status.read(tmp_path / "status.json").remedy
