@@ -16,7 +16,7 @@ description:
   - No token is returned, logged or written anywhere else. Where anything goes wrong, what was kept before stays.
   - The playbook P(ilnmors.mail.authorize#playbook) runs both steps.
 author:
-  - The ilnmors.mail maintainers
+  - The ilnmors.mail maintainers (@ilnmors)
 extends_documentation_fragment:
   - ilnmors.mail.attributes
 attributes:
