@@ -18,7 +18,7 @@ help: ## list the targets
 # --- environment
 
 $(VENV)/ready: requirements.txt
-	@molecule/resources/install-venv.sh $(VENV)
+	@molecule/resources/install-venv.sh $(VENV) requirements.txt
 	@touch $@
 
 $(COLLECTION):
@@ -28,27 +28,31 @@ $(COLLECTION):
 venv: $(VENV)/ready $(COLLECTION) ## the Python environment, from requirements.txt
 
 .PHONY: lock
-lock: venv ## resolve requirements.in into requirements.txt anew
+lock: venv ## resolve each requirements.in into its requirements.txt anew
 	uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade --quiet \
 	  --no-header --no-emit-index-url --no-emit-find-links requirements.in --output-file requirements.txt
 	for name in tools core-2.19 core-newest; do \
 	  uv pip compile --universal --generate-hashes --python-version "$$([ $$name = core-newest ] && echo 3.12 || echo 3.11)" --upgrade \
 	    --quiet --no-header --no-emit-index-url --no-emit-find-links tests/gates/$$name.in --output-file tests/gates/$$name.txt; \
 	done
+	uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade --quiet \
+	  --no-header --no-emit-index-url --no-emit-find-links website/requirements.in --output-file website/requirements.txt
 
 # --- fast checks
 
 .PHONY: lint
-lint: venv ## formatting, ruff, mypy, yamllint, ansible-lint, licences, changelog fragments
+lint: venv ## formatting, ruff, mypy, yamllint, ansible-lint, licences, changelog fragments, links of pages
 	ruff format --check .
 	ruff check .
 	mypy -p ansible_collections.ilnmors.mail.plugins -p ansible_collections.ilnmors.mail.tests
 	mypy -p mbsync_fetch -p mail_backup
 	mypy $(wildcard roles/*/files/*.py)
+	mypy website/playbooks.py
 	yamllint --strict .
 	ansible-lint
 	reuse lint --lines
 	antsibull-changelog lint
+	pytest --quiet tests/unit/repository/test_pages.py
 
 .PHONY: unit
 unit: venv ## unit tests of modules, filters and programs
@@ -65,6 +69,18 @@ gates: venv ## what the Ansible community asks of a collection: ansible-test, an
 .PHONY: changelog
 changelog: venv ## print what the changelog would say if the version were released now
 	@tests/gates/run.sh .cache/changelog changelog
+
+# --- the documentation site
+
+WEBSITE := .cache/website
+
+$(WEBSITE)/venv/ready: website/requirements.txt
+	@molecule/resources/install-venv.sh $(WEBSITE)/venv website/requirements.txt
+	@touch $@
+
+.PHONY: docs
+docs: venv $(WEBSITE)/venv/ready ## the documentation site, into .cache/website/site
+	@website/build.sh $(WEBSITE)
 
 # --- the lab: the whole house in containers on this machine
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Makes the Python environment in $1 from requirements.txt, every package by its hash.
+# Makes the Python environment in $1 from the requirements in $2, every package by its hash.
 set -euo pipefail
 venv=$1
+requirements=$2
 
 if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     echo "==> python3 has no venv module: installing Debian's python3-venv"
@@ -9,7 +10,7 @@ if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
 fi
 echo "==> making the Python environment in $venv (about a minute)"
 python3 -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt || {
-    echo "The packages of requirements.txt could not be installed. Is PyPI reachable? Then run the same command again." >&2
+"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement "$requirements" || {
+    echo "The packages of $requirements could not be installed. Is PyPI reachable? Then run the same command again." >&2
     exit 1
 }

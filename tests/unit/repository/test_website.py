@@ -1,0 +1,96 @@
+# Copyright: the ilnmors.mail maintainers
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The documentation site lists every page, and its pages name what there is: playbooks, variables, roles, modules."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.description import KNOWN
+
+ROOT = Path(__file__).parents[3]
+PAGES = sorted(ROOT.glob("docs/**/*.md"))
+PLAYBOOKS = {path.stem for path in ROOT.glob("playbooks/*.yml")}
+NAMED = PLAYBOOKS | {path.stem for place in ("plugins/modules/*.py", "roles/*") for path in ROOT.glob(place)}
+"""What `ilnmors.mail.` may stand before."""
+
+
+def program() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("playbooks_page", ROOT / "website" / "playbooks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def names(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def test_the_site_lists_every_page() -> None:
+    listed = re.findall(
+        r"^   (?:.*<)?([\w/*.-]+)>?$", (ROOT / "website" / "index.rst").read_text(), re.MULTILINE
+    )
+    found = {path for name in listed for path in ROOT.glob(f"{name}.md")}
+    assert set(PAGES) - found == set()
+    assert {path for path in ROOT.glob("roles/*/*.md") if path not in found} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names)
+def test_what_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text()
+    assert set(re.findall(r"\bilnmors\.mail\.(\w+)", text)) - NAMED == set()
+    assert set(re.findall(r"ansible-playbook .*?ilnmors\.mail\.(\w+)", text)) - PLAYBOOKS == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names)
+def test_variables_that_a_page_names_are_known(page: Path) -> None:
+    """In code alone, and not within a longer word: files and units have such names as well."""
+    prefixes = "mail|" + "|".join(path.name for path in ROOT.glob("roles/*"))
+    code = "\n".join([*re.findall(r"`([^`\n]+)`", page.read_text()), *blocks(page, "yaml")])
+    variables = set(re.findall(rf"(?<![\w/.-])((?:{prefixes})_[a-z0-9_]+)(?![\w/.@*-])", code))
+    assert variables - set(KNOWN) - NAMED == set()
+
+
+def entries(text: str) -> Iterator[tuple[str, Any]]:
+    yield from (yaml.safe_load(text) or {}).items()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names)
+def test_inventories_on_a_page_are_yaml_of_known_variables(page: Path) -> None:
+    found = [name for text in blocks(page, "yaml") for name, _ in entries(text)]
+    assert [
+        name for name in found if name not in KNOWN and name != "all" and not name.startswith("vault_")
+    ] == []
+
+
+# --- the page of playbooks, which is made when the site is built
+
+
+def test_each_playbook_says_what_it_does() -> None:
+    page = "\n".join(program().page(sorted(ROOT.glob("playbooks/*.yml"))))
+    assert re.findall(r"^## (\w+)$", page, re.MULTILINE) == sorted(PLAYBOOKS)
+    assert "Deploys the whole house." in page
+
+
+def test_the_comment_at_the_head_of_a_playbook_is_what_it_says_of_itself() -> None:
+    assert program().about("---\n# Prints the records.\n# -e x: more.\n- name: A\n  # not this\n") == (
+        "Prints the records. -e x: more."
+    )
+
+
+def test_a_playbook_without_a_comment_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not begin with a comment"):
+        program().about("---\n- name: A\n")
