@@ -64,6 +64,48 @@ def test_variables_that_a_page_names_are_known(page: Path) -> None:
     assert variables - set(KNOWN) - NAMED == set()
 
 
+# --- messages that a page explains are those that are said
+
+SAID = ("A run is refused", "verify fails", "Fetching")
+"""Sections of troubleshooting.md whose messages are the collection's own."""
+SHORTEST = 8
+"""Letters of a piece of a message that is looked for."""
+
+
+def sources() -> str:
+    """Return all that may say something, each sentence in one piece."""
+    places = (
+        "plugins/**/*.py",
+        "roles/*/files/**/*.py",
+        "roles/*/tasks/*.yml",
+        "playbooks/*.yml",
+        "roles/**/*.md",
+    )
+    text = "\n".join(path.read_text() for place in places for path in ROOT.glob(place))
+    return re.sub(r"\s+", " ", re.sub(r'"\s*\n\s*f?"', "", text))
+
+
+def messages(section: str) -> list[str]:
+    """Return what stands as code in the first column."""
+    _, _, after = (ROOT / "docs" / "troubleshooting.md").read_text().partition(f"\n## {section}\n")
+    rows = re.findall(r"^\| (.*?) \|", after.partition("\n## ")[0], re.MULTILINE)
+    return [message for row in rows for message in re.findall(r"`([^`]+)`", row)]
+
+
+@pytest.mark.parametrize("section", SAID)
+def test_messages_that_are_explained_are_said(section: str) -> None:
+    """Piece by piece: where the page has …, and before the first colon, there is a value."""
+    said = sources()
+    found = [
+        piece.strip()
+        for message in messages(section)
+        for piece in re.sub(r"^[\w.\[\]…]+: ", "", message).split("…")
+        if len(piece.strip()) >= SHORTEST
+    ]
+    assert found
+    assert [piece for piece in found if piece not in said] == []
+
+
 def entries(text: str) -> Iterator[tuple[str, Any]]:
     yield from (yaml.safe_load(text) or {}).items()
 
