@@ -13,7 +13,11 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.description import KNOWN
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.description import KNOWN, ROLES
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Context
+from ansible_collections.ilnmors.mail.tests.unit.repository.ansible_plugins import plugins_loaded
+from ansible_collections.ilnmors.mail.tests.unit.repository.test_role_specs import effective
+from ansible_collections.ilnmors.mail.tests.unit.site.description import read
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted(ROOT.glob("docs/**/*.md"))
@@ -116,6 +120,28 @@ def test_inventories_on_a_page_are_yaml_of_known_variables(page: Path) -> None:
     assert [
         name for name in found if name not in KNOWN and name != "all" and not name.startswith("vault_")
     ] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "yaml")], ids=names)
+def test_every_role_accepts_the_inventories_of_a_page(page: Path) -> None:
+    """Each with two people, and passwords in place of those of a vault."""
+    people = [{"name": name, "password": "wheel-orange-9-cloud"} for name in ("alex", "sam")]
+    context = Context(host="a-host", groups={"mail": ["a-host"], "webmail": ["a-host"]})
+    problems = []
+    for text in blocks(page, "yaml"):
+        filled = re.sub(r'"\{\{ vault_\w+ \}\}"', "river-7-table-moon", text).replace(
+            "$6$…", f"$6$salt${'a' * 85}."
+        )
+        site = {"mail_domain": "home.internal", "mail_users": people, **dict(entries(filled))}
+        with plugins_loaded():
+            given = {
+                role: {f"{role}_{name}": value for name, value in effective(role, site).items()}
+                for role in ROLES
+            }
+        problems += [
+            problem for role in ROLES for problem in read(role, given[role], context=context).problems
+        ]
+    assert problems == []
 
 
 # --- the page of playbooks, which is made when the site is built
