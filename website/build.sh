@@ -9,6 +9,8 @@ rm -rf "$pages" "$out/site"
 mkdir -p "$pages/reference"
 find ./*.md LICENSE docs roles \( -name '*.md' -o -name '*.png' -o -name LICENSE \) -exec cp --parents {} "$pages" \;
 cp website/conf.py website/index.rst "$pages"
+# A folder is no page.
+sed -i 's#](changelogs/fragments)#](https://github.com/ilnmors/ilnmors.mail/tree/main/changelogs/fragments)#' "$pages/CHANGELOG.md"
 # Its own folder: antsibull-docs refuses one that others may write to.
 chmod 0755 "$pages/reference"
 "$out/venv/bin/antsibull-docs" collection --use-current --squash-hierarchy --fail-on-error \

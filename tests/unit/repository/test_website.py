@@ -91,7 +91,7 @@ def sources() -> str:
 
 def messages(section: str) -> list[str]:
     """Return what stands as code in the first column."""
-    _, _, after = (ROOT / "docs" / "troubleshooting.md").read_text().partition(f"\n## {section}\n")
+    __, __, after = (ROOT / "docs" / "troubleshooting.md").read_text().partition(f"\n## {section}\n")
     rows = re.findall(r"^\| (.*?) \|", after.partition("\n## ")[0], re.MULTILINE)
     return [message for row in rows for message in re.findall(r"`([^`]+)`", row)]
 
@@ -116,7 +116,7 @@ def entries(text: str) -> Iterator[tuple[str, Any]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=names)
 def test_inventories_on_a_page_are_yaml_of_known_variables(page: Path) -> None:
-    found = [name for text in blocks(page, "yaml") for name, _ in entries(text)]
+    found = [name for text in blocks(page, "yaml") for name, __ in entries(text)]
     assert [
         name for name in found if name not in KNOWN and name != "all" and not name.startswith("vault_")
     ] == []
