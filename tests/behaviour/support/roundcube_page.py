@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ansible_collections.ilnmors.mail.tests.behaviour.support.browser import Tab
+from ansible_collections.ilnmors.mail.tests.behaviour.support.house import wait_for
 from ansible_collections.ilnmors.mail.tests.behaviour.support.mailbox import Mailbox
 from playwright.sync_api import Frame, FrameLocator, Locator, Page, expect
 
@@ -67,6 +68,9 @@ class RoundcubeMailbox(Mailbox):
 
     def search(self, words: str) -> None:
         field = self.page.locator("#mailsearchform")
+        # While the page waits for the list, which it asks for by itself, it passes over a search.
+        self.page.wait_for_load_state("networkidle")
+        wait_for(lambda: self.page.evaluate("() => window.rcmail?.busy === false"), "a page at rest")
         field.fill(words)
         with self.page.expect_response(lambda answer: "_action=search" in answer.url):
             field.press("Enter")
