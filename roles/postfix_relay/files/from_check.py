@@ -3,8 +3,9 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A milter of Postfix: a login writes only its own addresses into From and Sender.
 
-Run by systemd as `from-check TABLE`. TABLE is the source file of smtpd_sender_login_maps, so that the header follows
-the same rules as the envelope; it is read again when it has changed.
+Run by systemd as `from-check TABLE` when the first session comes, and ended by itself some time after the last one.
+TABLE is the source file of smtpd_sender_login_maps, so that the header follows the same rules as the envelope; it is
+read again when it has changed.
 
 What a login sends without a sender, such as a notice that a message was read, gets one that says whose it is: it leaves
 through the login's own account, again without a sender (sender_rewriting.py, NULL_MARK).
@@ -12,9 +13,8 @@ through the login's own account, again without a sender (sender_rewriting.py, NU
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
+import selectors
 import socket
 import struct
 import sys
@@ -23,7 +23,6 @@ from email.errors import InvalidHeaderDefect
 from email.policy import SMTP
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
 
 Owned = Mapping[str, frozenset[str]]
 """The addresses of each login."""
@@ -47,6 +46,10 @@ ACTIONS = 0x0040
 STEPS = 0x0001 | 0x0002 | 0x0008 | 0x0010 | 0x0100 | 0x0200 | 0x4000 | 0x0080
 # Bytes of a packet. The longest holds a header field, which Postfix cuts at header_size_limit.
 LONGEST_PACKET = 1 << 20
+# Bytes that are read of a session before the others have their turn.
+AT_ONCE = 1 << 16
+# Seconds without any session after which the process ends: longer than Postfix keeps one that is idle (max_idle).
+IDLE = 300
 # What follows a login in the sender of what has none.
 NULL_MARK = ".null.sender.invalid"
 
@@ -144,7 +147,7 @@ class MalformedError(Exception):
     """What is no packet of the milter protocol."""
 
 
-class Session(asyncio.Protocol):
+class Session:
     """What Postfix tells of one SMTP session, in the milter protocol of Sendmail, version 6.
 
     Each packet is a length (4 bytes), a letter, and data. One packet in each message is answered: the end of the
@@ -152,27 +155,26 @@ class Session(asyncio.Protocol):
     Postfix lets the mail wait.
     """
 
-    def __init__(self, table: Table) -> None:
-        """Nothing is known yet."""
+    def __init__(self, connection: socket.socket, table: Table) -> None:
+        """Nothing is known yet. The connection waits for nothing, neither to be read nor to be written to."""
+        self.connection = connection
         self.table = table
         self.received = bytearray()
         self.login = ""
         self.has_sender = True
         self.fields: list[tuple[str, str]] = []
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember where to answer."""
-        self.transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Take the packets that are complete."""
-        self.received += data
+    def proceed(self) -> bool:
+        """Take what has come; tell whether the session goes on."""
         try:
+            data = self.connection.recv(AT_ONCE)
+            self.received += data
             for command, rest in self.packets():
                 self.take(command, rest)
         except (MalformedError, OSError, ValueError) as error:
             print(f"a session ends, and its mail waits: {error}", file=sys.stderr, flush=True)
-            self.transport.abort()
+            return False
+        return bool(data)
 
     def packets(self) -> Iterator[tuple[bytes, bytes]]:
         """Take the letter and the data of each packet that is complete."""
@@ -232,25 +234,29 @@ class Session(asyncio.Protocol):
             self.answer(b"a" if self.has_sender else b"c")
 
     def answer(self, command: bytes, data: bytes = b"") -> None:
-        """Send a packet."""
-        self.transport.write(struct.pack(">I", 1 + len(data)) + command + data)
+        """Send a packet. Postfix reads each answer before it goes on: there is room for it."""
+        self.connection.sendall(struct.pack(">I", 1 + len(data)) + command + data)
 
 
-async def serve(table: Table) -> None:
-    """Serve on the first socket that systemd hands over (sd_listen_fds(3)), until it ends this process."""
-    listening = socket.socket(fileno=3)
-    server = await asyncio.get_running_loop().create_unix_server(lambda: Session(table), sock=listening)
-    await server.serve_forever()
+def serve(listening: socket.socket, table: Table, idle: float) -> None:
+    """Serve all sessions that come, a part of each in turns, until there has been none for so many seconds."""
+    listening.setblocking(False)
+    with selectors.DefaultSelector() as selector:
+        selector.register(listening, selectors.EVENT_READ)
+        while ready := selector.select(idle if len(selector.get_map()) == 1 else None):
+            for key, __ in ready:
+                if key.data is None:
+                    connection, __ = listening.accept()
+                    connection.setblocking(False)
+                    selector.register(connection, selectors.EVENT_READ, Session(connection, table))
+                elif not key.data.proceed():
+                    selector.unregister(key.fileobj)
+                    key.data.connection.close()
 
 
 def main() -> None:
-    """Check several messages side by side. When one process ends, all do, and systemd starts them again."""
-    table = Table(Path(sys.argv[1]))
-    for __ in range(max(2, os.cpu_count() or 1)):
-        if os.fork() == 0:
-            asyncio.run(serve(table))
-    os.wait()
-    sys.exit("one of the processes has ended")
+    """Serve on the socket that systemd hands over (sd_listen_fds(3)), and keeps when this process ends."""
+    serve(socket.socket(fileno=3), Table(Path(sys.argv[1])), IDLE)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,11 @@ import contextlib
 import importlib.util
 import os
 import random
+import socket
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
@@ -223,25 +226,35 @@ class Postfix:
     """Postfix's side of a session: what it sends, and the answers."""
 
     def __init__(self, table: Path) -> None:
-        self.session = check.Session(check.Table(table))
-        self.session.connection_made(self)
-        self.answers: list[bytes] = []
-        self.ended = False
+        self.socket, other = socket.socketpair()
+        other.setblocking(False)
+        self.session = check.Session(other, check.Table(table))
+        self.goes_on = True
 
-    def write(self, data: bytes) -> None:
-        assert int.from_bytes(data[:4], "big") == len(data) - 4
-        self.answers.append(data[4:])
-
-    def abort(self) -> None:
-        self.ended = True
-
-    def send(self, *packets: bytes, at_once: int = 1 << 20) -> list[bytes]:
+    def send(self, *packets: bytes, at_once: int = 1 << 16) -> list[bytes]:
         """Send packets, so many bytes at once, and return what is answered to them."""
-        self.answers = []
-        sent = b"".join(len(packet).to_bytes(4, "big") + packet for packet in packets)
+        return self.send_bytes(
+            b"".join(len(packet).to_bytes(4, "big") + packet for packet in packets), at_once
+        )
+
+    def send_bytes(self, sent: bytes, at_once: int = 1 << 16) -> list[bytes]:
+        """Send so many bytes at once, and return what is answered to all of them."""
         for begin in range(0, len(sent), at_once):
-            self.session.data_received(sent[begin : begin + at_once])
-        return self.answers
+            self.socket.sendall(sent[begin : begin + at_once])
+            self.goes_on = self.session.proceed()
+        return self.answers()
+
+    def answers(self) -> list[bytes]:
+        """Read every answer there is."""
+        found, received = [], b""
+        with contextlib.suppress(BlockingIOError):
+            received = self.socket.recv(1 << 16, socket.MSG_DONTWAIT)
+        while received:
+            length = int.from_bytes(received[:4], "big")
+            assert len(received) >= length + 4
+            found.append(received[4 : length + 4])
+            received = received[length + 4 :]
+        return found
 
 
 def message(
@@ -266,7 +279,7 @@ def test_postfix_is_told_what_to_leave_out(postfix: Postfix) -> None:
     assert postfix.send(b"O" + offered) == [b"O" + bytes.fromhex("00000006 00000040 0000439b")]
 
 
-@pytest.mark.parametrize("at_once", [1, 7, 1 << 20])
+@pytest.mark.parametrize("at_once", [1, 7, 1 << 16])
 def test_one_answer_to_each_message(postfix: Postfix, at_once: int) -> None:
     own = message(b"From\0guest@home.internal", b"To\0il@home.internal", b"X\0" + b"x" * 70_000)
     foreign = message(b"FROM\0 il@home.internal", b"To\0guest@home.internal")
@@ -359,9 +372,8 @@ def test_a_field_that_is_cut_is_never_judged_by_what_is_left(postfix: Postfix) -
 def test_what_is_no_packet_ends_the_session_in_one_line(
     postfix: Postfix, capsys: pytest.CaptureFixture[str], packets: bytes
 ) -> None:
-    postfix.session.data_received(packets)
-    assert postfix.ended
-    assert postfix.answers == []
+    assert postfix.send_bytes(packets) == []
+    assert not postfix.goes_on
     assert capsys.readouterr().err.count("\n") == 1
 
 
@@ -369,12 +381,69 @@ def test_what_is_no_packet_ends_the_session_in_one_line(
 def test_noise_ends_in_no_traceback(postfix: Postfix, seed: int) -> None:
     noise = random.Random(seed)
     for __ in range(200):
-        packet = bytes(noise.choices(b"ODMLNEAQ\0{}<>" + noise.randbytes(4), k=noise.randint(0, 40)))
         postfix.session.received.clear()
-        postfix.session.data_received(len(packet).to_bytes(4, "big") + packet)
+        postfix.send(bytes(noise.choices(b"ODMLNEAQ\0{}<>" + noise.randbytes(4), k=noise.randint(0, 40))))
 
 
-def test_what_fails_is_not_answered(postfix: Postfix) -> None:
+def test_what_fails_is_not_answered(postfix: Postfix, capsys: pytest.CaptureFixture[str]) -> None:
     postfix.session.table.path.unlink()
     assert postfix.send(*message(b"From\0guest@home.internal")) == []
-    assert postfix.ended
+    assert not postfix.goes_on
+    assert "its mail waits: [Errno 2] No such file or directory" in capsys.readouterr().err
+
+
+# --- the service
+
+
+class Service:
+    """The milter on a socket in a folder, which ends once it has had no session for half a second."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "sender_logins").write_text(TABLE)
+        self.path = str(folder / "socket")
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.listening.bind(self.path)
+        self.listening.listen()
+        table = check.Table(folder / "sender_logins")
+        self.thread = threading.Thread(target=check.serve, args=(self.listening, table, 0.5), daemon=True)
+        self.thread.start()
+
+    def session(self) -> socket.socket:
+        """Connect as Postfix does, and wait for the answer to the first packet."""
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(10)
+        client.connect(self.path)
+        client.sendall(b"\0\0\0\x0dO" + bytes.fromhex("00000006 000001ff 001fffff"))
+        assert client.recv(100).startswith(b"\0\0\0\x0dO")
+        return client
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    one = Service(tmp_path)
+    yield one
+    one.listening.close()
+
+
+def test_sessions_have_their_turns_and_the_last_one_ends_the_service(service: Service) -> None:
+    silent, other = service.session(), service.session()
+    silent.sendall(b"\0\0\0\x05")
+    packets = message(b"From\0il@home.internal")
+    for __ in range(3):
+        other.sendall(b"".join(len(packet).to_bytes(4, "big") + packet for packet in packets))
+        assert other.recv(200)[4:] == REFUSED
+    other.close()
+    service.thread.join(1)
+    assert service.thread.is_alive(), "a session that says nothing keeps it"
+    silent.close()
+    service.thread.join(10)
+    assert not service.thread.is_alive()
+
+
+def test_a_session_that_fails_leaves_the_others_alone(service: Service) -> None:
+    broken, other = service.session(), service.session()
+    broken.sendall(b"\0\0\0\0")
+    assert broken.recv(1) == b""
+    other.sendall(b"\0\0\0\x01N")
+    assert other.recv(100)[4:] == b"y530 5.7.0 Log in first\0"
+    other.close()
