@@ -159,14 +159,14 @@ scenarios: venv ## the whole house from bare machines, without the checks of the
 	@$(MAKE) --no-print-directory SUITES="bookworm trixie" machines clients archive certificates
 	@molecule/resources/run-scenarios.sh $(LAB) $(SCENARIOS)
 
+# SHORT=1 makes each of them a short one, which shows that it works.
 .PHONY: bench
-bench: machines clients lab-archive ## print what the house costs beside the least that it could (about 35 minutes)
-	@PYTHONPATH=.ansible/collections tests/bench/bench.py
-	@PYTHONPATH=.ansible/collections tests/bench/dovecot.py
-	@PYTHONPATH=.ansible/collections tests/bench/postfix.py
-	@PYTHONPATH=.ansible/collections tests/bench/fetch.py
-	@PYTHONPATH=.ansible/collections tests/bench/webmail.py
-	@PYTHONPATH=.ansible/collections tests/bench/backup.py
+bench: machines clients lab-archive ## print what the house costs beside the least that it could (about an hour; SHORT=1: 25 minutes)
+	@PYTHONPATH=.ansible/collections tests/bench/whole.py
+
+.PHONY: bench-site
+bench-site: machines lab-archive ## print what the site playbook takes, and the house's memory (about 8 minutes)
+	@PYTHONPATH=.ansible/collections tests/bench/site_playbook.py
 
 .PHONY: bench-backup
 bench-backup: machines ## print what a backup costs beside tar and zstd (about 5 minutes)

@@ -9,11 +9,9 @@ Nothing here decides a test: the figures are for people to compare. Clients run 
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import imaplib
 import json
-import os
 import re
 import secrets
 import smtplib
@@ -26,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ilnmors.mail.tests.bench import bench, login_rate, machines
+from ansible_collections.ilnmors.mail.tests.bench import login_rate, machines, memory, part, site_playbook
 
 PASSWORD = "bench-password"
 ACCOUNTS: dict[str, dict[str, str]] = {
@@ -78,16 +76,8 @@ class House(machines.House):
         return int(self.run(f"cat {UNIT}/cpu.stat").split()[1]) / 1e6
 
     def memory(self) -> float:
-        """Return the PSS of Dovecot's processes in KiB."""
-        sizes = []
-        for pid in machines.docker("top", self.container, "-eo", "pid").split()[1:]:
-            # A process may end meanwhile.
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                process = Path("/proc", pid)
-                if (process / "cgroup").read_text().rstrip().endswith("/dovecot.service"):
-                    rollup = (process / "smaps_rollup").read_text()
-                    sizes += re.findall(r"^Pss: *(\d+) kB", rollup, re.MULTILINE)
-        return sum(map(int, sizes))
+        """Return the MiB of Dovecot's processes."""
+        return memory.total(memory.processes(self.container, "dovecot[.]service")).total
 
 
 @dataclass(frozen=True)
@@ -134,7 +124,7 @@ def configurations(house: House, inventories: list[str]) -> Configurations:
 
 
 def idle_memory(house: House, configuration: str, connections: int) -> tuple[float, float]:
-    """Return the KiB of a Dovecot just started, and of each connection that waits in IDLE."""
+    """Return the MiB of a Dovecot just started, and the KiB of each connection that waits in IDLE."""
     house.restart(configuration)
     idle = house.memory()
     with contextlib.ExitStack() as stack:
@@ -144,7 +134,7 @@ def idle_memory(house: House, configuration: str, connections: int) -> tuple[flo
             client = house.login(house.user("ARGON2ID"), PASSWORD)
             stack.callback(client.shutdown)
             start_idle(client)
-        return idle, (house.memory() - before) / connections
+        return idle, (house.memory() - before) / connections * memory.MIB
 
 
 def start_idle(client: imaplib.IMAP4) -> None:
@@ -236,7 +226,7 @@ def memory_lines(house: House, made: Configurations, connections: int) -> Iterat
     stock, each_stock = idle_memory(house, made.stock + "mail_max_userip_connections = 1000\n", connections)
     mine, each = idle_memory(house, made.house, connections)
     yield machines.line("memory", "", "stock")
-    yield machines.line("  just started, MiB", f"{mine / machines.MIB:.1f}", f"{stock / machines.MIB:.1f}")
+    yield machines.line("  just started, MiB", f"{mine:.1f}", f"{stock:.1f}")
     yield machines.line("  client in IDLE, KiB", f"{each:.0f}", f"{each_stock:.0f}  each of {connections}")
 
 
@@ -304,28 +294,26 @@ def measure(inventories: list[str], scale: float) -> list[str]:
         machines.say("the house as it was")
         machines.play_role(ROLE, HOSTS, inventories=inventories)
         house.run(f"systemctl restart dovecot.service; rm -rf {house.mail}/{house.domain}/bench-*")
-    return [*lines, *bench.unchanged_lines(ROLE, HOSTS, inventories=inventories)]
+    return [*lines, *site_playbook.unchanged_lines(ROLE, HOSTS, inventories=inventories)]
 
 
 def main() -> None:
     """Print the table, and leave nothing behind."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = part.options(__doc__)
     parser.add_argument("--inventory", help="of a house in a container; one is made otherwise")
-    parser.add_argument("--scale", type=float, default=1, help="a smaller number measures less, sooner")
     given = parser.parse_args()
-    before = os.getloadavg()[0]
-    try:
-        if not given.inventory:
-            machines.say("making a house (about two minutes)")
-            machines.create(*bench.CONTAINERS)
-            machines.play(machines.SITE, "--limit", "mail")
-        lines = measure([given.inventory] if given.inventory else [*machines.INVENTORIES], given.scale)
-    finally:
-        if not given.inventory:
-            machines.remove()
-    load = f"load {before:.1f} before the start, {os.getloadavg()[0]:.1f} at the end"
-    print(f"\n{os.cpu_count()} cores, {load}; clients run on the same cores\n")
-    print("\n".join(lines))
+    scale = 0.1 if given.short else 1
+    if given.inventory:
+        print("\n".join(measure([given.inventory], scale)))
+        return
+
+    def make_and_measure() -> list[str]:
+        machines.say("making a house (about two minutes)")
+        machines.create(*site_playbook.CONTAINERS)
+        machines.play(machines.SITE, "--limit", "mail")
+        return measure([*machines.INVENTORIES], scale)
+
+    part.print_table(make_and_measure)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ libraries, which the kernel holds once, and drops where memory is short.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import os
@@ -35,24 +34,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.ilnmors.mail.tests.bench import machines
+from ansible_collections.ilnmors.mail.tests.bench import imap_provider, machines, memory, part
 from ansible_collections.ilnmors.mail.tests.bench.fetch_arrival import (
     Account,
     arrival_table,
     arrivals,
     busy_core,
 )
-from ansible_collections.ilnmors.mail.tests.bench.postfix_machines import (
-    CERTIFICATE,
-    UNLIMITED,
-    Server,
-    install,
-    resolve,
-)
+from ansible_collections.ilnmors.mail.tests.bench.imap_provider import PASSWORD
+from ansible_collections.ilnmors.mail.tests.bench.postfix_machines import UNLIMITED, Server, resolve
 
-PASSWORD = "bench-password"
-PROVIDER = "imap.alive.test"
-PROVIDER_CA = "/etc/ssl/provider.pem"
 ROUNDS = 3
 SIZE = 5_000
 """Bytes of a message's text."""
@@ -61,55 +52,12 @@ CHECKS = 9
 ACCOUNTS = ["arrival", *(f"first{turn}" for turn in range(ROUNDS))]
 
 HOUSE: dict[str, Any] = {
-    "mail_users": [{"name": name, "password": PASSWORD} for name in ACCOUNTS],
-    "mail_services": [],
-    "mail_providers": [
-        {
-            "name": name,
-            "address": f"{name}@alive.test",
-            "password": PASSWORD,
-            "owner": name,
-            "folder": "Alive",
-            "imap_host": PROVIDER,
-            "relay": False,
-        }
-        for name in ACCOUNTS
-    ],
-    "mail_default_provider": "",
-    "mail_trusted_networks": ["127.0.0.0/8", "::1/128"],
-    "mbsync_fetch_provider_ca": PROVIDER_CA,
+    **imap_provider.house(ACCOUNTS),
     # The timer keeps out of the measurements.
     "mbsync_fetch_interval": "1d",
     **machines.USUAL_DOVECOT,
 }
 """The house, by the lab's names: a person for each account at the provider."""
-
-PROVIDER_DOVECOT = """\
-dovecot_config_version = 2.4.1
-dovecot_storage_version = 2.4.1
-protocols = imap
-ssl = required
-ssl_server_cert_file = /etc/ssl/host.pem
-ssl_server_key_file = /etc/ssl/host.key
-auth_mechanisms = plain login
-first_valid_uid = 8
-mail_driver = maildir
-mail_home = /var/mail/%{user}
-mail_path = ~/Maildir
-passdb static {
-  password = {PLAIN}PASSWORD
-}
-userdb static {
-  fields {
-    uid = mail
-    gid = mail
-  }
-}
-namespace inbox {
-  inbox = yes
-  separator = /
-}
-"""
 
 SEED = """\
 import pathlib, random, sys
@@ -281,7 +229,8 @@ def memory_lines(house: Server) -> Iterator[str]:
         house.wait(f"[ $(systemctl show -P ActiveState mbsync-fetch@{name}.service) = inactive ]")
     house.rest()
     own, resident = (
-        statistics.mean(found) for found in zip(*(memory(house, name) for name in ACCOUNTS), strict=True)
+        statistics.mean(found)
+        for found in zip(*(watcher_memory(house, name) for name in ACCOUNTS), strict=True)
     )
     yield machines.line(
         "MiB idle per account",
@@ -292,7 +241,7 @@ def memory_lines(house: Server) -> Iterator[str]:
     )
 
 
-def memory(house: Server, name: str) -> tuple[float, float]:
+def watcher_memory(house: Server, name: str) -> tuple[float, float]:
     """Return MiB of an account's watcher: its own, and all that is resident."""
     listing = house.run(
         f"group=$(systemctl show -P ControlGroup mbsync-fetch-watch@{name}.service)\n"
@@ -300,76 +249,59 @@ def memory(house: Server, name: str) -> tuple[float, float]:
     )
     own = map(int, re.findall(r"^Private_\w+: +(\d+)", listing, re.MULTILINE))
     resident = map(int, re.findall(r"^Rss: +(\d+)", listing, re.MULTILINE))
-    return sum(own) / machines.MIB, sum(resident) / machines.MIB
+    return sum(own) / memory.MIB, sum(resident) / memory.MIB
 
 
 def make_machines(number: int) -> tuple[Server, Server]:
     """Make the machines, and the messages of the first fetch; return the mail host and the provider."""
     machines.say("making the mail host and a provider (about two minutes)")
     machines.create("lab-mail", "lab-provider")
-    install("lab-provider", "dovecot-imapd openssl python3")
-    dovecot = PROVIDER_DOVECOT.replace("PASSWORD", PASSWORD)
-    container = machines.CONTAINERS["lab-provider"]
-    ca = machines.docker(
-        "exec",
-        container,
-        "sh",
-        "-euc",
-        f"{CERTIFICATE.format(name=PROVIDER)}\ncat >/etc/dovecot/dovecot.conf <<'EOF'\n{dovecot}EOF\n"
-        "chmod 1777 /var/mail; systemctl restart dovecot; cat /etc/ssl/host.pem",
-    )
-    certificate = f"cat >{PROVIDER_CA} <<'EOF'\n{ca}EOF\n{UNLIMITED}"
-    machines.docker("exec", machines.CONTAINERS["lab-mail"], "sh", "-euc", certificate)
+    ca = imap_provider.set_up("lab-mail")
+    machines.docker("exec", machines.CONTAINERS["lab-mail"], "sh", "-euc", UNLIMITED)
     machines.play(machines.SITE, "--limit", "mail", "-e", json.dumps(HOUSE))
     house = Server(**machines.find_house(machines.INVENTORIES))
     provider = dataclasses.replace(
-        house, container=container, hostname=PROVIDER, address="10.213.26.30", domain="alive.test", ca=ca
+        house,
+        container=machines.CONTAINERS["lab-provider"],
+        hostname=imap_provider.NAME,
+        address="10.213.26.30",
+        domain="alive.test",
+        ca=ca,
     )
     provider.run(f"python3 -c '{SEED}' {number} 1", " ".join(machines.text_of(SIZE).split()))
     for turn in range(ROUNDS):
         user = f"plain{turn}"
-        configuration = PLAIN.format(host=PROVIDER, user=user, password=PASSWORD, ca=PROVIDER_CA)
+        configuration = PLAIN.format(
+            host=imap_provider.NAME, user=user, password=PASSWORD, ca=imap_provider.CA
+        )
         house.run(f"mkdir -p /var/lib/bench/{user}/state; cat >/var/lib/bench/{user}/mbsyncrc", configuration)
     return house, provider
 
 
-def measure(house: Server, provider: Server, number: int, quick: bool) -> list[str]:
+def measure(house: Server, provider: Server, number: int, short: bool) -> list[str]:
     """Measure everything; return the lines of the table."""
     resolve([house, provider])
     # What was fetched at the start is nothing: the first fetch is yet to come.
     house.run("systemctl stop mbsync-fetch.target; rm -rf /var/lib/mbsync-fetch/*/*")
     return [
-        *first_lines(house, provider, number, 1 if quick else ROUNDS),
-        *arrival_lines(house, provider, 10 if quick else 50),
+        *first_lines(house, provider, number, 1 if short else ROUNDS),
+        *arrival_lines(house, provider, 10 if short else 50),
         *memory_lines(house),
     ]
 
 
 def main() -> None:
     """Print the table, and leave nothing behind."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="smaller loads, once: says whether all of it works"
-    )
-    parser.add_argument("--messages", type=int, default=0, help="of the first fetch; 10,000, or quickly 500")
+    parser = part.options(__doc__)
+    parser.add_argument("--messages", type=int, default=0, help="of the first fetch; 10,000, or in short 500")
     given = parser.parse_args()
-    number = given.messages or (500 if given.quick else 10_000)
-    before = os.getloadavg()[0]
-    try:
-        lines = measure(*make_machines(number), number, given.quick)
-        debian = machines.docker(
-            "exec", machines.CONTAINERS["lab-mail"], "cat", "/etc/debian_version"
-        ).strip()
-    finally:
-        machines.remove()
-    load = f"load {before:.1f} before the start, {os.getloadavg()[0]:.1f} at the end"
-    print(
-        f"\n{os.cpu_count()} cores, {load}; clients and all machines run on the same cores; Debian {debian}\n"
+    number = given.messages or (500 if given.short else 10_000)
+    part.print_table(
+        lambda: [
+            *measure(*make_machines(number), number, given.short),
+            f"({number} messages of {SIZE} bytes)",
+        ]
     )
-    print(f"{number} messages of {SIZE} bytes\n")
-    print("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -39,9 +39,6 @@ SITE = "playbooks/site.yml"
 
 IMAGE = f"ilnmors-mail-lab:{os.environ.get('LAB_SUITE', 'trixie')}"
 
-MIB = 1024
-"""KiB in one; /proc counts in KiB."""
-
 ON_CONTROLLER = {
     "assert",
     "debug",

@@ -148,6 +148,11 @@ class Server(machines.House):
         """Return the seconds of processor that the machine's services have used."""
         return int(self.run(f"echo {USED}")) / 1e6
 
+    def from_check_cpu(self) -> float:
+        """Return the seconds of processor that the check of From has used since it started, zero if it does not run."""
+        stat = "/sys/fs/cgroup/system.slice/postfix-from-check.service/cpu.stat"
+        return int(self.run(f"sed -n 's/usage_usec //p' {stat} 2>/dev/null || echo 0")) / 1e6
+
     def mails(self) -> int:
         """Return how many messages are in the mailboxes."""
         return int(self.run(f"find {self.mail}/{self.domain}/*/Maildir/new -type f | wc -l"))

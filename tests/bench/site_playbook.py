@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Print what the house costs beside what it would cost at best, measured in the same run (`make bench`).
+"""Print what the site playbook takes, beside what it would take at best, and the house's memory (`make bench-site`).
 
 Nothing here decides a test: the figures are for people to compare.
 """
@@ -7,16 +7,12 @@ Nothing here decides a test: the figures are for people to compare.
 from __future__ import annotations
 
 import json
-import os
-import re
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-from ansible_collections.ilnmors.mail.tests.bench import machines
+from ansible_collections.ilnmors.mail.tests.bench import imap_provider, machines, memory, part
 
 CONTAINERS = {host: machines.CONTAINERS[host] for host in ("lab-mail", "lab-app")}
 """In the order in which site.yml sets the hosts up."""
@@ -30,6 +26,11 @@ LEAST: dict[str, Task] = {
     "systemd_service": {"name": "dbus.service", "state": "started"},
 }
 """Modules that cost more than others even when they find nothing to do."""
+
+ACCOUNTS = 8
+"""Accounts that are fetched, each of a person of its own."""
+HOUSE = imap_provider.house([f"person{number}" for number in range(ACCOUNTS)]) | machines.USUAL_DOVECOT
+"""The house, by the lab's names."""
 
 IDLE_AFTER = 110
 """Seconds; Postfix ends its idle processes after 100 s (postconf(5), max_idle), Dovecot after 60 s."""
@@ -98,45 +99,28 @@ def install(container: str, names: set[str]) -> float:
     return time.monotonic() - start
 
 
-def memory(container: str) -> Counter[str]:
-    """Return the PSS of each systemd unit's processes in KiB, while the other machine is off and shares no page."""
-    others = [other for other in CONTAINERS.values() if other != container]
-    machines.docker("stop", *others)
-    units = Counter[str]()
-    for pid in machines.docker("top", container, "-eo", "pid").split()[1:]:
-        process = Path("/proc", pid)
-        try:
-            group = re.findall(r"^0::.*/(.*)$", (process / "cgroup").read_text(), re.MULTILINE)
-            sizes = re.findall(r"^Pss: *(\d+) kB", (process / "smaps_rollup").read_text(), re.MULTILINE)
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it has ended meanwhile
-        units[re.split("[.@]", group[0])[0].removeprefix("systemd-")] += sum(map(int, sizes))
-    machines.docker("start", *others)
-    for other in others:
-        wait = "until systemctl is-system-running --wait 2>/dev/null | grep -qE 'running|degraded'; do sleep 0.2; done"
-        machines.docker("exec", other, "timeout", "60", "sh", "-c", wait)
-    return units
-
-
-def measure() -> list[str]:
+def measure(short: bool) -> list[str]:
     """Measure everything; return the lines of the table."""
-    machines.say("making two bare machines")
-    machines.create(*CONTAINERS)
+    machines.say("making two bare machines, and a provider")
+    machines.create(*CONTAINERS, "lab-provider")
+    imap_provider.set_up("lab-mail")
     bare = {host: packages(container) for host, container in CONTAINERS.items()}
-    empty = {host: memory(container).total() for host, container in CONTAINERS.items()}
+    empty = {host: memory.total(memory.processes(container)) for host, container in CONTAINERS.items()}
 
     machines.say("converging them for the first time (about a minute)")
-    first = machines.play(machines.SITE)
+    house = ("-e", json.dumps(HOUSE))
+    first = machines.play(machines.SITE, *house)
     added = {host: packages(container) - bare[host] for host, container in CONTAINERS.items()}
 
     machines.say("converging them again")
-    second = machines.play(machines.SITE)
+    second = machines.play(machines.SITE, *house)
     best, alike = best_run(second, {}), best_run(second, LEAST)
 
-    machines.say(f"using the house once, then waiting {IDLE_AFTER} s until it is idle")
-    machines.play("playbooks/verify.yml")
-    time.sleep(IDLE_AFTER)
-    used = {host: memory(container) for host, container in CONTAINERS.items()}
+    idle_after = 1 if short else IDLE_AFTER
+    machines.say(f"using the house once, then waiting {idle_after} s until it is idle")
+    machines.play("playbooks/verify.yml", *house)
+    time.sleep(idle_after)
+    used = {host: memory.processes(container) for host, container in CONTAINERS.items()}
 
     machines.say("installing the same packages on bare machines with apt-get alone")
     machines.create(*CONTAINERS)
@@ -178,33 +162,24 @@ def measure() -> list[str]:
         *(
             machines.line(
                 f"  {host}",
-                f"{units.total() / machines.MIB:.1f}",
-                f"{empty[host] / machines.MIB:.1f}",
+                f"{memory.total(processes).total:.1f}",
+                f"{empty[host].total:.1f}; {memory.total(processes)}",
                 "",
-                "aim: under 120" if host == "lab-mail" else "",
+                f"aim: under 100, with {ACCOUNTS} fetched accounts" if host == "lab-mail" else "",
             )
             + "\n    "
-            + ", ".join(f"{unit} {size / machines.MIB:.1f}" for unit, size in units.most_common())
-            for host, units in used.items()
+            + ", ".join(
+                f"{unit} {size / memory.MIB:.1f}" for unit, size in memory.by_unit(processes).most_common()
+            )
+            for host, processes in used.items()
         ),
     ]
 
 
 def main() -> None:
     """Print the table, and leave nothing behind."""
-    busy = os.getloadavg()[0]
-    others = machines.docker("ps", "--quiet", "--filter", f"ancestor={machines.IMAGE}").split()
-    try:
-        lines = measure()
-        debian = machines.docker("exec", "bench-mail", "cat", "/etc/debian_version").strip()
-    finally:
-        machines.remove()
-    print(f"\n{os.cpu_count()} cores, load {busy:.1f} before the start; Debian {debian} in the containers\n")
-    print("\n".join(lines))
-    if others:
-        print(
-            f"\n{len(others)} more containers of this image were running: pages shared with them count in part."
-        )
+    given = part.options(__doc__).parse_args()
+    part.print_table(lambda: measure(given.short))
 
 
 if __name__ == "__main__":

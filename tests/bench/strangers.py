@@ -10,11 +10,9 @@ It makes machines of its own. Nothing here decides a test: the figures are for p
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import imaplib
 import json
-import os
 import smtplib
 import statistics
 import tempfile
@@ -26,7 +24,7 @@ from typing import Any
 import testinfra
 from ansible_collections.ilnmors.mail.tests.behaviour.support import logins, strangers
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House
-from ansible_collections.ilnmors.mail.tests.bench import machines
+from ansible_collections.ilnmors.mail.tests.bench import machines, part
 from ansible_collections.ilnmors.mail.tests.bench.postfix import Case, burst
 from ansible_collections.ilnmors.mail.tests.bench.postfix_machines import (
     HOUSE,
@@ -105,7 +103,7 @@ def delivery_lines(server: Server, number: int, rounds: int) -> Iterator[str]:
     yield machines.line("delivered/s", f"{ours:.0f}", f"without limits {theirs:.0f}", f"{ours / theirs:.2f}")
 
 
-def measure(quick: bool, ca_file: Path) -> list[str]:
+def measure(short: bool, ca_file: Path) -> list[str]:
     """Measure everything; return the lines of the table."""
     machines.say("making the mail host and a machine of strangers (about two minutes)")
     machines.create("lab-mail", "lab-provider")
@@ -125,29 +123,16 @@ def measure(quick: bool, ca_file: Path) -> list[str]:
         passwords=dict.fromkeys(PEOPLE, PASSWORD),
     )
     return [
-        *login_lines(house, [100, 1000] if quick else [100, 500, 1000, 2000]),
-        *delivery_lines(server, 50 if quick else 300, 1 if quick else 3),
+        *login_lines(house, [100, 1000] if short else [100, 500, 1000, 2000]),
+        *delivery_lines(server, 50 if short else 300, 1 if short else 3),
     ]
 
 
 def main() -> None:
     """Print the table, and leave nothing behind."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="smaller loads, once: says whether all of it works"
-    )
-    given = parser.parse_args()
-    before = os.getloadavg()[0]
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            lines = measure(given.quick, Path(folder) / "ca.pem")
-    finally:
-        machines.remove()
-    load = f"load {before:.1f} before the start, {os.getloadavg()[0]:.1f} at the end"
-    print(f"\n{os.cpu_count()} cores, {load}; clients and all machines run on the same cores\n")
-    print("\n".join(lines))
+    given = part.options(__doc__).parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        part.print_table(lambda: measure(given.short, Path(folder) / "ca.pem"))
 
 
 if __name__ == "__main__":

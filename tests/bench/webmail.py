@@ -21,10 +21,8 @@ are resident in any of them, once (smaps: Rss). So it does not matter what else 
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import itertools
-import os
 import random
 import shutil
 import statistics
@@ -38,11 +36,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_client import Webmail
-from ansible_collections.ilnmors.mail.tests.bench import bench, machines, webmail_visits
+from ansible_collections.ilnmors.mail.tests.bench import machines, part, site_playbook, webmail_visits
+from ansible_collections.ilnmors.mail.tests.bench.memory import Memory
 from ansible_collections.ilnmors.mail.tests.bench.webmail_sites import (
     HOUSE,
     USERS,
-    Memory,
     Pair,
     Site,
     make_machines,
@@ -178,7 +176,7 @@ def memory_lines(sites: Pair, seconds: float) -> Iterator[str]:
         )
 
 
-def measure(sites: Pair, directory: Path, quick: bool, rounds: int) -> Iterator[str]:
+def measure(sites: Pair, directory: Path, short: bool, rounds: int) -> Iterator[str]:
     """Measure one application; yield the lines of the table."""
     mine = sites[0]
     if mine.role == "snappymail" and Webmail(mine.hostname, mine.ca_file).is_standin():
@@ -193,34 +191,23 @@ def measure(sites: Pair, directory: Path, quick: bool, rounds: int) -> Iterator[
             yield from time_lines(sites, "in Chromium", lambda site: in_browser(browsers, site), few)
     else:
         yield "Not seen in a browser: that needs Debian's Chromium."
-    yield from memory_lines(sites, 5 if quick else ACTIVE)
+    yield from memory_lines(sites, 5 if short else ACTIVE)
+
+
+def measure_all(short: bool, rounds: int) -> Iterator[str]:
+    """Measure both applications, and the role that they share."""
+    with tempfile.TemporaryDirectory() as directory:
+        for sites in make_machines(directory):
+            yield from measure(sites, Path(directory), short, rounds)
+        yield from site_playbook.unchanged_lines("webmail_host", "webmail", HOUSE)
 
 
 def main() -> None:
     """Print the table, and leave nothing behind."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="few rounds: says whether all of it works")
-    parser.add_argument("--rounds", type=int, default=0, help=f"warm ones over HTTP; {ROUNDS}, or quickly 2")
+    parser = part.options(__doc__)
+    parser.add_argument("--rounds", type=int, default=0, help=f"warm ones over HTTP; {ROUNDS}, or in short 2")
     given = parser.parse_args()
-    before = os.getloadavg()[0]
-    try:
-        with tempfile.TemporaryDirectory() as directory:
-            pairs = make_machines(directory)
-            lines: list[str] = []
-            for sites in pairs:
-                rounds = given.rounds or (2 if given.quick else ROUNDS)
-                lines += measure(sites, Path(directory), given.quick, rounds)
-            lines += bench.unchanged_lines("webmail_host", "webmail", HOUSE)
-            debian = pairs[0][0].run("cat /etc/debian_version").strip()
-    finally:
-        machines.remove()
-    load = f"load {before:.1f} before the start, {os.getloadavg()[0]:.1f} at the end"
-    print(
-        f"\n{os.cpu_count()} cores, {load}; clients and all machines run on the same cores; Debian {debian}\n"
-    )
-    print("\n".join(lines))
+    part.print_table(lambda: measure_all(given.short, given.rounds or (2 if given.short else ROUNDS)))
 
 
 if __name__ == "__main__":

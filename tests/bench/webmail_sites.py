@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ilnmors.mail.tests.bench import machines, postfix_machines
+from ansible_collections.ilnmors.mail.tests.bench import machines, memory, postfix_machines
 
 CHOICE = Path(".lab/webmail-archive")
 ARCHIVE = Path(
@@ -111,32 +111,6 @@ cat {certificate}
 RESTART = "systemctl reset-failed nginx 'php*-fpm.service'; systemctl restart nginx 'php*-fpm.service'"
 """Debian's unit of PHP-FPM starts five times in ten seconds at most, unless what counts that is set back."""
 USED = "cd /sys/fs/cgroup/system.slice; sed -n 's/usage_usec //p' nginx.service/cpu.stat php*-fpm.service/cpu.stat"
-PROCESSES = """\
-cd /sys/fs/cgroup/system.slice
-for process in $(cat nginx.service/cgroup.procs php*-fpm.service/cgroup.procs); do
-  cat /proc/$process/smaps_rollup /proc/$process/smaps 2>/dev/null || :  # it may have ended
-done | grep -E '^[0-9a-f]+-|^(Pss_Anon|Pss_Shmem|Rss|Anonymous):'
-"""
-
-
-@dataclass(frozen=True)
-class Memory:
-    """KiB of processes: their own, what they share, and of files."""
-
-    own: int
-    shared: int
-    files: int
-
-    def __str__(self) -> str:
-        return ", ".join(
-            f"{size / machines.MIB:.0f} {what}"
-            for what, size in (("own", self.own), ("shared", self.shared), ("files", self.files))
-        )
-
-    @property
-    def total(self) -> float:
-        """MiB."""
-        return (self.own + self.shared + self.files) / machines.MIB
 
 
 @dataclass(frozen=True)
@@ -155,32 +129,9 @@ class Site(machines.House):
         """Start the servers anew."""
         self.run(RESTART)
 
-    def memory(self) -> Memory:
+    def memory(self) -> memory.Memory:
         """Measure what the servers hold now."""
-        own, shared = 0, 0
-        files: dict[str, int] = {}
-        mapping = ""
-        for line in self.run(PROCESSES).splitlines():
-            key, *values = line.split()
-            match key:
-                case "Pss_Anon:":
-                    own += int(values[0])
-                case "Pss_Shmem:":
-                    shared += int(values[0])
-                case "Rss:":
-                    resident = int(values[0])
-                case "Anonymous:":
-                    files[mapping] = max(files.get(mapping, 0), resident - int(values[0]))
-                case _:
-                    # Offset, device, inode and path.
-                    mapping = " ".join(values[1:])
-        return Memory(own, shared, sum(size for name, size in files.items() if is_file(name)))
-
-
-def is_file(mapping: str) -> bool:
-    """Tell whether a mapping is of a file on a disk."""
-    __, __, inode, *path = mapping.split()
-    return inode != "0" and path[0].startswith("/") and not path[0].startswith(("/dev/", "/SYSV"))
+        return memory.total(memory.processes(self.container, "nginx|php"))
 
 
 Pair = tuple[Site, Site]
