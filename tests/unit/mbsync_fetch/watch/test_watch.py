@@ -591,6 +591,21 @@ def test_without_a_token_it_ends_for_the_first_one(
     assert provider.logins == []
 
 
+def test_debians_authorities_are_looked_up_in_their_folder(
+    provider: Provider, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "certs"
+    folder.mkdir()
+    monkeypatch.setattr(connection, "DEBIAN", (str(folder), "all.crt"))
+    (folder / "all.crt").write_bytes(authority.file.read_bytes())
+    with pytest.raises(ssl.SSLCertVerificationError):
+        connection.Connection(ADDRESS, provider.port, str(folder / "all.crt"))
+    (folder / "one.pem").write_bytes(authority.file.read_bytes())
+    subprocess.run(["openssl", "rehash", str(folder)], check=True)
+    with connection.Connection(ADDRESS, provider.port, str(folder / "all.crt")):
+        pass
+
+
 def test_it_imports_little() -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import mbsync_fetch.watch.__main__; print(*sys.modules)"

@@ -6,7 +6,7 @@ News is told by creating /run/mbsync-fetch/NAME/news; mbsync-fetch@NAME.path the
 file. INBOX is opened by EXAMINE, so that waiting changes nothing, not even what is recent.
 
 A process of its own, for it stays: it imports what a verified connection needs, and nothing of the other packages. It
-keeps about 8 MiB to itself beside the libraries that it shares. Debian's imapfilter takes 2 MiB, but it opens a mailbox
+keeps about 7 MiB to itself beside the libraries that it shares. Debian's imapfilter takes 2 MiB, but it opens a mailbox
 that it waits for by SELECT alone, which changes what is recent, and it connects and writes without a deadline.
 
 Ends with 0 when it needs a newer credential, which systemd reads as it starts it again; with 69 (EX_UNAVAILABLE) where

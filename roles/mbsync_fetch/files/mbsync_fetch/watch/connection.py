@@ -20,6 +20,8 @@ RENEWAL = 9 * 60.0
 """Seconds of one IDLE; servers may end it after 30 minutes, routers forget silent connections sooner."""
 LONGEST_LINE = 65536
 """Bytes; no response to what is asked here comes near."""
+DEBIAN = "/etc/ssl/certs", "ca-certificates.crt"
+"""Folder and file of Debian's authorities (update-ca-certificates(8))."""
 
 # Whether a login failed for the secret, as remote/answers.py has it (a unit test compares them): the first match.
 _SECRET = rb"(?:CREDENTIALS?|PASSWORD|PASSWD|USER ?NAME|USER|LOGIN|TOKEN|AUTHORI[SZ]ATION CODE)"
@@ -43,6 +45,15 @@ FOR_THE_SECRET = (
 def is_for_the_secret(answer: bytes) -> bool:
     """Tell whether the answer to a login, in capitals and without NO, says that the secret is not accepted."""
     return next((final for pattern, final in FOR_THE_SECRET if re.match(pattern, answer)), False)
+
+
+def authorities(ca_file: str) -> dict[str, str]:
+    """Return what an SSL context loads its authorities from, the file or a folder that has the same.
+
+    Of Debian's file every authority is kept in memory, almost a megabyte; in their folder the one that is asked for is
+    looked up.
+    """
+    return {"capath": DEBIAN[0]} if ca_file == "/".join(DEBIAN) else {"cafile": ca_file}
 
 
 class Lost(Exception):
@@ -73,7 +84,7 @@ class Connection:
         self._number = 0
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies the chain and the name
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_verify_locations(ca_file)
+        context.load_verify_locations(**authorities(ca_file))
         plain = socket.create_connection((host, port), TIMEOUT)
         try:
             # A peer that went away without a word is noticed after three minutes, or one of unanswered data.
