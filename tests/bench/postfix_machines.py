@@ -40,6 +40,8 @@ HOUSE: dict[str, Any] = {
     "mail_default_provider": "alive",
     "mail_trusted_networks": ["127.0.0.0/8", "::1/128"],
     "postfix_relay_provider_ca": PROVIDER_CA,
+    # All clients have one address: that of this computer on the containers' network.
+    "postfix_relay_limit_ignored": ["{{ lab_network }}.1"],
     **machines.USUAL_DOVECOT,
 }
 """The house, by the lab's names: ten people, a provider that answers and one that does not."""
