@@ -5,7 +5,6 @@ Run them with `pytest tests/behaviour --ansible-inventory INVENTORY`.
 
 from __future__ import annotations
 
-import json
 import secrets
 import socket
 import ssl
@@ -15,8 +14,9 @@ from typing import Any
 
 import pytest
 import testinfra
-from ansible_collections.ilnmors.mail.tests.behaviour.support.ansible_command import run_ansible
-from ansible_collections.ilnmors.mail.tests.behaviour.support.house import FOLDERS, House
+from ansible_collections.ilnmors.mail.tests.behaviour.support import any_house, letters
+from ansible_collections.ilnmors.mail.tests.behaviour.support.house import FOLDERS, House, wait_for
+from ansible_collections.ilnmors.mail.tests.behaviour.support.letters import Post
 from ansible_collections.ilnmors.mail.tests.behaviour.support.sieve_client import ManageSieve
 from ansible_collections.ilnmors.mail.tests.behaviour.support.site_run import ROLES, SITE, Run, Site, run_site
 from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_client import Webmail
@@ -25,6 +25,7 @@ from testinfra.host import Host
 
 FACTS = {
     "name": "inventory_hostname",
+    "lab": "lab_network is defined",
     "connected": "ansible_host | default(inventory_hostname)",
     "groups": "groups",
     "domain": "mail_domain",
@@ -38,6 +39,7 @@ FACTS = {
         "mail_autoconfig_hostnames | default(['autoconfig.' ~ mail_domain, 'autodiscover.' ~ mail_domain])"
     ),
     "people": "mail_users | default([], true) | map(attribute='name') | list",
+    "machines": "mail_services | default([], true) | map(attribute='name') | list",
     # The lab says who is in its directory; an account of the house has the name to itself.
     "accounts": "lab_people | default([]) + mail_users | default([], true) + mail_services | default([], true)",
     "metrics": "[dovecot_imap_metrics_address | default(''), dovecot_imap_metrics_port | default(9900)]",
@@ -69,24 +71,27 @@ HOSTS = pytest.StashKey[dict[str, Host]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[HOSTS] = {}
+    config.addinivalue_line("markers", "any_house: runs against any house, and leaves it as it was")
+    config.addinivalue_line(
+        "markers", "lab_only(reason): in a module that is for any house, runs in a lab alone"
+    )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--provider-ca", default=".lab/provider-ca.pem", help="CA file of the lab's providers")
+    parser.addoption(
+        "--as-user",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a person whose mailbox the tests may use; once more for another (default: the first two in mail_users)",
+    )
 
 
 @pytest.fixture(scope="session")
 def inventory(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
     """Return what Ansible knows of each host, with variables filled in."""
-    expression = ", ".join(f"'{key}': {value}" for key, value in FACTS.items())
-    path = request.config.getoption("--ansible-inventory")
-    command = ("ansible", "mail:webmail:provider", "--one-line", "-m", "ansible.builtin.debug")
-    done = run_ansible(*command, "-a", f"msg={{{{ {{{expression}}} }}}}", inventory=path)
-    assert done.returncode == 0, f"Ansible cannot read the inventory:\n{done.stdout}{done.stderr}"
-    answers = [
-        json.loads(line.split(" => ", 1)[1])["msg"] for line in done.stdout.splitlines() if " => " in line
-    ]
-    return {answer["name"]: answer for answer in answers}
+    return any_house.read(request.config, FACTS)
 
 
 def connect(request: pytest.FixtureRequest, inventory: dict[str, dict[str, Any]], group: str) -> Host:
@@ -96,7 +101,9 @@ def connect(request: pytest.FixtureRequest, inventory: dict[str, dict[str, Any]]
         pytest.skip(f"needs a host in the group {group!r}")
     path = request.config.getoption("--ansible-inventory")
     options = f"&ansible_inventory={path}" if path else ""
-    host = testinfra.get_host(f"ansible://{hosts[0]}?force_ansible=False{options}")
+    # A lab's way is short; whatever else an inventory says of a connection, only Ansible understands.
+    way = "False" if any_house.is_lab(inventory) else "True"
+    host = testinfra.get_host(f"ansible://{hosts[0]}?force_ansible={way}{options}")
     request.config.stash[HOSTS][hosts[0]] = host
     return host
 
@@ -133,29 +140,32 @@ def directory(request: pytest.FixtureRequest, inventory: dict[str, dict[str, Any
 
 @pytest.fixture(scope="session")
 def house(
-    inventory: dict[str, dict[str, Any]], mail: Host, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    inventory: dict[str, dict[str, Any]],
+    mail: Host,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> House:
     """Return the house, its CA certificate fetched from the mail host."""
     facts = next(iter(inventory.values()))
     ca_file = tmp_path_factory.mktemp("house") / "ca.pem"
     ca_file.write_bytes(mail.file(facts["ca"]).content)
-
-    def address(group: str, hostname: str) -> str:
-        hosts = facts["groups"].get(group) or [""]
-        known = inventory.get(hosts[0], {}).get("address")
-        return known or (socket.gethostbyname(hostname) if hosts[0] else "")
+    addresses = any_house.addresses(request.config, inventory)
+    passwords = {account["name"]: account.get("password", "") for account in facts["accounts"]}
+    known = [name for name in facts["people"] if passwords[name]]
 
     return House(
         domain=facts["domain"],
         mail_hostname=facts["mail_hostname"],
         webmail_hostname=facts["webmail_hostname"],
         webmails={role: own or facts["webmail_hostname"] for role, own in facts["webmails"].items()},
-        mail_address=address("mail", facts["mail_hostname"]),
-        webmail_address=address("webmail", facts["webmail_hostname"]),
+        mail_address=addresses["mail"],
+        webmail_address=addresses["webmail"],
         autoconfig_hostnames=tuple(facts["autoconfig_hostnames"]),
         ca_file=str(ca_file),
         people=tuple(facts["people"]),
-        passwords={account["name"]: account.get("password", "") for account in facts["accounts"]},
+        users=tuple(request.config.getoption("--as-user") or known[:2]),
+        machines=tuple(facts["machines"]),
+        passwords=passwords,
     )
 
 
@@ -262,6 +272,24 @@ def mark(house: House) -> Iterator[str]:
 
 
 @pytest.fixture
+def post(house: House, mail: Host) -> Iterator[Post]:
+    """Return what lets somebody of the house write to the reader; the messages are gone in the end."""
+    if "ACTIVE" in mail.check_output("doveadm sieve list -u %s", house.login(house.reader)):
+        pytest.skip(f"needs a person whose mail no filter forwards or answers: {house.reader} has one")
+    sent = []
+
+    def send(text: str = "Hello.\n", *, sender: str = "", to: str = "") -> str:
+        sent.append(letters.post(house, sender or house.writer, house.reader, text=text, to=to))
+        wait_for(lambda: house.received(house.reader, sent[-1]), f"the message {sent[-1]} arrives")
+        return sent[-1]
+
+    yield send
+    remove = "doveadm expunge -u %s mailbox INBOX HEADER Message-ID %s"
+    for message_id in sent:
+        mail.check_output(remove, house.login(house.reader), message_id)
+
+
+@pytest.fixture
 def filters(house: House) -> Iterator[ManageSieve]:
     """Return ManageSieve of guest, who has no filters before and after the test."""
     with ManageSieve(house.mail_hostname, house.ca_file) as client:
@@ -293,6 +321,16 @@ def real_webmail(webmail: Webmail) -> Webmail:
             "the webmail's stand-in is deployed; SNAPPYMAIL_ARCHIVE=/path/to/archive deploys the real one"
         )
     return webmail
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.option.collectonly:
+        any_house.choose(config, items, any_house.read(config, FACTS))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    any_house.report(config, terminalreporter)
 
 
 JOURNAL = "journalctl --no-pager --quiet --lines 60 --since @{since} " + " ".join(

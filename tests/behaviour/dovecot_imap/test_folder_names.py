@@ -60,7 +60,7 @@ def wire(name: str) -> str:
 
 @pytest.fixture
 def client(house: House) -> Iterator[Any]:
-    with house.imap("guest") as client:
+    with house.imap(house.reader) as client:
         yield client
 
 
@@ -69,12 +69,11 @@ def parent(client: Any) -> Iterator[str]:
     """Return the name of a folder, which is removed with all that it has."""
     name = f"test-{secrets.token_hex(4)}"
     yield name
-    client.select("INBOX")
-    for line in client.list('""', f'"{name}*"')[1] + client.lsub('""', f'"{name}*"')[1]:
-        if line:
-            found = mailbox(line)
-            client.unsubscribe(found)
-            client.delete(found)
+    clients.leave(client)
+    for subscribed in names(client.lsub('""', f'"{name}*"')[1]):
+        client.unsubscribe(subscribed)
+    for there in names(client.list('""', f'"{name}*"')[1]):
+        client.delete(there)
 
 
 def mailbox(line: bytes | tuple[bytes, bytes]) -> str:
@@ -94,26 +93,35 @@ def ok(answer: tuple[str, Any]) -> Any:
     return answer[1]
 
 
+@pytest.mark.any_house
 @pytest.mark.parametrize("name", NAMES)
 def test_a_folder_has_the_name_that_it_was_given(client: Any, parent: str, name: str) -> None:
     full, other = wire(f"{parent}/{name}"), wire(f"{parent}/{name} 2")
     ok(client.create(full))
     assert full in names(client.list('""', f'"{parent}/*"')[1])
-    ok(client.subscribe(full))
-    assert full in names(client.lsub('""', f'"{parent}/*"')[1])
     word = secrets.token_hex(8)
-    new = clients.message("a@elsewhere.test", "guest@elsewhere.test", f"It says {word}.\n")
+    new = clients.message("a@elsewhere.test", "reader@elsewhere.test", f"It says {word}.\n")
     ok(client.append(full, "", None, new.as_bytes()))
     assert b"MESSAGES 1" in ok(client.status(full, "(MESSAGES)"))[-1]
     ok(client.select(full))
     assert ok(client.search(None, "BODY", word)) == [b"1"]
-    ok(client.select("INBOX"))
+    clients.leave(client)
     ok(client.rename(full, other))
     assert {full, other} & names(client.list('""', f'"{parent}/*"')[1]) == {other}
     assert b"MESSAGES 1" in ok(client.status(other, "(MESSAGES)"))[-1]
     ok(client.delete(other))
 
 
+# A list of subscriptions, once there is one, stays.
+@pytest.mark.parametrize("name", NAMES)
+def test_a_folder_is_subscribed_by_its_name(client: Any, parent: str, name: str) -> None:
+    full = wire(f"{parent}/{name}")
+    ok(client.create(full))
+    ok(client.subscribe(full))
+    assert full in names(client.lsub('""', f'"{parent}/*"')[1])
+
+
+@pytest.mark.any_house
 @pytest.mark.parametrize("name", ["Invoices.10", "~mine.", ".x", "2026.10/Q4", "한글.2026"])
 def test_at_the_top_as_well(client: Any, name: str) -> None:
     own = wire(f"{name}-{secrets.token_hex(4)}")
@@ -122,6 +130,7 @@ def test_at_the_top_as_well(client: Any, name: str) -> None:
     ok(client.delete(own))
 
 
+@pytest.mark.any_house
 @pytest.mark.parametrize("name", ["/x", "x//y", "x/"])
 def test_what_no_name_can_be_is_refused(client: Any, parent: str, name: str) -> None:
     """An empty part. A name that ends in the separator is allowed to announce others (RFC 3501 section 6.3.3)."""

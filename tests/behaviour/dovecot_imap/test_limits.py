@@ -114,6 +114,7 @@ def test_a_limit_is_what_a_restart_makes_it_and_no_lower(
     assert mail.check_output("unshare -m sh -c %s try %s %s %s %s %s", TRY, *given) == then
 
 
+@pytest.mark.any_house
 def test_dovecot_finds_its_limits_sound(mail: Host) -> None:
     assert mail.run("doveconf -n").stderr == ""
 

@@ -44,12 +44,14 @@ def rises(mail: Host, place: tuple[str, int], metric: str, before: dict[str, flo
     wait_for(risen, f"{metric} rises")
 
 
+@pytest.mark.any_house
 def test_the_metrics_listen_at_the_chosen_address_alone(mail: Host, place: tuple[str, int]) -> None:
     address, port = place
     listening = mail.check_output(f"ss --listening --tcp --numeric --no-header sport = :{port}").splitlines()
     assert [line.split()[3].strip("[]") for line in listening] == [f"{address}:{port}"]
 
 
+@pytest.mark.any_house
 @pytest.mark.parametrize(
     "metric",
     [

@@ -30,7 +30,7 @@ HTML = "<html><body><p class='layout'>Cheap <b>haystack</b> &amp; straw</p></bod
 
 
 def letter(subject: str, text: str) -> EmailMessage:
-    new = clients.message(SENDERS.get(subject, "friend@elsewhere.test"), "guest@ilnmors.internal")
+    new = clients.message(SENDERS.get(subject, "friend@elsewhere.test"), "reader@elsewhere.test")
     new.replace_header("Subject", subject)
     new.set_content(text, cte=ENCODINGS.get(subject))
     return new
@@ -38,8 +38,8 @@ def letter(subject: str, text: str) -> EmailMessage:
 
 @pytest.fixture
 def client(house: House) -> Iterator[Any]:
-    """Return guest's mail program, logged in."""
-    with house.imap("guest") as client:
+    """Return the mail program of a person, logged in."""
+    with house.imap(house.reader) as client:
         yield client
 
 
@@ -49,7 +49,7 @@ def letters(house: House) -> Iterator[str]:
     name = f"test-{secrets.token_hex(6)}"
     web = letter("Newsletter", "")
     web.set_content(HTML, subtype="html")
-    with house.imap("guest") as client:
+    with house.imap(house.reader) as client:
         client.create(name)
         for new in [*(letter(subject, text) for subject, text in TEXTS.items()), web]:
             assert client.append(name, "", None, new.as_bytes())[0] == "OK"
@@ -63,7 +63,7 @@ def elsewhere(client: Any) -> Iterator[str]:
     name = f"test-{secrets.token_hex(6)}"
     client.create(name)
     yield name
-    client.select("INBOX")
+    clients.leave(client)
     client.delete(name)
 
 
@@ -78,6 +78,7 @@ def found(client: Any, *criteria: str) -> list[int]:
 MARCH, ORDER, RECHNUNG, KOREAN, SHORT, JAPANESE, WEB = range(1, 8)
 
 
+@pytest.mark.any_house
 @pytest.mark.parametrize(
     ("criteria", "messages"),
     [
@@ -144,6 +145,7 @@ def test_new_mail_is_found_at_once(house: House, client: Any) -> None:
     assert client.uid("SEARCH", "BODY", word)[1] == [b""]
 
 
+@pytest.mark.any_house
 def test_a_moved_message_is_found_where_it_went(client: Any, letters: str, elsewhere: str) -> None:
     word = secrets.token_hex(8)
     client.append(letters, "", None, letter("Moving", f"This one says {word}.\n").as_bytes())
@@ -164,6 +166,7 @@ def indexed(inventory: dict[str, dict[str, Any]], mail: Host) -> dict[str, Any]:
     return facts
 
 
+@pytest.mark.any_house
 @pytest.mark.usefixtures("indexed")
 def test_an_index_answers(house: House, mail: Host, client: Any, letters: str) -> None:
     """Dovecot's debug log names each message that is opened: all of them to fetch their texts, none to search them."""
@@ -173,7 +176,7 @@ def test_an_index_answers(house: House, mail: Host, client: Any, letters: str) -
         assert said.rc == 0
         return str(said.stderr).count("Opened mail because")
 
-    user = house.login("guest")
+    user = house.login(house.reader)
     client.select(letters, readonly=True)
     assert found(client, "BODY", "needlework") == [MARCH]
     assert opened("fetch -u %s body mailbox %s ALL") == len(TEXTS) + 1
@@ -181,6 +184,7 @@ def test_an_index_answers(house: House, mail: Host, client: Any, letters: str) -
     assert opened("search -u %s mailbox %s BODY elsewhere") == 0
 
 
+@pytest.mark.any_house
 @pytest.mark.usefixtures("indexed")
 def test_the_layout_of_a_page_is_no_text(client: Any, letters: str) -> None:
     client.select(letters, readonly=True)
@@ -191,9 +195,9 @@ def test_the_layout_of_a_page_is_no_text(client: Any, letters: str) -> None:
 def test_a_lost_index_is_made_again(house: House, mail: Host, client: Any, letters: str) -> None:
     client.select(letters, readonly=True)
     assert found(client, "BODY", "needlework") == [MARCH]
-    path = mail.check_output("doveadm mailbox path -u %s -t index %s", house.login("guest"), letters)
+    path = mail.check_output("doveadm mailbox path -u %s -t index %s", house.login(house.reader), letters)
     mail.check_output("rm -r %s", f"{path}/fts-flatcurve")
-    with house.imap("guest") as other:
+    with house.imap(house.reader) as other:
         other.select(letters, readonly=True)
         assert found(other, "BODY", "needlework") == [MARCH]
     assert mail.file(f"{path}/fts-flatcurve").exists
@@ -226,6 +230,7 @@ def docx(text: str) -> bytes:
 WORD = "vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 
+@pytest.mark.any_house
 @pytest.mark.parametrize(
     ("subtype", "name", "content"),
     [
@@ -286,6 +291,7 @@ class Deflated:
         return self.read(self.plain.index(b"\n") + 1)
 
 
+@pytest.mark.any_house
 def test_a_compressed_connection(client: Any, letters: str) -> None:
     assert "COMPRESS=DEFLATE" in client.capability()[1][0].decode().split()
     imaplib.Commands.setdefault("COMPRESS", ("AUTH",))

@@ -10,6 +10,8 @@ import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House
 
+pytestmark = pytest.mark.any_house
+
 LONG_ID = f"CAJ+{'abcdefghijklmnopqrstuvwxyz0123456789=' * 2}_x@mail.gmail.example.test"
 LONG_PERSON = f"{'long-name.' * 6}end@{'sub.' * 12}domain.test"
 # Who wrote, under what Message-ID, what.
@@ -32,10 +34,10 @@ LETTERS = [
 def client(house: House) -> Iterator[Any]:
     """Return a client that has opened a mailbox with the letters."""
     name = f"test-{secrets.token_hex(6)}"
-    with house.imap("guest") as client:
+    with house.imap(house.reader) as client:
         client.create(name)
         for person, message_id, text in LETTERS:
-            new = clients.message("friend@elsewhere.test", "guest@ilnmors.internal", text)
+            new = clients.message("friend@elsewhere.test", "reader@elsewhere.test", text)
             new.replace_header("From", person)
             new.replace_header("Message-ID", f"<{message_id}>")
             assert client.append(name, "", None, new.as_bytes())[0] == "OK"
@@ -43,7 +45,7 @@ def client(house: House) -> Iterator[Any]:
         # So that an index, where there is one, has them all.
         client.search(None, "BODY", "home")
         yield client
-        client.select("INBOX")
+        clients.leave(client)
         client.delete(name)
 
 

@@ -62,6 +62,7 @@ def printed(request: pytest.FixtureRequest) -> dict[str, str]:
     return {resolver.lower(): textwrap.dedent(text) for resolver, text in shown}
 
 
+@pytest.mark.any_house
 def test_the_records_are_written_into_files(
     request: pytest.FixtureRequest, printed: dict[str, str], tmp_path: Path
 ) -> None:

@@ -7,6 +7,8 @@ import re
 import pytest
 from testinfra.host import Host
 
+pytestmark = pytest.mark.any_house
+
 MOST = 5.0
 """Exposure as systemd reckons it, of 10."""
 

@@ -9,19 +9,20 @@ from collections.abc import Callable
 import pytest
 from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House, wait_for
+from ansible_collections.ilnmors.mail.tests.behaviour.support.letters import Post
 from testinfra.host import Host
 
 
 def read_over_imap(house: House, port: int) -> Callable[[str], bytes | None]:
-    return lambda message_id: house.received("il", message_id, port)
+    return lambda message_id: house.received(house.reader, message_id, port)
 
 
 def read_over_pop3(house: House, port: int) -> Callable[[str], bytes | None]:
     def read(message_id: str) -> bytes | None:
         client = clients.pop3(house.mail_hostname, house.ca_file, port)
         try:
-            client.user(house.login("il"))
-            client.pass_(house.password("il"))
+            client.user(house.login(house.reader))
+            client.pass_(house.password(house.reader))
             for number in range(client.stat()[0], 0, -1):
                 found = b"\r\n".join(client.retr(number)[1])
                 if message_id.encode() in found:
@@ -33,31 +34,28 @@ def read_over_pop3(house: House, port: int) -> Callable[[str], bytes | None]:
     return read
 
 
-@pytest.fixture(scope="module")
-def message_from_gitea(house: House) -> str:
-    """Let the machine `gitea` submit a message to il on 587; return its Message-ID once it has arrived."""
-    new = clients.message(house.login("gitea"), house.login("il"), "A pull request waits.\n")
-    with clients.submission(house.mail_hostname, house.ca_file) as client:
-        client.login("gitea", house.password("gitea"))
-        client.send_message(new)
-    wait_for(lambda: house.received("il", new["Message-ID"]), "the message of gitea arrives")
-    return str(new["Message-ID"])
-
-
 @pytest.mark.parametrize(
     ("read", "port"),
-    [(read_over_imap, 993), (read_over_imap, 143), (read_over_pop3, 995), (read_over_pop3, 110)],
+    [
+        pytest.param(read_over_imap, 993, marks=pytest.mark.any_house),
+        pytest.param(read_over_imap, 143, marks=pytest.mark.any_house),
+        (read_over_pop3, 995),
+        (read_over_pop3, 110),
+    ],
     ids=["imap-993", "imap-143-starttls", "pop3-995", "pop3-110-stls"],
 )
 def test_what_a_machine_submits_is_read(
-    house: House,
-    message_from_gitea: str,
-    read: Callable[[House, int], Callable[[str], bytes | None]],
-    port: int,
+    house: House, post: Post, read: Callable[[House, int], Callable[[str], bytes | None]], port: int
 ) -> None:
-    found = read(house, port)(message_from_gitea)
+    found = read(house, port)(post("A pull request waits.\n", sender=house.machine))
     assert found is not None
     assert b"A pull request waits." in found
+
+
+@pytest.mark.any_house
+@pytest.mark.parametrize("recipient", ["{name}", "{name}+shopping"])
+def test_people_write_to_each_other(house: House, post: Post, recipient: str) -> None:
+    post(to=house.login(recipient.format(name=house.reader)))
 
 
 def test_a_large_message_arrives_bit_for_bit(house: House) -> None:

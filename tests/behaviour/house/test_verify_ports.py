@@ -29,12 +29,14 @@ def _without_accounts(mail: Host, provider: Host) -> Iterator[None]:
     mail.check_output("systemctl start dovecot.service")
 
 
+@pytest.mark.any_house
 def test_every_port_is_as_it_should_be(request: pytest.FixtureRequest, mail: Host) -> None:
     status, lines = verify(request)
     assert status == 0, lines
     assert mail.service("postfix").is_running
 
 
+@pytest.mark.any_house
 def test_a_limit_that_leaves_nothing_to_check_fails(
     request: pytest.FixtureRequest, inventory: dict[str, dict[str, Any]]
 ) -> None:

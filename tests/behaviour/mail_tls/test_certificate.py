@@ -101,6 +101,7 @@ def replaced(request: pytest.FixtureRequest, mail: Host, house: House) -> Iterat
         wait_until_served(house, request.param, former)
 
 
+@pytest.mark.any_house
 def test_the_authority_lists_nothing_that_is_no_host_name(house: House) -> None:
     """Programs of Debian 12 that are written in Go refuse such an authority."""
     authorities: Any = clients.tls(house.ca_file).get_ca_certs()
@@ -201,6 +202,7 @@ def test_an_authority_stays_as_it_is_until_it_is_to_be_renewed(
         mail.check_output(f"openssl verify -x509_strict -CAfile {authority} {DIRECTORY}/host.pem")
 
 
+@pytest.mark.any_house
 def test_the_webmail_hosts_certificate_is_for_every_name_that_it_serves(house: House) -> None:
     if not house.webmail_address:
         pytest.skip("needs a host in the group 'webmail'")

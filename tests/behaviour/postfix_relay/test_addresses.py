@@ -13,9 +13,10 @@ from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House
 from testinfra.host import Host
 
 
-def submission(house: House, name: str = "guest") -> smtplib.SMTP:
+def submission(house: House, name: str = "") -> smtplib.SMTP:
     """Connect and log in."""
     client = clients.submission(house.mail_hostname, house.ca_file)
+    name = name or house.reader
     client.login(name, house.password(name))
     return client
 
@@ -25,7 +26,7 @@ def client(house: House) -> Iterator[smtplib.SMTP]:
     """Return a connection of a user who is logged in, and has said that a message comes."""
     with submission(house) as client:
         client.ehlo_or_helo_if_needed()
-        client.mail(house.login("guest"))
+        client.mail(house.login(house.reader))
         yield client
 
 
@@ -53,6 +54,7 @@ def test_it_reaches_il(house: House, recipient: str) -> None:
     wait_for(lambda: house.received("il", new["Message-ID"]), f"mail to {to} arrives")
 
 
+@pytest.mark.any_house
 @pytest.mark.parametrize(
     "recipient",
     [

@@ -70,6 +70,7 @@ def test_a_session_ends_with_the_log_out(il: Roundcube) -> None:
     assert 'name="_pass"' in il.page("mail").text
 
 
+@pytest.mark.any_house
 @pytest.mark.parametrize(
     "path",
     [
@@ -92,6 +93,7 @@ def test_nothing_but_the_page_is_served(roundcube: Roundcube, path: str) -> None
     assert roundcube.get(path).status_code in (400, 404)
 
 
+@pytest.mark.any_house
 def test_what_the_pages_are_made_of_is_served(roundcube: Roundcube) -> None:
     page = roundcube.page("login").text
     parts = set(re.findall(r'(?:src|href)="((?:skins|plugins|program)/[^"]+)"', page))
@@ -102,6 +104,7 @@ def test_what_the_pages_are_made_of_is_served(roundcube: Roundcube) -> None:
         assert "max-age=2592000" in answer.headers["Cache-Control"]
 
 
+@pytest.mark.any_house
 def test_headers(roundcube: Roundcube) -> None:
     answer = roundcube.get("/")
     assert answer.status_code == 200
@@ -119,12 +122,14 @@ def test_headers(roundcube: Roundcube) -> None:
     assert policy["object-src"] == "'none'"
 
 
+@pytest.mark.any_house
 def test_plain_http_leads_to_https(roundcube: Roundcube) -> None:
     answer = requests.get(f"http://{roundcube.name}/?_task=mail", allow_redirects=False, timeout=10)
     assert answer.status_code == 301
     assert answer.headers["Location"] == f"https://{roundcube.name}/?_task=mail"
 
 
+@pytest.mark.any_house
 @pytest.mark.parametrize(
     ("wanted", "word"), [("ko", "로그인"), ("ko-KR,en;q=0.5", "로그인"), ("en", "Login")]
 )
@@ -133,6 +138,7 @@ def test_the_page_speaks_the_browsers_language(roundcube: Roundcube, wanted: str
     assert word in roundcube.page("login").text
 
 
+@pytest.mark.any_house
 def test_what_is_secret_is_for_root_and_the_application(app: Host, roundcube_name: str) -> None:
     assert roundcube_name
     files = "/etc/ilnmors-roundcube/config.inc.php /etc/ilnmors-roundcube/key.php"

@@ -35,6 +35,7 @@ INVALID_INPUT = 903
 # --- the web server
 
 
+@pytest.mark.any_house
 def test_the_login_page_comes_over_verified_tls(webmail: Webmail) -> None:
     page = webmail.get("/")
     assert page.status_code == 200
@@ -42,12 +43,14 @@ def test_the_login_page_comes_over_verified_tls(webmail: Webmail) -> None:
     assert b'name="Password"' in page.content
 
 
+@pytest.mark.any_house
 def test_the_certificate_is_the_webmails_own(house: House) -> None:
     """Asked for another name, the host has no certificate, or that of another site."""
     with socket.create_connection((house.webmail_hostname, 443), 10) as raw, pytest.raises(ssl.SSLError):
         clients.tls(house.ca_file).wrap_socket(raw, server_hostname=f"other.{house.domain}")
 
 
+@pytest.mark.any_house
 @pytest.mark.parametrize("host", ["other.{domain}", "{webmail}.other.test", "127.0.0.1", "webmail.invalid"])
 def test_no_other_name_leads_to_the_webmail(webmail: Webmail, house: House, host: str) -> None:
     name = host.format(domain=house.domain, webmail=house.webmail_hostname)
@@ -55,12 +58,14 @@ def test_no_other_name_leads_to_the_webmail(webmail: Webmail, house: House, host
     assert answer.status_code != 200 or b'name="Password"' not in answer.content
 
 
+@pytest.mark.any_house
 def test_plain_http_only_redirects(house: House) -> None:
     address = f"{house.webmail_hostname}/somewhere?a=b"
     answer = requests.get(f"http://{address}", timeout=10, allow_redirects=False)
     assert (answer.status_code, answer.headers["Location"]) == (301, f"https://{address}")
 
 
+@pytest.mark.any_house
 def test_http_2_is_spoken(house: House) -> None:
     context = clients.tls(house.ca_file)
     context.set_alpn_protocols(["h2", "http/1.1"])
@@ -71,6 +76,7 @@ def test_http_2_is_spoken(house: House) -> None:
         assert tls.selected_alpn_protocol() == "h2"
 
 
+@pytest.mark.any_house
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_old_tls_is_refused(house: House) -> None:
     context = clients.tls(house.ca_file)
@@ -81,6 +87,7 @@ def test_old_tls_is_refused(house: House) -> None:
         context.wrap_socket(raw, server_hostname=house.webmail_hostname)
 
 
+@pytest.mark.any_house
 @pytest.mark.parametrize("path", ["/", "/nowhere", "/?/AppData/0/1/", "/setup/"])
 @pytest.mark.parametrize(
     ("header", "value"),
@@ -99,12 +106,14 @@ def test_headers_are_strict(webmail: Webmail, path: str, header: str, value: str
     assert len(found) == 1 or header == "Content-Security-Policy", found
 
 
+@pytest.mark.any_house
 def test_versions_are_not_announced(webmail: Webmail) -> None:
     headers = webmail.get("/").headers
     assert headers["Server"] == "nginx"
     assert "X-Powered-By" not in headers
 
 
+@pytest.mark.any_house
 @pytest.mark.parametrize(
     "path",
     [
@@ -130,6 +139,7 @@ def test_nothing_else_is_served(webmail: Webmail, app: Host, path: str) -> None:
     assert webmail.get(path.format(home=f"/{home}")).status_code == 404
 
 
+@pytest.mark.any_house
 def test_a_page_may_ask_for_much_at_once(house: House) -> None:
     """Such as the pictures of a message."""
     with ThreadPoolExecutor(16) as browser:
@@ -139,6 +149,7 @@ def test_a_page_may_ask_for_much_at_once(house: House) -> None:
         assert [page.status_code for page in pages] == [200] * 16
 
 
+@pytest.mark.any_house
 def test_the_releases_files_are_served(webmail: Webmail, app: Host) -> None:
     path = app.check_output(f"cd {RELEASE} && find */v/*/static -name '*.css' | head -n 1")
     page = webmail.get(f"/{path}")
@@ -229,11 +240,13 @@ def test_a_message_sent_here_arrives(webmail: Webmail, house: House) -> None:
 # --- what the application may do on its host
 
 
+@pytest.mark.any_house
 def test_data_is_the_applications_alone(app: Host) -> None:
     folder = app.file(DATA)
     assert (folder.user, folder.group, folder.mode) == ("root", "snappymail", 0o1770)
 
 
+@pytest.mark.any_house
 @pytest.mark.parametrize(
     "path",
     [
@@ -297,10 +310,12 @@ def test_passwords_go_to_a_verified_mail_host_alone(
     assert (answer["Result"], answer["code"]) == (False, code)
 
 
+@pytest.mark.any_house
 def test_only_the_house_is_configured(app: Host, house: House) -> None:
     assert set(app.file(f"{PRIVATE}/domains").listdir()) == {"disabled", f"{house.domain}.json"}
 
 
+@pytest.mark.any_house
 def test_the_key_of_stored_secrets_is_private(app: Host) -> None:
     salt = app.file(f"{DATA}/SALT.php")
     assert (salt.user, salt.mode) == ("snappymail", 0o600)
@@ -360,6 +375,7 @@ def test_people_make_the_server_ask_no_addresses(real_webmail: Webmail, house: H
     assert (answer["Result"], answer["code"]) == (False, INVALID_INPUT)
 
 
+@pytest.mark.any_house
 def test_the_admin_panel_is_closed(real_webmail: Webmail) -> None:
     assert real_webmail.get("/?admin").status_code == 403
 

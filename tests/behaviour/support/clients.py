@@ -7,11 +7,13 @@ import poplib
 import smtplib
 import ssl
 import subprocess
+from base64 import b64encode
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from email.utils import formatdate, make_msgid
 from pathlib import Path
+from typing import Any
 
 from testinfra.host import Host
 
@@ -34,11 +36,42 @@ def certificate_database(folder: Path, ca_file: str | None) -> None:
         )
 
 
+class Smtp(smtplib.SMTP):
+    """Passwords may have any letters (RFC 4616); the standard library takes ASCII alone."""
+
+    def login(self, user: str, password: str, *, initial_response_ok: bool = True) -> tuple[int, bytes]:
+        if password.isascii():
+            return super().login(user, password, initial_response_ok=initial_response_ok)
+        self.ehlo_or_helo_if_needed()
+        plain = b64encode(f"\0{user}\0{password}".encode()).decode()
+        code, text = self.docmd("AUTH", f"PLAIN {plain}")
+        if code != 235:
+            raise smtplib.SMTPAuthenticationError(code, text)
+        return code, text
+
+
+class SmtpTls(smtplib.SMTP_SSL, Smtp):
+    """The same, with TLS before anything else."""
+
+
+class Imap(imaplib.IMAP4):
+    """Passwords may have any letters, which LOGIN does not take (RFC 3501 section 6.2.3)."""
+
+    def login(self, user: str, password: str) -> Any:
+        if password.isascii():
+            return super().login(user, password)
+        return self.authenticate("PLAIN", lambda __: f"\0{user}\0{password}".encode())
+
+
+class ImapTls(imaplib.IMAP4_SSL, Imap):
+    """The same, with TLS before anything else."""
+
+
 def submission(host: str, ca_file: str, port: int = 587) -> smtplib.SMTP:
     """Connect as a mail program does: STARTTLS on 587, TLS on 465."""
     if port == 465:
-        return smtplib.SMTP_SSL(host, port, timeout=TIMEOUT, context=tls(ca_file))
-    client = smtplib.SMTP(host, port, timeout=TIMEOUT)
+        return SmtpTls(host, port, timeout=TIMEOUT, context=tls(ca_file))
+    client = Smtp(host, port, timeout=TIMEOUT)
     client.starttls(context=tls(ca_file))
     return client
 
@@ -46,8 +79,8 @@ def submission(host: str, ca_file: str, port: int = 587) -> smtplib.SMTP:
 def imap(host: str, ca_file: str, port: int = 993) -> imaplib.IMAP4:
     """Connect with TLS on 993, STARTTLS on 143."""
     if port == 993:
-        return imaplib.IMAP4_SSL(host, port, ssl_context=tls(ca_file), timeout=TIMEOUT)
-    client = imaplib.IMAP4(host, port, timeout=TIMEOUT)
+        return ImapTls(host, port, ssl_context=tls(ca_file), timeout=TIMEOUT)
+    client = Imap(host, port, timeout=TIMEOUT)
     client.starttls(tls(ca_file))
     return client
 
@@ -85,6 +118,12 @@ def find(client: imaplib.IMAP4, message_id: str, mailbox: str = "INBOX") -> byte
 def fetch(client: imaplib.IMAP4, uid: bytes) -> bytes:
     """Return a whole message of the selected mailbox, without marking it as read."""
     return bytes(client.uid("FETCH", uid.decode(), "(BODY.PEEK[])")[1][0][1])
+
+
+def leave(client: imaplib.IMAP4) -> None:
+    """Close the mailbox that is open, as it is; to open another one instead would take its marks of what is new."""
+    if client.state == "SELECTED":
+        client.unselect()
 
 
 def parse(message_bytes: bytes) -> EmailMessage:

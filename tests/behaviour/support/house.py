@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import pytest
@@ -20,8 +20,8 @@ FOLDERS = ("INBOX", "Sent", "Drafts", "Junk", "Trash", "Archive")
 class House:
     """A house as its clients see it.
 
-    Addresses are what its names resolve to; webmails are the name of each application by its role; ca_file is a local
-    path.
+    Addresses are what its names resolve to; webmails are the name of each application by its role; users are the people
+    whose mailboxes the tests use; ca_file is a local path.
     """
 
     domain: str
@@ -33,7 +33,9 @@ class House:
     autoconfig_hostnames: tuple[str, ...]
     ca_file: str
     people: tuple[str, ...]
-    passwords: dict[str, str]
+    passwords: dict[str, str] = field(repr=False)
+    users: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -46,6 +48,24 @@ class House:
         if role not in self.webmails:
             pytest.skip(f"needs a house with {role} (mail_webmail)")
         return replace(self, webmail_hostname=self.webmails[role])
+
+    @property
+    def reader(self) -> str:
+        """Return whose mailbox the tests use: guest in the lab."""
+        return (
+            self.users[-1] if self.users else pytest.skip("needs a person whose password is in the inventory")
+        )
+
+    @property
+    def writer(self) -> str:
+        """Return who writes to the reader: il in the lab. It may be the same person."""
+        return self.users[0] if self.users else self.reader
+
+    @property
+    def machine(self) -> str:
+        """Return a machine that sends: gitea in the lab."""
+        known = [name for name in self.machines if self.passwords[name]]
+        return known[0] if known else pytest.skip("needs an entry of mail_services with a password")
 
     def password(self, name: str) -> str:
         """Return the password of a user or service, or skip the test where only its hash is known."""

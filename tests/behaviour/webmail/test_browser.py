@@ -14,6 +14,8 @@ from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Playwright, expect
 
+pytestmark = pytest.mark.any_house
+
 
 def test_a_name_that_the_certificate_lacks_is_refused(tab: Tab, house: House) -> None:
     refusal = "ERR_SSL_UNRECOGNIZED_NAME_ALERT|ERR_CERT_COMMON_NAME_INVALID"

@@ -33,6 +33,7 @@ BRIGHTNESS = """() => {
 # --- coming in
 
 
+@pytest.mark.any_house
 @pytest.mark.parametrize("size", SIZES)
 def test_the_login_form_is_whole(open_tab: OpenTab, application: Application, size: str) -> None:
     """Nothing is asked of others, nothing is refused by the page's own policy, and nothing is out of sight."""

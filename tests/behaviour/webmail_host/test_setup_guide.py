@@ -17,6 +17,8 @@ from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House
 from ansible_collections.ilnmors.mail.tests.behaviour.support.webmail_client import Webmail
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.any_house
+
 SIZES = {"desktop": DESKTOP, "phone": PHONE, "narrow": {"width": 320, "height": 640}}
 LANGUAGES = pytest.mark.parametrize("language", languages())
 
@@ -81,9 +83,10 @@ def test_a_device_is_a_step_away(open_tab: OpenTab) -> None:
     expect(tab.page.get_by_role("heading", name="Android", exact=True)).to_be_in_viewport()
 
 
-def test_the_page_has_an_icon(tab: Tab, webmail: Webmail) -> None:
+def test_the_page_has_an_icon(tab: Tab, house: House) -> None:
+    site = Webmail(house.webmail_hostname, house.ca_file)
     tab.page.goto("/setup")
-    icon = webmail.get(str(tab.page.locator("link[rel=icon]").get_attribute("href")))
+    icon = site.get(str(tab.page.locator("link[rel=icon]").get_attribute("href")))
     assert (icon.status_code, icon.headers["Content-Type"].partition(";")[0]) == (200, "image/svg+xml")
     assert tab.page.locator(".top img").evaluate("image => image.naturalWidth") > 0
 
