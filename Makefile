@@ -22,7 +22,7 @@ $(VENV)/ready: requirements.txt
 	@touch $@
 
 $(COLLECTION):
-	@mkdir -p $(@D) && ln -sfn $(CURDIR) $@
+	@molecule/resources/link-collection.sh
 
 .PHONY: venv
 venv: $(VENV)/ready $(COLLECTION) ## the Python environment, from requirements.txt
@@ -88,11 +88,11 @@ LAB := .lab
 LAB_SUITE ?= trixie
 export LAB_SUITE
 SUITES = trixie $(LAB_SUITE)
-STANDIN := .cache/webmail-standin.tar.gz
 
+# Molecule makes these by itself; here for what runs without it, and for scenarios that run side by side.
 .PHONY: machines
 machines: venv
-	@molecule/resources/ensure-engine.sh $(LAB)
+	@molecule/resources/dependencies.sh
 	@for suite in $(sort $(SUITES)); do molecule/resources/ensure-image.sh $$suite $(LAB); done
 
 # After the machines: both may install Debian's packages here.
@@ -104,12 +104,10 @@ clients: machines
 # SNAPPYMAIL_ARCHIVE=/path names one; only the lab looks for it in the world, the tests are the same everywhere.
 .PHONY: archive
 archive: venv
-	@molecule/resources/build-webmail-standin.py $(STANDIN) >/dev/null
 	@molecule/resources/choose-webmail.py $(LAB)/webmail-archive $(SNAPPYMAIL_ARCHIVE)
 
 .PHONY: lab-archive
 lab-archive: venv
-	@molecule/resources/build-webmail-standin.py $(STANDIN) >/dev/null
 	@molecule/resources/choose-webmail.py --download $(LAB)/webmail-archive $(SNAPPYMAIL_ARCHIVE)
 
 .PHONY: lab
