@@ -6,13 +6,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import ssl
-import threading
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -24,6 +21,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._clients.oauth2_autho
     Request,
 )
 from ansible_collections.ilnmors.mail.tests.unit.fakes.authority import ADDRESS, Authority
+from ansible_collections.ilnmors.mail.tests.unit.fakes.https_forms import serve_forms
 
 CODE = {
     "device_code": "secret-device-code",
@@ -54,36 +52,19 @@ class Endpoint:
     def clock(self) -> float:
         return self.now
 
-    def next_answer(self) -> tuple[int, bytes]:
+    def answer(self, path: str, form: dict[str, str]) -> tuple[int, Any]:
+        self.asked.append((path, form))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, bytes):
             return 503, answer
-        return 400 if "error" in answer else 200, json.dumps(answer).encode()
+        return 400 if "error" in answer else 200, answer
 
 
 @pytest.fixture
 def endpoint(good: ssl.SSLContext) -> Iterator[Endpoint]:
     here = Endpoint()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            form = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            here.asked.append((self.path, dict(urllib.parse.parse_qsl(form))))
-            code, body = here.next_answer()
-            self.send_response(code)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *__: object) -> None:
-            """Keep the output of the tests clean."""
-
-    with ThreadingHTTPServer((ADDRESS, 0), Handler) as server:
-        server.socket = good.wrap_socket(server.socket, server_side=True)
-        here.port = server.server_port
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    with serve_forms(good, here.answer) as here.port:
         yield here
-        server.shutdown()
 
 
 @pytest.fixture

@@ -14,15 +14,14 @@ import ssl
 import stat
 import sys
 import threading
-import urllib.parse
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.plugins.module_utils._host import oauth2_grant
 from ansible_collections.ilnmors.mail.tests.unit.fakes.authority import ADDRESS, Authority
+from ansible_collections.ilnmors.mail.tests.unit.fakes.https_forms import serve_forms
 from ansible_collections.ilnmors.mail.tests.unit.fakes.mail_servers import unused_port
 from ansible_collections.ilnmors.mail.tests.unit.programs.oauth2_programs import mail_oauth2
 
@@ -50,25 +49,12 @@ class Endpoint:
 def endpoint(good: ssl.SSLContext) -> Iterator[Endpoint]:
     here = Endpoint()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            length = int(self.headers["Content-Length"])
-            here.asked.append(dict(urllib.parse.parse_qsl(self.rfile.read(length).decode())))
-            body = here.answer if isinstance(here.answer, bytes) else json.dumps(here.answer).encode()
-            self.send_response(here.code)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(__: str, form: dict[str, str]) -> tuple[int, Any]:
+        here.asked.append(form)
+        return here.code, here.answer
 
-        def log_message(self, *__: object) -> None:
-            """Keep the output of the tests clean."""
-
-    with ThreadingHTTPServer((ADDRESS, 0), Handler) as server:
-        server.socket = good.wrap_socket(server.socket, server_side=True)
-        here.port = server.server_port
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    with serve_forms(good, answer) as here.port:
         yield here
-        server.shutdown()
 
 
 @pytest.fixture
