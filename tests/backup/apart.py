@@ -64,10 +64,11 @@ class Apart:
         """Where a bare one has its mail."""
         return f"{self.directory}/vmail"
 
-    def access(self, repository: str = REPOSITORY, password: str = PASSWORD) -> None:
-        """Say which repository is opened, and by which password."""
+    def access(self, repository: str = REPOSITORY, password: str = PASSWORD, ca: str = "") -> None:
+        """Say which repository is opened, by which password, and whose certificates alone are trusted, in PEM."""
         self._write("credentials/access", json.dumps({"repository": repository, "environment": {}}))
         self._write("credentials/password", password)
+        self._write("credentials/ca", ca)
 
     def _write(self, name: str, content: str) -> None:
         self.host.check_output("umask 077; printf %%s %s >%s", content, f"{self.directory}/{name}")
@@ -78,10 +79,10 @@ class Apart:
         return [
             *(f"BindPaths={self.directory}/{part}:{above}/mail-backup" for part, above in binds.items()),
             f"BindReadOnlyPaths={self.directory}/backup.json:/etc/mail-backup/backup.json",
-            f"ReadWritePaths={DISK}",
+            f"ReadWritePaths=-{DISK}",
             *(
                 f"LoadCredential={name}:{self.directory}/credentials/{name}"
-                for name in ("password", "access", "ssh_key", "known_hosts")
+                for name in ("password", "access", "ssh_key", "known_hosts", "ca")
             ),
         ]
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from email import message_from_bytes
@@ -18,7 +19,17 @@ from mail_backup.config import Access, Config, Place
 from mail_backup.drill import DifferenceError, folder_differences
 from mail_backup.locks import BusyError
 from mail_backup.notice import message
-from mail_backup.restic import GENTLY, LOCK_PAUSE, REMEDIES, TAG, RepositoryError, Restic, fault_of
+from mail_backup.restic import (
+    GENTLY,
+    LOCK_PAUSE,
+    REMEDIES,
+    TAG,
+    TIMED_OUT,
+    RepositoryError,
+    Restic,
+    fault_of,
+    run,
+)
 from mail_backup.status import Status, Work, describe, metrics
 
 SECRET = "s3cret"
@@ -46,13 +57,10 @@ class Program:
         self.answers = list(answers)
         self.asked: list[list[str]] = []
         self.environment: dict[str, str] = {}
-        self.hangs = False
 
     def __call__(
-        self, command: list[str], environment: dict[str, str], timeout: float | None
+        self, command: list[str], environment: dict[str, str], __: float | None
     ) -> subprocess.CompletedProcess[str]:
-        if self.hangs and timeout:
-            raise subprocess.TimeoutExpired(command, timeout)
         self.asked.append(command)
         self.environment = environment
         code, out, error = self.answers.pop(0) if self.answers else (0, "", "")
@@ -84,6 +92,16 @@ def restic(
         (1, 'Head "https://nas/config": dial tcp 10.0.0.9:8000: connect: connection refused', "unreachable"),
         (1, "ssh: connect to host nas port 22: No route to host\nFatal: unable to start the sftp", "unreachable"),
         (1, "dial tcp: lookup nas: no such host\nIs there a repository at the following location?", "unreachable"),
+        (1, 'Head "https://nas/config": x509: certificate signed by unknown authority\nIs there', "untrusted"),
+        (1, "Host key verification failed.\nFatal: unable to start the sftp session", "untrusted"),
+        (1, "backup@nas: Permission denied (publickey).\nFatal: unable to start the sftp session", "login"),
+        (1, "unable to open config file: unexpected HTTP response (401): 401 Unauthorized", "login"),
+        (1, "Fatal: unable to open config file: Stat: Access Denied.\nIs there a repository", "login"),
+        (1, "Stat: The Access Key Id you provided does not exist in our records.\nIs there", "login"),
+        (1, "The request signature we calculated does not match the signature you provided.", "login"),
+        (1, "s3.getCredentials: no credentials found. Use `-o s3.unsafe-anonymous-auth=true`", "login"),
+        (1, "Stat: The specified bucket does not exist.\nIs there a repository at the following", "missing"),
+        (TIMED_OUT, "Stat(<config/>) returned error, retrying after 1s: dial tcp: connection refused", "unreachable"),
         (1, "pack 3f: ciphertext verification failed\nFatal: repository contains errors", "corrupt"),
         (1, "Load(<data/3f>): unexpected EOF", "corrupt"),
         (1, "something that nobody has seen", "error"),
@@ -111,12 +129,54 @@ def test_the_last_words_of_restic_are_read_from_json(tmp_path: Path) -> None:
         restic(tmp_path, Program((1, "", said))).call("backup")
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "Unable to use it\nsubprocess ssh: nas: Permission denied (publickey).\nFatal: unable to start the sftp",
+            "subprocess ssh: nas: Permission denied (publickey).",
+        ),
+        (
+            "Stat(<config/>) failed: Stat: Access Denied.\nFatal: unable to open config file: Stat: Access Denied.\nIs",
+            "Fatal: unable to open config file: Stat: Access Denied.",
+        ),
+        (
+            'Stat(<config/>) returned error, retrying after 901.141695ms: Head "https://nas/config": x509: unknown',
+            'Head "https://nas/config": x509: unknown',
+        ),
+    ],
+)
+def test_the_most_telling_of_restics_words_are_told(tmp_path: Path, said: str, told: str) -> None:
+    with pytest.raises(RepositoryError) as error:
+        restic(tmp_path, Program((1, "", said))).call("snapshots")
+    assert str(error.value) == told
+
+
 def test_a_repository_that_does_not_answer_is_told_soon(tmp_path: Path) -> None:
-    program = Program()
-    program.hangs = True
     with pytest.raises(RepositoryError, match="did not answer within 120 s") as error:
-        restic(tmp_path, program).snapshots()
+        restic(tmp_path, Program((TIMED_OUT, "", ""))).snapshots()
     assert error.value.fault == "unreachable"
+
+
+@pytest.mark.parametrize(
+    ("said", "patience"), [("dial tcp: connection refused", 0.2), ("x509: certificate has expired", 600)]
+)
+def test_what_hangs_is_ended_and_what_it_said_is_kept(
+    monkeypatch: pytest.MonkeyPatch, said: str, patience: float
+) -> None:
+    monkeypatch.setattr("mail_backup.restic.LOOK", 0.05)
+    done = run(["sh", "-c", f"echo '{said}' >&2; exec sleep 600"], {"PATH": os.defpath}, patience)
+    assert (done.returncode, done.stderr.strip()) == (TIMED_OUT, said)
+
+
+def test_only_the_authorities_that_are_given_are_trusted(tmp_path: Path) -> None:
+    program = Program()
+    (tmp_path / "ca").write_text("")
+    restic(tmp_path, program, "rest:https://nas:8000/").call("snapshots")
+    (tmp_path / "ca").write_text("-----BEGIN CERTIFICATE-----")
+    restic(tmp_path, program, "rest:https://nas:8000/").call("snapshots")
+    assert "--cacert" not in program.asked[0]
+    assert ["--cacert", str(tmp_path / "ca")] == program.asked[1][-3:-1]
 
 
 def test_anothers_lock_is_waited_for(tmp_path: Path) -> None:

@@ -11,6 +11,16 @@ from ansible_collections.ilnmors.mail.tests.unit.site.description import SITE, l
 
 SOUND: dict[str, Any] = {"repository": "/mnt/backup/mail", "password": "hunter2"}
 HOSTS = "nas ssh-ed25519 AAAAC3Nza"
+KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+CA = """-----BEGIN CERTIFICATE-----
+MIIBCTCBsaADAgECAgEHMAoGCCqGSM49BAMCMA4xDDAKBgNVBAMMA05BUzAgFw0y
+NjAxMDEwMDAwMDBaGA8yMTI2MDEwMTAwMDAwMFowDjEMMAoGA1UEAwwDTkFTMFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE7yqUr/bwzdG9RrF5sig4VoDGSaNINee4
+tShBl4Qo/DEWZWnzGolknKYiG2y1ez8AiStP/VYMwlVg4KP5njL4UDAKBggqhkjO
+PQQDAgNHADBEAiB4BWqZZcxv0rg2Hy8weF1Z8JmM7OncH/FzutbrWDyW1wIgB0uW
+f/h6qPqxgjjdXYp9Ug/NNbw786I6Dol9u5T8aYw=
+-----END CERTIFICATE-----
+"""
 
 
 def problems(changes: dict[str, Any]) -> list[str]:
@@ -27,8 +37,13 @@ def problems(changes: dict[str, Any]) -> list[str]:
         {"repository": "sftp:backup@nas:/mail", "ssh_known_hosts": HOSTS},
         {"repository": "sftp://backup@nas:2222//mail", "ssh_known_hosts": HOSTS},
         {"repository": "rest:https://il:hunter2@nas:8000/mail/"},
-        {"repository": "s3:s3.example.com/bucket", "environment": {"AWS_ACCESS_KEY_ID": "a"}},
-        {"repository": "s3:https://minio.home.internal:9000/bucket/mail"},
+        {"repository": "rest:http://[fd00::9]:8000"},
+        {"repository": "s3:s3.example.com/bucket", "environment": KEYS},
+        {
+            "repository": "s3:https://minio.home.internal:9000/bucket/mail",
+            "environment": KEYS | {"AWS_REGION": 7},
+        },
+        {"repository": "rest:https://nas/", "ca": f"# The NAS\n{CA}\n{CA}"},
         {"schedule": "Mon..Fri *-*-* 02,14:30"},
         {"directories": ["/etc/ssl/mine"]},
         {"keep_daily": 0},
@@ -54,6 +69,37 @@ def test_what_works_is_taken(changes: dict[str, Any]) -> None:
         ({"repository": "/mnt/../var/vmail"}, "mail_backup_repository: is not a repository"),
         ({"repository": "backup"}, "mail_backup_repository: is not a repository"),
         ({"repository": "rest:nas"}, "mail_backup_repository: is not a repository"),
+        ({"repository": "rest:https://il:hunter2@/mail"}, "mail_backup_repository: is not a repository"),
+        (
+            {"repository": "s3:https://hunter2", "environment": KEYS},
+            "mail_backup_repository: is not a repository",
+        ),
+        (
+            {"repository": "s3:nas/mail"},
+            "mail_backup_environment: has no AWS_ACCESS_KEY_ID and no AWS_SECRET_ACC",
+        ),
+        (
+            {"repository": "s3:nas/mail", "environment": {"AWS_ACCESS_KEY_ID": "hunter2"}},
+            "mail_backup_environment: has no AWS_SECRET_ACCESS_KEY, but the repository is one of S3",
+        ),
+        ({"environment": {"AWS_PROFILE": None}}, "mail_backup_environment.AWS_PROFILE: is empty"),
+        (
+            {"environment": {"AWS KEY": "hunter2"}},
+            "mail_backup_environment.AWS KEY: is no name of a variable",
+        ),
+        (
+            {"environment": {"RESTIC_PASSWORD_FILE": "/x"}},
+            "RESTIC_PASSWORD_FILE: is not taken from here; write mail",
+        ),
+        (
+            {"environment": {"RESTIC_REST_PASSWORD": "hunter2"}},
+            "write mail_backup_repository with it, as 'rest:",
+        ),
+        (
+            {"ca": "/etc/ssl/hunter2.pem"},
+            "mail_backup_ca: is not certificates in PEM; write certificates in PEM",
+        ),
+        ({"ca": CA.replace("MII", "hunter2")}, "mail_backup_ca: is not certificates in PEM"),
         ({"repository": "sftp:nas:/mail"}, "mail_backup_ssh_known_hosts: is empty"),
         ({"ssh_known_hosts": "nas"}, "mail_backup_ssh_known_hosts: 'nas' is not lines"),
         ({"ssh_key": "hunter2"}, "mail_backup_ssh_key: is not a private key"),

@@ -5,19 +5,23 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from ansible_collections.ilnmors.mail.plugins.module_utils._site import types
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Check, Options
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import Wrong
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import Report, Unread, Wrong
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import Items, Number, Text
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.records import key
 
 _PATH = re.compile(r"(/[\w.@+-]+)+", re.ASCII)
 _REMOTE = re.compile(
-    r"sftp:(//)?([\w.-]+@)?[\w.-]+(:\d+)?[:/]\S+|rest:https?://\S+|s3:(https?://)?[\w.-]+\S*", re.ASCII
+    r"sftp:(//)?([\w.-]+@)?[\w.-]+(:\d+)?[:/]\S+|"
+    r"rest:https?://([^\s/@]+@)?[\w.\[\]:-]+(/\S*)?|"
+    r"s3:(https?://)?[\w.\[\]:-]+/[^\s/]+(/\S*)?",
+    re.ASCII,
 )
 # What a unit does not see: its own /tmp, and no homes (systemd.exec(5)). Written to, they would be gone or refused.
 _UNSEEN = ("/tmp/", "/var/tmp/", "/home/", "/root/", "/run/", "/dev/", "/proc/", "/sys/")  # noqa: S108
@@ -53,6 +57,25 @@ _KEY: Final = Text(
     lines=True,
     secret=True,
 )
+
+
+def _is_authorities(text: str) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (ssl.SSLError, ValueError):
+        return False
+    return "PRIVATE KEY-----" not in text
+
+
+_CA: Final = Text(
+    "certificates in PEM",
+    "-----BEGIN CERTIFICATE-----…",
+    _is_authorities,
+    100_000,
+    empty=True,
+    lines=True,
+    secret=True,
+)
 _KNOWN_HOSTS: Final = Text(
     "lines of a known_hosts file",
     "nas ssh-ed25519 AAAA…",
@@ -70,6 +93,15 @@ _CALENDAR: Final = Text(
     lambda text: bool(re.fullmatch(r"[A-Za-z0-9*.,/:~ _+-]+", text)),
     100,
 )
+# What other options say. The last three are unknown to the restic of Debian 12.
+_ELSEWHERE: Final = {
+    "RESTIC_REPOSITORY": "mail_backup_repository",
+    "RESTIC_PASSWORD": "mail_backup_password",
+    "RESTIC_CACERT": "mail_backup_ca",
+    "RESTIC_REST_USERNAME": "mail_backup_repository with it, as 'rest:https://NAME:PASSWORD@nas:8000/'",
+    "RESTIC_REST_PASSWORD": "mail_backup_repository with it, as 'rest:https://NAME:PASSWORD@nas:8000/'",
+}
+_S3_KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _KEPT: Final = Number(0, 10_000, 7, "snapshots")
 _RATE: Final = Number(0, 10_000_000, 1_000, "KiB a second")
 
@@ -79,6 +111,26 @@ class _Environment(types.Settings):
     """What logs in to the repository."""
 
     secret = True
+
+    def read(self, value: object, where: str, report: Report) -> Mapping[str, object]:
+        """Return the variables, each as a text."""
+        found = super().read(value, where, report)
+        wrong = dict(filter(None, (_environment_problem(name, item) for name, item in found.items())))
+        for name, problem in wrong.items():
+            report.add(f"{where}.{name}", problem)
+        if wrong:
+            raise Unread
+        return {name: str(item) for name, item in found.items()}
+
+
+def _environment_problem(name: str, value: object) -> tuple[str, Wrong] | None:
+    if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+        return name, Wrong("is no name of a variable", "write one such as AWS_ACCESS_KEY_ID")
+    if option := _ELSEWHERE.get(name.removesuffix("_FILE").removesuffix("_COMMAND")):
+        return name, Wrong("is not taken from here", f"write {option}")
+    if value is None or value == "":
+        return name, Wrong("is empty", "write its value, or leave it out")
+    return None
 
 
 @dataclass(frozen=True)
@@ -94,6 +146,7 @@ class MailBackup(Options):
     environment: Mapping[str, object] = key(_Environment("AWS_ACCESS_KEY_ID: abc"), {})
     ssh_key: str = key(_KEY, "")
     ssh_known_hosts: str = key(_KNOWN_HOSTS, "")
+    ca: str = key(_CA, "")
     schedule: str = key(_CALENDAR)
     drill_schedule: str = key(_CALENDAR)
     keep_daily: int = key(_KEPT)
@@ -135,6 +188,12 @@ class MailBackup(Options):
             yield (
                 f"{self.name('ssh_known_hosts')}: is empty, but the repository is reached by SSH; write what "
                 "ssh-keyscan prints of its server"
+            )
+        missing = [name for name in _S3_KEYS if name not in self.environment]
+        if self.repository.startswith("s3:") and missing:
+            yield (
+                f"{self.name('environment')}: has no {' and no '.join(missing)}, but the repository is one of S3; "
+                "write what its server gives"
             )
 
     def _keep_problems(self) -> Iterator[str]:

@@ -31,7 +31,9 @@ from .status import Status, Work, describe, metrics, shown
 EXIT = {
     "unreachable": 75,
     "locked": 75,
+    "login": 77,
     "password": 77,
+    "untrusted": 78,
     "missing": 78,
     "full": 75,
     "corrupt": 65,

@@ -120,10 +120,18 @@ class Access:
     @property
     def ssh_key(self) -> Path | None:
         """The file of the key that logs in by SSH, if there is one."""
-        path = self.directory / "ssh_key"
-        return path if path.is_file() and path.stat().st_size else None
+        return self._given("ssh_key")
+
+    @property
+    def ca(self) -> Path | None:
+        """The file of the authorities that a server's certificate is of, if it is not one that the system trusts."""
+        return self._given("ca")
 
     @property
     def known_hosts(self) -> Path:
         """The file of the keys of SSH servers."""
         return self.directory / "known_hosts"
+
+    def _given(self, name: str) -> Path | None:
+        path = self.directory / name
+        return path if path.is_file() and path.stat().st_size else None

@@ -19,10 +19,16 @@ from typing import Any, Literal
 
 from .config import Access, Config
 
-Fault = Literal["unreachable", "password", "missing", "full", "locked", "corrupt", "error"]
+Fault = Literal[
+    "unreachable", "login", "untrusted", "password", "missing", "full", "locked", "corrupt", "error"
+]
 
 REMEDIES: dict[Fault, str] = {
     "unreachable": "see whether the machine with the repository runs and can be reached; it is tried again by itself",
+    "login": "see the name and password in mail_backup_repository, the keys in mail_backup_environment or "
+    "mail_backup_ssh_key, and what the server lets them do there",
+    "untrusted": "unless another machine answers there, write the certificate of the authority that the server's is of "
+    "as mail_backup_ca, or the server's SSH keys as mail_backup_ssh_known_hosts",
     "password": "write the password that the repository was made with as mail_backup_password",
     "missing": "mount the disk, or restore the directory, that mail_backup_repository names",
     "full": "make room where it is full, or keep fewer snapshots (mail_backup_keep_*)",
@@ -31,11 +37,18 @@ REMEDIES: dict[Fault, str] = {
     "error": "look at the journal of the unit",
 }
 
-# What restic and ssh say on standard error, the most telling first. restic has exit codes for some of it since 0.17.
+# What restic, ssh and servers of S3 say on standard error, the most telling first. restic has exit codes for some of it
+# since 0.17.
 _SAID: tuple[tuple[Fault, str], ...] = (
     ("full", r"no space left on device|disk quota exceeded|file too large|insufficient storage|\b507\b"),
     ("locked", r"already locked|unable to create lock.*locked"),
     ("password", r"wrong password|no key found"),
+    ("untrusted", r"x509:|host key verification failed"),
+    (
+        "login",
+        r"\b401 unauthorized|\b403 forbidden|access denied|access key id you provided|signature we calculated|"
+        r"no credentials found|permission denied \(",
+    ),
     (
         "unreachable",
         r"connection refused|no such host|i/o timeout|connection timed out|no route to host|"
@@ -56,6 +69,10 @@ GENTLY = ("nice", "-n", "19", "ionice", "-c", "3")
 """The house comes first. The copy is made as fast as may be: while it is, folders are locked."""
 ANSWER = 120.0
 """Seconds in which a repository that can be reached answers."""
+LOOK = 1.0
+"""Seconds after which what restic says meanwhile is looked at again."""
+TIMED_OUT = -1
+"""Exit code of a program that was ended because it did not answer."""
 LOCK_PATIENCE = 600.0
 """Seconds for which another's lock is waited for."""
 LOCK_PAUSE = 10.0
@@ -91,19 +108,34 @@ class Snapshot:
     paths: tuple[str, ...]
 
 
-def _run(
+def run(
     command: list[str], environment: dict[str, str], timeout: float | None
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    """Run a program. One that does not answer within the timeout in seconds, if there is one, is ended.
+
+    restic since 0.17 goes on trying for a quarter of an hour, whatever the fault is; a server that it does not trust is
+    not waited for.
+    """
+    with subprocess.Popen(
         command,
         env=environment,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        timeout=timeout,
-        check=False,
-    )
+    ) as process:
+        until = time.monotonic() + (timeout or 0)
+        while True:
+            try:
+                out, said = process.communicate(timeout=LOOK if timeout else None)
+            except subprocess.TimeoutExpired as error:
+                said = (error.stderr or b"").decode(errors="replace")
+                if fault_of(TIMED_OUT, said) != "untrusted" and time.monotonic() < until:
+                    continue
+                process.kill()
+                return subprocess.CompletedProcess(command, TIMED_OUT, "", said)
+            return subprocess.CompletedProcess(command, process.returncode, out, said)
 
 
 Runner = Callable[[list[str], dict[str, str], float | None], "subprocess.CompletedProcess[str]"]
@@ -116,7 +148,7 @@ class Restic:
         self,
         config: Config,
         access: Access,
-        run: Runner = _run,
+        run: Runner = run,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._config = config
@@ -132,16 +164,15 @@ class Restic:
         until = time.monotonic() + LOCK_PATIENCE
         pause = 0.0
         while True:
-            try:
-                done = self._run([*self._command(), *arguments], self._environment(), timeout)
-            except subprocess.TimeoutExpired as error:
-                raise RepositoryError("unreachable", f"it did not answer within {timeout:.0f} s") from error
+            done = self._run([*self._command(), *arguments], self._environment(), timeout)
             if done.returncode == 0:
                 return done.stdout
             said = self._cleared(done.stderr or done.stdout)
             fault = fault_of(done.returncode, said)
+            if done.returncode == TIMED_OUT and not said.strip():
+                raise RepositoryError("unreachable", f"it did not answer within {timeout or 0:.0f} s")
             if fault != "locked" or time.monotonic() > until:
-                raise RepositoryError(fault, _last_words(said))
+                raise RepositoryError(fault, _last_words(said, fault))
             # The lock of a program that is dead keeps everybody out. restic removes those of this host whose process
             # has ended, and what is older than half an hour.
             self._run([*self._command(), "unlock"], self._environment(), timeout)
@@ -156,6 +187,8 @@ class Restic:
         ):
             if limit:
                 command += [option, str(limit)]
+        if ca := self._access.ca:
+            command += ["--cacert", str(ca)]
         if self._access.repository.startswith("sftp:"):
             command += ["-o", f"sftp.command={self._ssh()}"]
         return command
@@ -207,7 +240,6 @@ class Restic:
     def snapshots(self, host: str = "") -> list[Snapshot]:
         """Return the snapshots of a host, or of all, the oldest first. Raises RepositoryError soon."""
         chosen = ["--host", host] if host else []
-        # restic itself goes on trying for a quarter of an hour.
         printed = self.call("snapshots", "--json", "--tag", TAG, *chosen, timeout=ANSWER)
         found: list[dict[str, Any]] = json.loads(printed or "null") or []
         return sorted(
@@ -247,10 +279,12 @@ def _lines(printed: str) -> Iterator[dict[str, Any]]:
             yield found
 
 
-def _last_words(said: str) -> str:
-    """Return the line that says most: a fatal one, or the last."""
+def _last_words(said: str, fault: Fault) -> str:
+    """Return the line that says most: one that tells the fault, a fatal one, or the last."""
     # With --json, restic says its last words in JSON since 0.18.
     told = [str(line["message"]) for line in _lines(said) if line.get("message_type") == "exit_error"]
     lines = [line.strip() for line in "\n".join(told or [said]).splitlines() if line.strip()]
-    fatal = [line for line in lines if "fatal" in line.lower()]
-    return " ".join((fatal or lines or ["restic said nothing"])[-1].split())[:500]
+    telling = [line for line in lines if re.search(dict(_SAID).get(fault, "$^"), line, re.IGNORECASE)]
+    fatal = [line for line in telling or lines if "fatal" in line.lower()]
+    chosen = (fatal or telling or lines or ["restic said nothing"])[-1]
+    return " ".join(re.sub(r"^\w+\(.*?\) returned error, retrying after \S+ ", "", chosen).split())[:500]
