@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.ilnmors.mail.tests.backup import load
+from ansible_collections.ilnmors.mail.tests.backup import load, roundcube_book
 from ansible_collections.ilnmors.mail.tests.backup.before.test_fill import CONTACTS
 from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House, wait_for
@@ -62,6 +62,10 @@ def test_secrets_are_the_same(mail: Host, app: Host, known: dict[str, Any]) -> N
 def test_contacts_are_there(app: Host) -> None:
     program = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT name FROM contacts').fetchall())"
     assert app.check_output("runuser -u snappymail -- python3 -c %s %s", program, CONTACTS) == "[('guest',)]"
+
+
+def test_roundcubes_contacts_and_identities_are_there(app: Host, known: dict[str, Any]) -> None:
+    assert roundcube_book.changes(app) >= known["roundcube"]
 
 
 def test_nothing_is_fetched_twice_and_nothing_deleted_comes_back(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ansible_collections.ilnmors.mail.tests.backup import load
+from ansible_collections.ilnmors.mail.tests.backup import load, roundcube_book
 from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House
 from ansible_collections.ilnmors.mail.tests.behaviour.support.provider_mailboxes import deliver
@@ -24,6 +24,8 @@ test_mail_that_waits_for_a_provider = upgrade.test_mail_that_waits_for_a_provide
 
 SEED = 17
 CONTACTS = "/var/lib/snappymail/_data_/_default_/storage/contacts.sqlite"
+BACKUPS = 3
+"""How often Roundcube's database is backed up while it is written."""
 
 
 def test_a_fetched_message_that_was_deleted(
@@ -76,6 +78,21 @@ def test_a_backup_while_a_mailbox_is_used(house: House, mail: Host, app: Host, k
     assert use.steps > 20
     assert len(known["load"]) > 50
     app.check_output("systemctl start mail-backup")
+
+
+def test_a_backup_while_roundcube_is_used(app: Host, known: dict[str, Any]) -> None:
+    """As its users do: each change opens the database and closes it, which makes files beside it and removes them."""
+    roundcube_book.start(app)
+    try:
+        for __ in range(BACKUPS):
+            before = roundcube_book.changes(app)
+            app.check_output("systemctl start mail-backup")
+            assert roundcube_book.changes_of_the_copy(app) >= before
+        # All of it was meanwhile.
+        assert roundcube_book.changes(app) > before > 0
+    finally:
+        roundcube_book.stop(app)
+    known["roundcube"] = before
 
 
 def test_the_backup_is_proven(mail: Host, app: Host) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -16,8 +17,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.ilnmors.mail.tests.unit.fakes.maildir import Clients, Folder
-from mail_backup.file_copy import copy_file, copy_tree
-from mail_backup.folder_copy import TICK, Change, copy_folder, list_messages, stamp_of
+from mail_backup import file_copy
+from mail_backup.file_copy import TICK, copy_file, copy_tree
+from mail_backup.folder_copy import Change, copy_folder, list_messages, stamp_of
 from mail_backup.locks import BusyError, Folders, folder_locks
 from mail_backup.maildir import (
     DamagedError,
@@ -358,6 +360,70 @@ def test_a_database_is_copied_with_what_is_not_in_its_file_yet(tmp_path: Path) -
     found = sqlite3.connect(tmp_path / "copy" / "contacts.db").execute("SELECT name FROM contacts").fetchall()
     assert found == [("Ann",), ("Bob",)]
     database.close()
+
+
+def as_where_nothing_may_be_written(monkeypatch: pytest.MonkeyPatch, opened: list[bool]) -> None:
+    """Let a database be opened as by the unit: not while nobody else has it open. opened: by attempt."""
+    answers = iter(opened)
+    real = file_copy._backup_database
+
+    def attempt(live: Path, copy: Path) -> None:
+        if not next(answers):
+            raise sqlite3.OperationalError("unable to open database file")
+        real(live, copy)
+
+    monkeypatch.setattr(file_copy, "_backup_database", attempt)
+
+
+def test_a_database_that_is_closed_and_opened_again_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live, copy = tmp_path / "contacts.db", tmp_path / "copy.db"
+    database = sqlite3.connect(live)
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("CREATE TABLE contacts (name)")
+    # It was closed as it was to be copied, and is open when that is looked at.
+    as_where_nothing_may_be_written(monkeypatch, [False, False, True])
+    assert copy_file(live, copy)
+    database.close()
+    assert sqlite3.connect(copy).execute("SELECT * FROM contacts").fetchall() == []
+
+
+def test_a_database_that_changes_while_it_is_copied_as_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live, copy = tmp_path / "contacts.db", tmp_path / "copy.db"
+
+    def write(name: str) -> None:
+        with contextlib.closing(sqlite3.connect(live)) as database:
+            database.execute("CREATE TABLE IF NOT EXISTS contacts (name)")
+            database.execute("INSERT INTO contacts VALUES (?)", (name,))
+            database.commit()
+
+    write("Ann")
+    time.sleep(2 * TICK / 1e9)
+    real, changes = shutil.copyfile, iter(["Bob"])
+
+    def copyfile(source: Path, target: Path) -> None:
+        real(source, target)
+        for name in changes:
+            write(name)
+
+    monkeypatch.setattr(shutil, "copyfile", copyfile)
+    as_where_nothing_may_be_written(monkeypatch, [False] * 10)
+    assert copy_file(live, copy)
+    assert sqlite3.connect(copy).execute("SELECT name FROM contacts").fetchall() == [("Ann",), ("Bob",)]
+
+
+def test_a_database_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_copy, "DATABASE_PAUSE", 0)
+    as_where_nothing_may_be_written(monkeypatch, [False] * file_copy.DATABASE_ATTEMPTS)
+    live = tmp_path / "contacts.db"
+    with contextlib.closing(sqlite3.connect(live)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("CREATE TABLE contacts (name)")
+        with pytest.raises(sqlite3.OperationalError):
+            copy_file(live, tmp_path / "copy.db")
 
 
 def test_sockets_are_no_files(tmp_path: Path) -> None:

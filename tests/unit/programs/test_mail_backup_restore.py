@@ -19,7 +19,7 @@ from mail_backup.asked import RefusedError, directory_of, find_person, find_snap
 from mail_backup.backup import backup, copy_house, describe_house
 from mail_backup.config import Config, Place
 from mail_backup.drill import DifferenceError, drill
-from mail_backup.folder_copy import TICK
+from mail_backup.file_copy import TICK
 from mail_backup.manifest import About
 from mail_backup.opened import OpenError, Table, open_maildir, table
 from mail_backup.restic import RepositoryError, Restic, Snapshot

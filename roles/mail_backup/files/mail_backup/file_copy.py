@@ -10,11 +10,16 @@ import os
 import shutil
 import sqlite3
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 _SQLITE = b"SQLite format 3\0"
 _SQLITE_PARTS = ("-wal", "-shm", "-journal")
+DATABASE_ATTEMPTS, DATABASE_PAUSE = 200, 0.05
+"""How often it is tried to copy a database that is opened and closed all the time, and the seconds in between."""
+TICK = 50_000_000
+"""Nanoseconds. Two changes of a file within one tick of the kernel's clock have the same time."""
 PASSES = 5
 """How often a tree is gone through at most, until nothing in it has changed meanwhile."""
 
@@ -138,19 +143,46 @@ def _is_part_of_a_database(path: Path) -> bool:
 
 def _has_more(live: Path) -> bool:
     """Whether a database has changes that are not in its own file yet."""
-    wal = live.with_name(f"{live.name}-wal")
-    return wal.exists() and wal.stat().st_size > 0
+    try:
+        return live.with_name(f"{live.name}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _copy_database(live: Path, copy: Path) -> None:
-    """Copy an SQLite database with what has not been written back to it, while others write."""
-    try:
-        _backup_database(live, copy)
-    except sqlite3.OperationalError:
-        # One that nobody has open needs files beside it to be opened, where nothing may be written: it is at rest.
-        if any(live.with_name(live.name + end).exists() for end in _SQLITE_PARTS):
-            raise
-        shutil.copyfile(live, copy)
+    """Copy an SQLite database with what has not been written back to it, while others write.
+
+    To be read, it needs the files beside it, which whoever opens it first makes and whoever closes it last removes;
+    nothing may be written there by a backup. Without them, nobody has it open, and it is copied as any file, unless it
+    changes meanwhile.
+    """
+    for attempt in range(1, DATABASE_ATTEMPTS + 1):
+        try:
+            _backup_database(live, copy)
+        except sqlite3.OperationalError:
+            if _copy_at_rest(live, copy):
+                return
+            if attempt == DATABASE_ATTEMPTS:
+                raise
+            time.sleep(DATABASE_PAUSE)
+        else:
+            return
+
+
+def _copy_at_rest(live: Path, copy: Path) -> bool:
+    """Copy a database that nobody has open; return whether that stayed so."""
+    before = _state(live)
+    # A change within the same tick of the clock would not be seen.
+    if any(before[2:]) or before[0] > time.time_ns() - TICK:
+        return False
+    shutil.copyfile(live, copy)
+    return _state(live) == before
+
+
+def _state(live: Path) -> tuple[int, ...]:
+    state = live.stat()
+    parts = (live.with_name(live.name + end).exists() for end in _SQLITE_PARTS)
+    return state.st_mtime_ns, state.st_size, *parts
 
 
 def _backup_database(live: Path, copy: Path) -> None:

@@ -14,15 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .file_copy import take_on
+from .file_copy import TICK, take_on
 from .maildir import KEYWORDS, PARTS, UIDLIST, base_of
 
 LISTINGS = 20
 """How often a folder is listed at most, until nothing was renamed in it meanwhile."""
 ROUNDS = 50
 """How often links are made at most, until no file was renamed between its listing and its link."""
-TICK = 50_000_000
-"""Nanoseconds. Two changes of a directory within one tick of the kernel's clock have the same time."""
 
 Stamp = list[int]
 """What tells whether a folder has changed: inodes, times and sizes. Empty if nobody can tell yet."""
