@@ -82,7 +82,6 @@ def main(count: int) -> None:
         keep={"daily": 7},
         state=WORK / "state",
         cache=WORK / "cache",
-        runtime=WORK / "run",
     )
     restic = Restic(config, Access(str(WORK / "repository"), {}, WORK / "credentials"))
     alone = Restic(config, Access(str(WORK / "alone"), {}, WORK / "credentials"))

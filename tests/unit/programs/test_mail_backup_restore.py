@@ -94,7 +94,6 @@ def config(tmp_path: Path) -> Config:
         keep={"daily": 7},
         state=tmp_path / "state",
         cache=tmp_path / "cache",
-        runtime=tmp_path / "run",
     )
 
 

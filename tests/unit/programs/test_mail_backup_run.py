@@ -45,7 +45,6 @@ def config(tmp_path: Path, **more: Any) -> Config:
         keep={"daily": 7, "weekly": 0, "monthly": 2},
         state=tmp_path / "state",
         cache=tmp_path / "cache",
-        runtime=tmp_path / "run",
         **more,
     )
 

@@ -98,12 +98,11 @@ def work_on(
 
 
 def write_metrics(config: Config, status: Status) -> None:
-    """Replace the file that the node exporter reads."""
-    config.runtime.mkdir(parents=True, exist_ok=True)
-    beside = config.runtime / ".metrics.new"
+    """Replace the file that the node exporter reads. It is there after a restart of the host as well."""
+    beside = config.state / ".metrics.new"
     beside.write_text(metrics(status))
     beside.chmod(0o644)
-    beside.replace(config.runtime / "metrics.prom")
+    beside.replace(config.state / "metrics.prom")
 
 
 def listing(config: Config, restic: Restic, host: str, wanted: str) -> int:

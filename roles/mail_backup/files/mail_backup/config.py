@@ -49,7 +49,6 @@ class Config:
     doveadm_options: tuple[str, ...] = ()
     state: Path = Path("/var/lib/mail-backup")
     cache: Path = Path("/var/cache/mail-backup")
-    runtime: Path = Path("/run/mail-backup")
 
     @classmethod
     def read(cls, path: Path = CONFIG) -> Config:
