@@ -45,7 +45,7 @@ lint: venv ## formatting, ruff, mypy, yamllint, ansible-lint, licences, changelo
 	ruff format --check .
 	ruff check .
 	mypy -p ansible_collections.ilnmors.mail.plugins -p ansible_collections.ilnmors.mail.tests
-	mypy -p mbsync_fetch -p mail_backup
+	mypy -p mbsync_fetch -p mail_backup -p mail_metrics
 	mypy $(wildcard roles/*/files/*.py)
 	mypy website/playbooks.py
 	yamllint --strict .

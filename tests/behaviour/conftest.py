@@ -42,8 +42,15 @@ FACTS = {
     "machines": "mail_services | default([], true) | map(attribute='name') | list",
     # The lab says who is in its directory; an account of the house has the name to itself.
     "accounts": "lab_people | default([]) + mail_users | default([], true) + mail_services | default([], true)",
-    "metrics": "[dovecot_imap_metrics_address | default(''), dovecot_imap_metrics_port | default(9900)]",
-    "fetch_metrics": "mbsync_fetch_metrics_directory | default('')",
+    "metrics": (
+        "[dovecot_imap_metrics_address | default(mail_monitoring_address | default('')), "
+        "dovecot_imap_metrics_port | default(mail_monitoring_dovecot_port | default(9900))]"
+    ),
+    "fetch_metrics": (
+        "mbsync_fetch_metrics_directory | default("
+        "mail_monitoring_directory | default('/var/lib/prometheus/node-exporter') "
+        "if mail_monitoring_address | default('') else '')"
+    ),
     "ca": (
         "mail_tls_ca | default('/etc/ssl/certs/ca-certificates.crt' if mail_tls_certificate | default('', true) "
         "else '/etc/ssl/ilnmors-mail/ca.pem', true)"

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.ilnmors.mail.tests.unit.fakes.authority import Authority
 
 # As pyproject.toml says it to pytest; ansible-test has settings of its own.
-for role in ("mbsync_fetch", "mail_backup"):
+for role in ("mbsync_fetch", "mail_backup", "mail_monitoring"):
     if (programs := str(Path(__file__).parents[2] / "roles" / role / "files")) not in sys.path:
         sys.path.append(programs)
 

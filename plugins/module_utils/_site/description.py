@@ -18,6 +18,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.records import keys
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.dovecot_imap import DovecotImap
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.mail_backup import MailBackup
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.mail_monitoring import MailMonitoring
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.mail_oauth2 import MailOauth2
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.mail_tls import MailTls
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.roles.mbsync_fetch import MbsyncFetch
@@ -38,6 +39,7 @@ ROLES: dict[str, type[Options]] = {
         Snappymail,
         Roundcube,
         MailBackup,
+        MailMonitoring,
     )
 }
 SITE: dict[str, list[str]] = {}
@@ -51,8 +53,9 @@ KNOWN = frozenset(
 )
 """Every variable."""
 
-# What was an option of snappymail before 1.0.0, by its name now.
+# What was an option of snappymail before 1.0.0, by its name now; and what reads like a switch, by what turns it on.
 _MOVED = {f"snappymail_{known.name}": f"webmail_host_{known.name}" for known in keys(WebmailHost)}
+_MOVED["mail_monitoring"] = "mail_monitoring_address"
 
 # What the roles of a mail host have to agree on: mail would be lost between them.
 _SHARED = frozenset(
@@ -111,7 +114,7 @@ def read_role(role: str, variables: Variables, context: Context) -> Reading:
 
 def _unknown(role: str, variables: Variables) -> tuple[list[str], list[str]]:
     """Return problems and warnings of variables that begin as the collection's do, and are none."""
-    prefixes = (f"{role}_", "mail_tls_", "mail_oauth2_", "mail_backup_")
+    prefixes = (f"{role}_", "mail_tls_", "mail_oauth2_", "mail_backup_", "mail_monitoring")
     problems, warnings = [], []
     for name in sorted(variables.names - KNOWN):
         if name.startswith(prefixes):

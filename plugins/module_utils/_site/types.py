@@ -215,6 +215,7 @@ CERTIFICATE_FILE: Final = Path(_PATH_WORDS, "/etc/ssl/mail.pem", _is_path, 1_000
 AUTHORITY_FILE: Final = Path(_PATH_WORDS, "/etc/ssl/certs/ca-certificates.crt", _is_path, 1_000)
 PASSWORD_FILE: Final = Path(_PATH_WORDS, "/etc/mail-passwords/gmail", _is_path, 1_000, empty=True)
 METRICS_DIRECTORY: Final = Path(_PATH_WORDS, "/var/lib/prometheus/node-exporter", _is_path, 200, empty=True)
+PROMETHEUS_DIRECTORY: Final = Path(_PATH_WORDS, "/etc/prometheus/ilnmors-mail", _is_path, 200)
 # On the controller, whose paths may be anything.
 CONTROLLER_FILE: Final = Path("a path", "/home/il/snappymail.tar.gz", longest=4_000, empty=True)
 

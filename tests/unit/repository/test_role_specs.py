@@ -72,6 +72,7 @@ def test_there_are_roles() -> None:
     assert NAMES == [
         "dovecot_imap",
         "mail_backup",
+        "mail_monitoring",
         "mail_oauth2",
         "mail_tls",
         "mbsync_fetch",
@@ -238,8 +239,10 @@ def test_roles_agree_on_what_they_share(site: dict[str, Any], expected: dict[str
         values = effective(role, {"mail_domain": "home.internal", **site})
         if role in ("roundcube", "snappymail", "webmail_host"):  # whose own host is the webmail
             values["hostname"] = values["mail_hostname"]
-        # Tokens are the same whatever the house's domain is.
-        assert values.get("domain") == (None if role == "mail_oauth2" else "home.internal"), role
+        # Tokens and figures are the same whatever the house's domain is.
+        assert values.get("domain") == (
+            None if role in ("mail_monitoring", "mail_oauth2") else "home.internal"
+        ), role
         for name in expected.keys() & values.keys():
             found[name].append((role, values[name]))
     for name, value in expected.items():

@@ -80,6 +80,8 @@ DEFAULTS: dict[str, Any] = {
     "mail_directory": "/var/vmail",
     "vmail_user": "vmail",
     "sieve_before": "keep;\n",
+    "metrics_port": 9900,
+    "certificates": ["/etc/ssl/ilnmors-mail/host.pem"],
     "ca_host": "mail",
     "database_tls_ca": "/etc/ssl/ilnmors-mail/ca.pem",
     "archive_url": "https://example.org/snappymail.tar.gz",

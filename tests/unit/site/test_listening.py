@@ -80,7 +80,8 @@ def test_metrics_are_offered_on_an_address_of_the_host() -> None:
     """Another one ends Dovecot at its reload."""
     given = variables("dovecot_imap", literal("dovecot_imap"), SITE)
     given["dovecot_imap_metrics_address"] = "192.168.1.3"
-    assert read("dovecot_imap", given, context=Context(facts=interface("eth0", "192.168.1.2"))).problems == [
-        "dovecot_imap_metrics_address: '192.168.1.3' is no address of the host, and Dovecot would stop; "
+    context = Context(facts=interface("eth0", "192.168.1.2"))
+    assert read("dovecot_imap", given, context=context).problems == [
+        "mail_monitoring_address: '192.168.1.3' is no address of the host, and Dovecot would stop; "
         "write one of its own (127.0.0.1, 192.168.1.2)"
     ]

@@ -865,25 +865,92 @@ CASES: list[tuple[str, str, Any, list[str]]] = [
     ),
     (
         "dovecot_imap",
-        "dovecot_imap_metrics_address",
+        "mail_monitoring_address",
         "8.8.8.8",
         [
             (
-                "dovecot_imap_metrics_address: '8.8.8.8' would offer the metrics to strangers, for "
+                "mail_monitoring_address: '8.8.8.8' would offer the metrics to strangers, for "
                 "anyone may read them; write a private address of the host, such as '127.0.0.1'"
             )
         ],
     ),
     (
         "dovecot_imap",
-        "dovecot_imap_metrics_address",
+        "mail_monitoring_address",
         "::",
         [
             (
-                "dovecot_imap_metrics_address: '::' would offer the metrics to strangers, for anyone may "
+                "mail_monitoring_address: '::' would offer the metrics to strangers, for anyone may "
                 "read them; write a private address of the host, such as '127.0.0.1'"
             )
         ],
+    ),
+    (
+        "mail_monitoring",
+        "mail_monitoring_address",
+        "8.8.8.8",
+        [
+            (
+                "mail_monitoring_address: '8.8.8.8' would offer the metrics to strangers, for anyone may read "
+                "them; write a private address of the host, such as '127.0.0.1'"
+            )
+        ],
+    ),
+    (
+        "mail_monitoring",
+        "mail_monitoring_address",
+        "mail.home.internal",
+        [
+            (
+                "mail_monitoring_address: 'mail.home.internal' is not an IP address; "
+                "write one such as '127.0.0.1'"
+            )
+        ],
+    ),
+    (
+        "mail_monitoring",
+        "mail_monitoring_port",
+        25,
+        [("mail_monitoring_port: 25 is a port of the mail services; write another one, such as 9900")],
+    ),
+    (
+        "mail_monitoring",
+        "mail_monitoring_port",
+        9900,
+        [
+            (
+                "mail_monitoring_port: 9900 is that of mail_monitoring_dovecot_port as well; "
+                "write another one, such as 9100"
+            )
+        ],
+    ),
+    (
+        "mail_monitoring",
+        "mail_monitoring_directory",
+        "metrics",
+        [
+            (
+                "mail_monitoring_directory: 'metrics' is not an absolute path of letters, digits and "
+                "-_.@+/; write one such as '/var/lib/prometheus/node-exporter'"
+            )
+        ],
+    ),
+    (
+        "mail_monitoring",
+        "mail_monitoring_hosts",
+        [],
+        [
+            (
+                "mail_monitoring_hosts: is a list, where a dictionary is due; write the address of each host "
+                "by its name, or leave it out"
+            )
+        ],
+    ),
+    (
+        "mail_monitoring",
+        "mail_monitoring",
+        True,
+        ["mail_monitoring: is no variable that is known; write mail_monitoring_address"],
     ),
     (
         "dovecot_imap",

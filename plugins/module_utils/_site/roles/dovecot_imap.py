@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,15 +14,12 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.accounts import
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.directory import DirectoryOptions
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.entries import SERVICES, USERS, Service, User
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.host_network import host_network, is_private
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.listening import ListenOptions
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.metrics import metrics_problems
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Check
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import listed
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import Flag, Number, Text
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.records import key
 
-# Of the mail services themselves.
-_MAIL_PORTS = (25, 110, 143, 465, 587, 993, 995, 4190)
 _SIEVE = Text("a Sieve script", 'require "fileinto";', longest=1_000_000, empty=True, lines=True)
 
 
@@ -51,8 +47,8 @@ class DovecotImap(HashingOptions, DirectoryOptions, ListenOptions):
     fts: bool = key(Flag())
     fts_attachments: bool = key(Flag())
     sieve_before: str = key(_SIEVE, "")
-    metrics_address: str = key(types.METRICS_ADDRESS, "")
-    metrics_port: int = key(types.PORT)
+    metrics_address: str = key(types.METRICS_ADDRESS, "", site="mail_monitoring_address")
+    metrics_port: int = key(types.PORT, site="mail_monitoring_dovecot_port")
     harden: bool = key(Flag(), site="mail_harden")
     extra_settings: Mapping[str, object] = key(types.Settings("{mail_debug: 'yes'}", nested=True), {})
 
@@ -62,7 +58,7 @@ class DovecotImap(HashingOptions, DirectoryOptions, ListenOptions):
         yield lambda: self.hashing_problems(self.users, self.services)
         yield self.ldap_problems
         yield self.listen_problems
-        yield self._metrics_problems
+        yield lambda: metrics_problems(self, "metrics_address", "metrics_port", "Dovecot")
         yield self._people_problems
 
     def _people_problems(self) -> Iterator[str]:
@@ -71,27 +67,4 @@ class DovecotImap(HashingOptions, DirectoryOptions, ListenOptions):
             yield (
                 f"{self.name('users')}: names nobody, so nobody could have mail; write a list, such as "
                 "[{name: il, password: …}], or the directory that has the people as mail_ldap_uri"
-            )
-
-    def _metrics_problems(self) -> Iterator[str]:
-        """Check the address that metrics are offered at: a private one of the host, for anyone may read them."""
-        if not self.metrics_address:
-            return
-        name, address = self.name("metrics_address"), ipaddress.ip_address(self.metrics_address)
-        if address.is_unspecified or not is_private(ipaddress.ip_network(address)):
-            yield (
-                f"{name}: {self.metrics_address!r} would offer the metrics to strangers, for anyone may read them; "
-                "write a private address of the host, such as '127.0.0.1'"
-            )
-        elif self.context.facts is not None and not address.is_loopback:
-            own = host_network(self.context.facts).addresses
-            if address not in own:
-                yield (
-                    f"{name}: {self.metrics_address!r} is no address of the host, and Dovecot would stop; "
-                    f"write one of its own ({listed(('127.0.0.1', *own))})"
-                )
-        if self.metrics_port in _MAIL_PORTS:
-            yield (
-                f"{self.name('metrics_port')}: {self.metrics_port} is a port of the mail services; "
-                "write another one, such as 9900"
             )

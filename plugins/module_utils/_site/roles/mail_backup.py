@@ -158,7 +158,7 @@ class MailBackup(Options):
     max_age: int = key(Number(1, 100_000, 36, "hours"))
     drill_max_age: int = key(Number(1, 10_000, 9, "days"))
     directories: tuple[str, ...] = key(Items(types.CERTIFICATE_DIRECTORY, "[/etc/ssl/mine]"), ())
-    metrics_directory: str = key(types.METRICS_DIRECTORY, "")
+    metrics_directory: str = key(types.METRICS_DIRECTORY, "", site="mail_monitoring_directory")
     mail_directory: str = key(types.MAIL_DIRECTORY, site="mail_store_directory")
 
     def checks(self) -> Iterator[Check]:

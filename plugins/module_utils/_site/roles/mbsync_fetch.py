@@ -53,7 +53,7 @@ class MbsyncFetch(Options):
     hosts: Mapping[str, Sequence[object]] = key(_HostAccounts(), {})
     provider_ca: str = key(types.AUTHORITY_FILE)
     interval: str = key(types.FETCH_INTERVAL)
-    metrics_directory: str = key(types.METRICS_DIRECTORY, "")
+    metrics_directory: str = key(types.METRICS_DIRECTORY, "", site="mail_monitoring_directory")
     mail_directory: str = key(types.MAIL_DIRECTORY, site="mail_store_directory")
     vmail_user: str = key(types.MAIL_OWNER, site="mail_store_user")
 
