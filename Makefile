@@ -137,8 +137,8 @@ soak: venv ## run a thousand rounds of fetches, interrupt runs everywhere, cut t
 	  tests/behaviour/house/test_nothing_is_lost.py tests/behaviour/mbsync_fetch/test_fetch_rounds.py \
 	  tests/behaviour/house/test_interruption.py --ansible-inventory inventories/lab
 
-# The whole house on Debian 12 and its move to 13; on Debian 13; lost and restored; with a directory.
-SCENARIOS := upgrade default backup ldap
+# The whole house on Debian 12 and its move to 13; on Debian 13; lost and restored; with a directory; watched.
+SCENARIOS := upgrade default backup ldap monitoring
 
 .PHONY: certificates
 certificates: venv

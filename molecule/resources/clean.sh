@@ -4,11 +4,11 @@ set -uo pipefail
 state=$1
 
 if docker info >/dev/null 2>&1; then
-    for name in {lab,upgrade}-{mail,app,provider} ldap-{mail,server} bench-{mail,app,provider,stock}; do
+    for name in {lab,upgrade}-{mail,app,provider} ldap-{mail,server} monitoring-{mail,watch,provider} bench-{mail,app,provider,stock}; do
         docker container inspect "$name" >/dev/null 2>&1 || continue
         docker rm --force --volumes "$name" >/dev/null && echo "removed the container $name"
     done
-    for name in ilnmors-mail-{lab,upgrade,ldap,bench}; do
+    for name in ilnmors-mail-{lab,upgrade,ldap,monitoring,bench}; do
         docker network rm "$name" >/dev/null 2>&1 && echo "removed the network $name"
     done
     # Those that were pulled or built here; an image that was there before stays.
