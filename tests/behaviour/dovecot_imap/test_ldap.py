@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("directory")
 Login = Callable[[House, str, str], None]
 REFUSALS = (imaplib.IMAP4.error, poplib.error_proto, smtplib.SMTPAuthenticationError, Refused)
 # Directory passwords of people whose name an account of the house has as well.
-SHADOWED = {"il": "il-directory-password", "gitea": "gitea-directory-password"}
+SHADOWED = {"alex": "alex-directory-password", "heating": "heating-directory-password"}
 
 
 def plain(name: str, password: str) -> str:
@@ -86,7 +86,7 @@ def test_people_of_the_directory_log_in(house: House, log_in: Login, name: str) 
 
 @LOGINS
 def test_people_of_the_house_log_in(house: House, log_in: Login) -> None:
-    log_in(house, "il", house.password("il"))
+    log_in(house, "alex", house.password("alex"))
 
 
 @pytest.mark.parametrize(
@@ -125,9 +125,9 @@ def test_others_are_refused(house: House, name: str, password: str) -> None:
 
 def post(house: House, recipient: str) -> Any:
     """Submit a message as a machine of the house; return it."""
-    new = clients.message(house.login("gitea"), recipient)
+    new = clients.message(house.login("heating"), recipient)
     with clients.submission(house.mail_hostname, house.ca_file) as client:
-        client.login("gitea", house.password("gitea"))
+        client.login("heating", house.password("heating"))
         client.send_message(new)
     return new
 
@@ -161,7 +161,7 @@ def test_people_send_as_themselves_alone(house: House, envelope: str, code: int)
     with clients.submission(house.mail_hostname, house.ca_file) as client:
         client.login("anna", house.password("anna"))
         client.mail(envelope.format(domain=house.domain))
-        assert client.rcpt(house.login("il"))[0] == code
+        assert client.rcpt(house.login("alex"))[0] == code
 
 
 @pytest.mark.parametrize(
@@ -175,11 +175,11 @@ def test_people_send_as_themselves_alone(house: House, envelope: str, code: int)
     ],
 )
 def test_people_write_themselves_alone_into_from(house: House, author: str, code: int) -> None:
-    new = clients.message(author.format(domain=house.domain), house.login("il"))
+    new = clients.message(author.format(domain=house.domain), house.login("alex"))
     with clients.submission(house.mail_hostname, house.ca_file) as client:
         client.login("anna", house.password("anna"))
         client.mail(house.login("anna"))
-        client.rcpt(house.login("il"))
+        client.rcpt(house.login("alex"))
         assert client.data(new.as_bytes())[0] == code
 
 
@@ -191,7 +191,7 @@ def test_a_quota_comes_from_the_directory(house: House, name: str, limits: list[
 
 def test_everyone_is_listed(house: House, mail: Host) -> None:
     listed = set(mail.check_output("doveadm user '*'").split())
-    assert {house.login(name) for name in ("il", "anna", "ben")} <= listed
+    assert {house.login(name) for name in ("alex", "anna", "ben")} <= listed
     assert house.login("gone") not in listed
 
 
@@ -252,12 +252,12 @@ def test_without_the_directory_its_people_are_told_to_come_back(
 
 @pytest.mark.usefixtures("down")
 def test_without_the_directory_the_house_carries_on(house: House) -> None:
-    imap(house, "il", house.password("il"))
+    imap(house, "alex", house.password("alex"))
     with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
-        imap(house, "il", "wrong")
-    for recipient in ("il", "il+shopping", "postmaster"):
+        imap(house, "alex", "wrong")
+    for recipient in ("alex", "alex+shopping", "postmaster"):
         sent = post(house, house.login(recipient))["Message-ID"]
-        wait_for(partial(house.received, "il", sent), f"mail to {recipient} arrives")
+        wait_for(partial(house.received, "alex", sent), f"mail to {recipient} arrives")
 
 
 @pytest.mark.usefixtures("frozen")
@@ -270,12 +270,12 @@ def test_a_directory_that_says_nothing_holds_up_nobody_else(house: House) -> Non
     for thread in waiting:
         thread.start()
     begin = time.monotonic()
-    imap(house, "il", house.password("il"))
+    imap(house, "alex", house.password("alex"))
     assert time.monotonic() - begin < 3
 
 
 def test_mail_waits_for_the_directory(house: House, mail: Host, directory: Host) -> None:
-    new = clients.message(house.login("il"), house.login("anna"))
+    new = clients.message(house.login("alex"), house.login("anna"))
     mail.check_output("doveadm auth cache flush")
     directory.check_output("systemctl stop slapd")
     try:
@@ -320,7 +320,7 @@ def test_a_run_without_the_directory_says_so_and_changes_nothing(
     ) in run.output
     assert set(run.changed.values()) == {0}, run.output
     assert mail.check_output(STATE) == before
-    imap(house, "il", house.password("il"))
+    imap(house, "alex", house.password("alex"))
 
 
 @pytest.mark.parametrize(

@@ -62,9 +62,9 @@ def read(config: pytest.Config, expressions: dict[str, str]) -> Facts:
     return config.stash[READ]
 
 
-def is_lab(inventory: Facts) -> bool:
+def is_lab(config: pytest.Config, inventory: Facts) -> bool:
     """Whether the house is one that the tests may do with as they like."""
-    return any(facts["lab"] for facts in inventory.values())
+    return any(facts["lab"] for facts in inventory.values()) and not config.getoption("--any-house")
 
 
 def addresses(config: pytest.Config, inventory: Facts) -> dict[str, str]:
@@ -75,7 +75,7 @@ def addresses(config: pytest.Config, inventory: Facts) -> dict[str, str]:
     """
     facts = next(iter(inventory.values()))
     hosts = {group: next(iter(facts["groups"].get(group, [])), "") for group in PORTS}
-    if is_lab(inventory):
+    if is_lab(config, inventory):
         return {group: inventory[name]["address"] if name else "" for group, name in hosts.items()}
     own = _log_in(config)
     found = {}
@@ -138,7 +138,7 @@ def choose(config: pytest.Config, items: Iterable[pytest.Item], inventory: Facts
         raise pytest.UsageError(
             f"--as-user: {strangers[0]!r} is nobody in mail_users; write one of {', '.join(people)}"
         )
-    if is_lab(inventory):
+    if is_lab(config, inventory):
         return
     addresses(config, inventory)
     # The long one shows the arguments of functions, among which are people's passwords.
