@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PAGES = [path for place in ("*.md", "docs/**/*.md", "roles/**/*.md") for path in sorted(ROOT.glob(place))]
+PAGES = [
+    path
+    for place in ("*.md", "docs/**/*.md", "molecule/*.md", "roles/**/*.md")
+    for path in sorted(ROOT.glob(place))
+]
 LONG = 150
 """Lines of a page that needs a table of contents."""
 
