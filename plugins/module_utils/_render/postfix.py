@@ -14,12 +14,18 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._render.accounts impo
     service_addresses,
     user_addresses,
 )
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.failover import (
+    failover_accounts,
+    failover_chains,
+    sender_transport_maps,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils._render.header_rewriting import header_rules
 from ansible_collections.ilnmors.mail.plugins.module_utils._render.oauth2 import through_proxy
 from ansible_collections.ilnmors.mail.plugins.module_utils._render.providers import Provider, resolve_all
 from ansible_collections.ilnmors.mail.plugins.module_utils._render.sender_rewriting import (
     Rule,
     account_rules,
+    inline_table,
     mark_rules,
     marked,
     null_marked,
@@ -155,37 +161,31 @@ def sender_transports(users: Entries, services: Entries, providers: Entries, dom
     table: Table = {}
     accounts = relays(providers)
     for provider in accounts:
-        table.update(dict.fromkeys(map(marked, provider.addresses), destination(provider)))
+        table.update(dict.fromkeys(map(marked, provider.addresses), provider.destination))
     for provider in accounts:
         for service in services:
             if service.get("provider") == provider.name:
                 addresses = service_addresses(service, domain)
-                table.update(dict.fromkeys(map(marked, addresses), destination(provider)))
-                table[null_marked(house_address(service["name"], domain))] = destination(provider)
+                table.update(dict.fromkeys(map(marked, addresses), provider.destination))
+                table[null_marked(house_address(service["name"], domain))] = provider.destination
         # A person of a directory has no entry among the users, and one address.
         owner = next((user for user in users if user["name"] == provider.owner), {"name": provider.owner})
         for address in user_addresses(owner, domain):
-            table.setdefault(marked(address), destination(provider))
-        table.setdefault(null_marked(house_address(owner["name"], domain)), destination(provider))
+            table.setdefault(marked(address), provider.destination)
+        table.setdefault(null_marked(house_address(owner["name"], domain)), provider.destination)
     return table
 
 
-def destination(provider: Provider) -> str:
-    """Return an account as a transport and its nexthop (transport(5))."""
-    return f"{provider.transport}:{provider.nexthop}"
+def default_account(providers: Entries, default: str | None) -> Provider | None:
+    """Return the account that carries mail whose sender has none; default: its name."""
+    return next((provider for provider in relays(providers) if provider.name == default), None)
 
 
 def default_transport(providers: Entries, default: str | None) -> str:
     """Return default_transport: where mail goes whose sender has no account, or why it goes nowhere."""
-    for provider in relays(providers):
-        if provider.name == default:
-            return destination(provider)
+    if account := default_account(providers, default):
+        return account.destination
     return "error:5.7.1 this house has no provider account for mail to other domains"
-
-
-def inline_table(rules: Sequence[Rule]) -> str:
-    """Write a pcre table as a value of main.cf or master.cf, where a dollar sign begins a setting's name."""
-    return "pcre:{ " + ", ".join(f"{{ {rule} }}".replace("$", "$$") for rule in rules) + " }"
 
 
 def over_limit_options(provider: Provider) -> dict[str, str]:
@@ -234,12 +234,14 @@ def postfix_tables(house: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that Postfix's templates and maps need of a house.
 
     house: domain, hostname (str), users, services, providers (lists as in the site variables), default_provider (str or
-    None), postmaster (str), trusted_networks (list of str), facts (the host's ansible_facts),
-    directory (str, where the lookup tables lie), ldap (bool, whether there are people whom users does not list).
+    None), failover (bool, of all accounts), postmaster (str), trusted_networks (list of str), facts (the host's
+    ansible_facts), directory (str, where the lookup tables lie), ldap (bool, whether there are people whom users does
+    not list).
 
     Returns: mynetworks (str), own_names (list of str, domains that are the mail host itself), catch_all (bool,
     whether someone has the mail for nobody), maps (entries of the postfix_map module), transports (see
-    relay_transports; without their passwords), default_transport (str), mark, unmark and returns (inline tables:
+    relay_transports; without their passwords), default_transport (str), sender_transport_maps (list of str), failover
+    (see failover_accounts; empty where no account has one), mark, unmark and returns (inline tables:
     of envelope senders on their way in, out to a mailbox, and as recipients of what comes back), report_checks
     (an inline table, of the lines of Postfix's reports) and header_checks (str, a whole pcre table).
     """
@@ -248,6 +250,8 @@ def postfix_tables(house: Mapping[str, Any]) -> dict[str, Any]:
     transports = relay_transports(providers, directory)
     returning = return_addresses(users, services, resolve_all(providers), domain, postmaster)
     names = own_names(house["hostname"], domain)
+    default = house.get("default_provider")
+    chains = failover_chains(relays(providers), house.get("failover", False))
     boxes, others = mailboxes(users, domain), aliases(users, domain, postmaster)
     tables = {
         "mailboxes": boxes,
@@ -262,7 +266,13 @@ def postfix_tables(house: Mapping[str, Any]) -> dict[str, Any]:
         "catch_all": any(user.get("catch_all") for user in users),
         "maps": maps + [transport.pop("passwords") for transport in transports],
         "transports": transports,
-        "default_transport": default_transport(providers, house.get("default_provider")),
+        "default_transport": default_transport(providers, default),
+        "sender_transport_maps": sender_transport_maps(
+            f"$default_database_type:{directory}/sender_transports",
+            chains,
+            default_account(providers, default),
+        ),
+        "failover": failover_accounts(relays(providers), chains),
         "mark": inline_table(mark_rules()),
         "unmark": inline_table(unmark_rules()),
         "report_checks": inline_table(report_rules()),

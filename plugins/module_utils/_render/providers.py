@@ -43,6 +43,7 @@ class Provider:
 
     addresses: what it may send as, its own address first.
     password: empty where password_file, a path on the mail host, or oauth2 is set.
+    failover: names of the accounts that take its place; None where it is not said.
     connections: SMTP connections at once; messages_per_minute: None without a limit; over_limit: see Profile.
     folder: where its mailboxes land in the owner's mailbox; inbox: its INBOX lands in the owner's inbox instead.
     labelled: its mailboxes are labels (see Profile); labels: they are fetched as folders.
@@ -59,6 +60,7 @@ class Provider:
     oauth2: OAuth2 | None
     owner: str
     relay: bool
+    failover: tuple[str, ...] | None
     fetch: bool
     folder: str
     smtp_host: str
@@ -93,6 +95,11 @@ class Provider:
         """The service in Postfix's master.cf that talks to this provider."""
         return f"relay-{self.name}"
 
+    @property
+    def destination(self) -> str:
+        """The account as a transport and its nexthop (transport(5))."""
+        return f"{self.transport}:{self.nexthop}"
+
 
 def resolve(entry: Mapping[str, Any]) -> Provider:
     """Fill in one entry of `mail_providers`, as it was read (see _site/entries.py), from its profile.
@@ -116,6 +123,7 @@ def resolve(entry: Mapping[str, Any]) -> Provider:
         oauth2=_oauth2(entry.get("oauth2"), profile),
         owner=entry["owner"],
         relay=entry.get("relay", True),
+        failover=None if entry.get("failover") is None else tuple(entry["failover"]),
         fetch=entry.get("fetch", True),
         folder=setting("folder") or entry["name"],
         smtp_host=setting("smtp_host"),

@@ -60,6 +60,11 @@ def pcre_text(text: str) -> str:
     return text.replace("$", "$$")
 
 
+def inline_table(rules: Sequence[Rule]) -> str:
+    """Write a pcre table as a value of main.cf or master.cf, where a dollar sign begins a setting's name."""
+    return "pcre:{ " + ", ".join(f"{{ {rule} }}".replace("$", "$$") for rule in rules) + " }"
+
+
 def mark_rules() -> list[Rule]:
     """Build sender_canonical_maps: mark any address once.
 

@@ -131,6 +131,9 @@ class ProviderAccount(Record):
     oauth2: OAuth2 | None = key(_OAUTH2, None)  # noqa: RUF009 - it declares, as all the others
     owner: str = key(Text("the name of the user in mail_users whose account it is", "il", longest=64))
     relay: bool = key(Flag(), True)
+    failover: tuple[str, ...] | None = key(
+        Items(Text("the name of an account in mail_providers", "naver", longest=64), "[naver]"), None
+    )
     fetch: bool = key(Flag(), True)
     folder: str | None = key(Text("a folder", "Google", empty=True), None)
     smtp_host: str | None = key(_host("smtp.example.org"), None)

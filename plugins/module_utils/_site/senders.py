@@ -79,3 +79,22 @@ def default_provider_problems(
         )
     elif default and not relays[default]:
         yield f"{variable}: {default!r} has relay: false; choose one that relays, or remove that line"
+
+
+def failover_problems(providers: Sequence[ProviderAccount]) -> Iterator[str]:
+    """Check the accounts that take the place of another. That two take each other's place is as it should be."""
+    relays = {provider.name: provider.relay for provider in providers}
+    for account in providers:
+        others = [name for name in relays if name != account.name and relays[name]]
+        if account.failover and not account.relay:
+            yield f"{account.where}.failover: nothing leaves through this account (relay: false); remove one of the two"
+        for position, name in enumerate(account.failover or ()):
+            where = f"{account.where}.failover[{position}]"
+            if name == account.name:
+                yield f"{where}: {name!r} is the account itself; write one of {listed(others) or 'the others'}"
+            elif name not in relays:
+                yield f"{where}: {name!r} is not in mail_providers; write one of {listed(others) or 'its names'}"
+            elif not relays[name]:
+                yield f"{where}: {name!r} has relay: false; choose one that relays, or remove that line"
+            elif name in (account.failover or ())[:position]:
+                yield f"{where}: {name!r} is there twice; name each account once"

@@ -51,6 +51,7 @@ def test_a_profile_fills_in_what_is_not_said() -> None:
         oauth2=None,
         owner="il",
         relay=True,
+        failover=None,
         fetch=True,
         folder="Google",
         smtp_host="smtp.gmail.com",

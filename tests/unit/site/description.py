@@ -62,6 +62,7 @@ DEFAULTS: dict[str, Any] = {
     "services": [],
     "providers": [],
     "default_provider": "",
+    "failover": False,
     "hosts": {},
     "host": "a-host",
     "ldap_starttls": False,

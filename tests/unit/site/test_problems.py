@@ -546,6 +546,60 @@ CASES: list[tuple[str, str, Any, list[str]]] = [
     ),
     (
         "postfix_relay",
+        "mail_providers.0.failover",
+        ["nobody"],
+        [("mail_providers[0] (gmail).failover[0]: 'nobody' is not in mail_providers; write one of work")],
+    ),
+    (
+        "postfix_relay",
+        "mail_providers.0.failover",
+        ["work", "gmail", "work"],
+        [
+            ("mail_providers[0] (gmail).failover[1]: 'gmail' is the account itself; write one of work"),
+            ("mail_providers[0] (gmail).failover[2]: 'work' is there twice; name each account once"),
+        ],
+    ),
+    (
+        "postfix_relay",
+        "mail_providers.0.failover",
+        "work",
+        [
+            (
+                "mail_providers[0] (gmail).failover: is 'work', where a list is due; write a list, such as [naver]"
+            )
+        ],
+    ),
+    (
+        "postfix_relay",
+        "mail_providers",
+        [
+            {**SITE["mail_providers"][0], "failover": ["work"]},
+            {**SITE["mail_providers"][1], "failover": ["gmail"], "relay": False},
+        ],
+        [
+            (
+                "mail_providers[0] (gmail).failover[0]: 'work' has relay: false; choose one that relays, or "
+                "remove that line"
+            ),
+            (
+                "mail_providers[1] (work).failover: nothing leaves through this account (relay: false); remove one of "
+                "the two"
+            ),
+        ],
+    ),
+    (
+        "postfix_relay",
+        "postfix_relay_failover_after",
+        0,
+        [
+            (
+                "postfix_relay_failover_after: is 0, which is too small; write a number of seconds from 1 to 604800, "
+                "such as 3600"
+            )
+        ],
+    ),
+    (
+        "postfix_relay",
         "mail_default_provider",
         "naver",
         [

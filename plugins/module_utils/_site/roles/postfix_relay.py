@@ -39,6 +39,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._site.senders import 
     address_problems,
     carrier_problems,
     default_provider_problems,
+    failover_problems,
     owner_problems,
 )
 
@@ -64,6 +65,9 @@ class PostfixRelay(BanOptions, DirectoryOptions, ListenOptions, TrustOptions):
         "",
         site="mail_default_provider",
     )
+    failover: bool = key(Flag(), site="mail_failover")
+    failover_after: int = key(Number(1, 604_800, 3600, "seconds"))
+    failover_limit_time: int = key(Number(1, 604_800, 86_400, "seconds"))
     provider_ca: str = key(types.AUTHORITY_FILE)
     tls_certificate: str = key(types.CERTIFICATE_FILE, site="mail_tls_certificate")
     tls_key: str = key(types.CERTIFICATE_FILE, site="mail_tls_key")
@@ -97,6 +101,7 @@ class PostfixRelay(BanOptions, DirectoryOptions, ListenOptions, TrustOptions):
         yield lambda: carrier_problems(self.services, self.providers)
         yield lambda: provider_problems(self.providers, self.hostname)
         yield self._owner_name_problems
+        yield lambda: failover_problems(self.providers)
         yield lambda: fetch_problems(self.providers)
         yield lambda: default_provider_problems(
             self.providers, self.default_provider, self.name("default_provider")
