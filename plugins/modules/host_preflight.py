@@ -136,6 +136,10 @@ options:
         description: Its number.
         type: int
         required: true
+      yesterday:
+        description: Whether the folder C(Backup) of each mailbox will be the house's.
+        type: bool
+        default: false
   authority:
     description: What the host's certificates will be. Without it, nothing is asked about certificates.
     type: dict
@@ -285,6 +289,7 @@ OPTIONS = {
             "domain_old": {"type": "str", "default": ""},
             "user": {"type": "str", "required": True},
             "uid": {"type": "int", "required": True},
+            "yesterday": {"type": "bool", "default": False},
         },
     },
     "authority": {

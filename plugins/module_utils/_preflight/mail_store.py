@@ -19,7 +19,8 @@ HOW = "the README of dovecot_imap says how, in 'Moving the mail'"
 class MailStore:
     """Where a run will look for mail, and who will own it.
 
-    directory: holds DOMAIN/NAME/Maildir. domain_old: the domain whose mail may stay behind, empty for none.
+    directory: holds DOMAIN/NAME/Maildir. domain_old: the domain whose mail may stay behind, empty for none. yesterday:
+    whether the folder Backup of each person will be the house's.
     """
 
     directory: Path
@@ -27,6 +28,7 @@ class MailStore:
     domain_old: str
     user: str
     uid: int
+    yesterday: bool = False
 
 
 def store_problems(store: MailStore) -> Iterator[str]:
@@ -34,6 +36,7 @@ def store_problems(store: MailStore) -> Iterator[str]:
     yield from _owner_problems(store)
     yield from _directory_problems(store)
     yield from _domain_problems(store)
+    yield from _folder_problems(store)
 
 
 def domains_with_mail(directory: Path) -> list[str]:
@@ -80,6 +83,21 @@ def _domain_problems(store: MailStore) -> Iterator[str]:
             f"mail_domain: {store.domain!r} has no mail in {str(store.directory)!r}, but {', '.join(domains)} has: "
             f"people would find empty mailboxes; move the mail first ({HOW}), or set mail_domain_old: {domains[0]} "
             "if it is to stay there, unread"
+        )
+
+
+def _folder_problems(store: MailStore) -> Iterator[str]:
+    """Check that nobody has a folder that would be hidden by one of the house's."""
+    homes = sorted((store.directory / store.domain.lower()).glob("*/Maildir")) if store.yesterday else []
+    people = [
+        f"{maildir.parent.name}@{store.domain.lower()}"
+        for maildir in homes
+        if any(path.name == ".Backup" or path.name.startswith(".Backup.") for path in maildir.iterdir())
+    ]
+    if people:
+        yield (
+            f"mail_backup_yesterday: would hide the folder 'Backup' of {', '.join(people)}; rename it, such as by "
+            f"'doveadm mailbox rename -s -u {people[0]} Backup Backups', or write false"
         )
 
 

@@ -101,6 +101,22 @@ def test_mail_is_not_left_in_another_directory(
     assert list(store_problems(replace(store, directory=before))) == []
 
 
+def test_nobodys_own_folder_is_hidden(store: MailStore) -> None:
+    mailbox(store.directory, "new.internal")
+    mailbox(store.directory, "old.internal")
+    (store.directory / "old.internal/il/Maildir/.Backup").mkdir()
+    maildir = store.directory / "new.internal/il/Maildir"
+    (maildir / ".Backups").mkdir()
+    store = replace(store, yesterday=True)
+    assert list(store_problems(store)) == []
+    (maildir / ".Backup.2025").mkdir()
+    assert list(store_problems(store)) == [
+        "mail_backup_yesterday: would hide the folder 'Backup' of il@new.internal; rename it, such as by "
+        "'doveadm mailbox rename -s -u il@new.internal Backup Backups', or write false"
+    ]
+    assert list(store_problems(replace(store, yesterday=False))) == []
+
+
 def test_mail_does_not_change_its_owner(store: MailStore) -> None:
     uid = NOBODY.pw_uid
     assert list(store_problems(replace(store, user="nobody", uid=uid))) == []

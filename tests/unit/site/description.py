@@ -65,6 +65,7 @@ DEFAULTS: dict[str, Any] = {
     "failover": False,
     "hosts": {},
     "host": "a-host",
+    "yesterday": False,
     "ldap_starttls": False,
     "ldap_allow_cleartext": False,
     "ldap_ca": "/etc/ssl/certs/ca-certificates.crt",

@@ -47,6 +47,7 @@ def problems(changes: dict[str, Any]) -> list[str]:
         {"schedule": "Mon..Fri *-*-* 02,14:30"},
         {"directories": ["/etc/ssl/mine"]},
         {"keep_daily": 0},
+        {"yesterday": True, "yesterday_days": 1},
     ],
 )
 def test_what_works_is_taken(changes: dict[str, Any]) -> None:
@@ -107,6 +108,13 @@ def test_what_works_is_taken(changes: dict[str, Any]) -> None:
         ({"schedule": "%h"}, "mail_backup_schedule: '%h' is not a calendar event"),
         ({"check_percent": 0}, "mail_backup_check_percent: is 0, which is too small"),
         ({"keep_daily": 0, "keep_weekly": 0, "keep_monthly": 0}, "mail_backup_keep_daily: is 0"),
+        (
+            {"repository": "", "password": "", "yesterday": True},
+            "mail_backup_yesterday: is true, but no backup is made, which these folders are made of; write "
+            "mail_backup_repository and mail_backup_password, or false",
+        ),
+        ({"yesterday": "daily"}, "mail_backup_yesterday: is 'daily', which is neither true nor false"),
+        ({"yesterday_days": 0}, "mail_backup_yesterday_days: is 0, which is too small"),
         (
             {"repositry": "/x"},
             "mail_backup_repositry: is no variable that is known; write mail_backup_repository",

@@ -41,6 +41,7 @@ class DovecotImap(HashingOptions, DirectoryOptions, ListenOptions):
     vmail_uid: int = key(Number(100, 2**31 - 1, 5000))
     postfix_sockets: bool = key(Flag())
     quota: str = key(types.QUOTA, "", site="mail_quota")
+    yesterday: bool = key(Flag(), site="mail_backup_yesterday")
     trash_days: int = key(types.DAYS)
     junk_days: int = key(types.DAYS)
     clients_per_user: int = key(Number(1, 1_000, 5, "mail programs"))

@@ -13,7 +13,7 @@ from typing import Final
 from ansible_collections.ilnmors.mail.plugins.module_utils._site import types
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Check, Options
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import Report, Unread, Wrong
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import Items, Number, Text
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.readers import Flag, Items, Number, Text
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.records import key
 
 _PATH = re.compile(r"(/[\w.@+-]+)+", re.ASCII)
@@ -158,6 +158,8 @@ class MailBackup(Options):
     max_age: int = key(Number(1, 100_000, 36, "hours"))
     drill_max_age: int = key(Number(1, 10_000, 9, "days"))
     directories: tuple[str, ...] = key(Items(types.CERTIFICATE_DIRECTORY, "[/etc/ssl/mine]"), ())
+    yesterday: bool = key(Flag())
+    yesterday_days: int = key(Number(1, 31, 3, "days"))
     metrics_directory: str = key(types.METRICS_DIRECTORY, "", site="mail_monitoring_directory")
     mail_directory: str = key(types.MAIL_DIRECTORY, site="mail_store_directory")
 
@@ -167,6 +169,7 @@ class MailBackup(Options):
         yield self._place_problems
         yield self._server_problems
         yield self._keep_problems
+        yield self._yesterday_problems
 
     def _password_problems(self) -> Iterator[str]:
         if self.repository and not self.password:
@@ -199,3 +202,10 @@ class MailBackup(Options):
     def _keep_problems(self) -> Iterator[str]:
         if self.repository and not (self.keep_daily or self.keep_weekly or self.keep_monthly):
             yield f"{self.name('keep_daily')}: is 0, as the others are, so that nothing would be kept; write 1 at least"
+
+    def _yesterday_problems(self) -> Iterator[str]:
+        if self.yesterday and not self.repository:
+            yield (
+                f"{self.name('yesterday')}: is true, but no backup is made, which these folders are made of; write "
+                f"{self.name('repository')} and {self.name('password')}, or false"
+            )

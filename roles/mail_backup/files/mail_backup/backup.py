@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,6 +31,7 @@ from .person_copy import copy_person
 from .queue_copy import copy_queue
 from .restic import RepositoryError, Restic, Snapshot
 from .status import Status
+from .yesterday import keep_days
 
 Say = Callable[[str], None]
 
@@ -40,15 +42,16 @@ FETCH_PATIENCE = 2.0
 def backup(config: Config, restic: Restic, status: Status, say: Say) -> dict[str, Any]:
     """Make a backup and return its figures. Raises RepositoryError, OSError, and BusyError of locked folders."""
     started = time.monotonic()
-    snapshots = open_repository(config, restic, status, say)
-    opened = time.monotonic()
     change = copy_house(config, say)
+    # Whether the repository can be reached or not.
+    keep_days(config, date.today(), int(time.time()), say)
     messages = describe_house(config)
     copied = time.monotonic()
     say(
         f"{messages} messages: {change.linked} new, {change.renamed} with other flags, {change.removed} gone; "
-        f"copied in {copied - opened:.1f} s"
+        f"copied in {copied - started:.1f} s"
     )
+    snapshots = open_repository(config, restic, status, say)
     look, last = look_of(config.copy, config.mail_copy), status.backup.facts
     snapshot, added = last.get("snapshot", ""), 0
     if snapshots and look == last.get("look") and snapshot.startswith(snapshots[-1].id):
@@ -64,7 +67,7 @@ def backup(config: Config, restic: Restic, status: Status, say: Say) -> dict[str
         "messages": messages,
         "added_bytes": added,
         "seconds": round(time.monotonic() - started, 1),
-        "copy_seconds": round(copied - opened, 1),
+        "copy_seconds": round(copied - started, 1),
     }
 
 

@@ -34,7 +34,8 @@ class Config:
 
     host: its name in the inventory. keep: how many snapshots of each kind, such as daily. upload, download: limits in
     KiB/s, 0 for none. check_percent: what part of the repository's data is read by a drill. doveadm_options: what
-    doveadm's commands take on this release, to open a mailbox that is no user's.
+    doveadm's commands take on this release, to open a mailbox that is no user's. yesterday_days: how many days are kept
+    in folders of their owners, 0 for none.
     """
 
     host: str
@@ -47,6 +48,7 @@ class Config:
     check_percent: int = 5
     local_repository: str = ""
     doveadm_options: tuple[str, ...] = ()
+    yesterday_days: int = 0
     state: Path = Path("/var/lib/mail-backup")
     cache: Path = Path("/var/cache/mail-backup")
 
@@ -74,6 +76,11 @@ class Config:
     def mail_copy(self) -> Path:
         """Where the copy of the mail lies: hard links."""
         return self.beside / "current"
+
+    @property
+    def yesterday(self) -> Path:
+        """Where people find the mail of the last days (the role dovecot_imap has Dovecot read it)."""
+        return self.mail_directory / ".yesterday"
 
     @property
     def copy(self) -> Path:

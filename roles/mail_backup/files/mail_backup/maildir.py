@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,13 +57,18 @@ def read_uid_list(path: Path) -> UidList | None:
     uids: dict[str, int] = {}
     next_uid = int(found[2])
     for line in rest.splitlines():
-        uid, __, name = line.partition(b" ")
-        # Fields of their own, each a letter and its value, stand before the colon.
-        name = name.partition(b":")[2] if name.startswith(b":") else name.partition(b" :")[2]
-        if uid.isdigit() and name:
-            uids[base_of(os.fsdecode(name))] = int(uid)
+        if message := _message_of(line):
+            uids[message[1]] = message[0]
     # Lines may have been added since the header was written.
     return UidList(int(found[1]), max([next_uid - 1, *uids.values()]) + 1, uids)
+
+
+def _message_of(line: bytes) -> tuple[int, str] | None:
+    """Return the UID of a message in a list, and its name without flags."""
+    uid, __, name = line.partition(b" ")
+    # Fields of their own, each a letter and its value, stand before the colon.
+    name = name.partition(b":")[2] if name.startswith(b":") else name.partition(b" :")[2]
+    return (int(uid), base_of(os.fsdecode(name))) if uid.isdigit() and name else None
 
 
 def raised_next_uid(content: bytes, by: int) -> bytes:
@@ -80,6 +85,29 @@ def raised_next_uid(content: bytes, by: int) -> bytes:
         return b" N%d" % min(max(int(found[1]), last + 1) + by, 2**32 - 2)
 
     return re.sub(rb" N(\d+)", raised, header, count=1) + newline + rest
+
+
+def frozen_uid_list(content: bytes, bases: Iterable[str], validity: int, guid: str) -> bytes:
+    """Return a list of UIDs of a folder of its own that holds these messages and never changes.
+
+    content: the list of the folder that they come from, empty if there is none. They keep the UIDs that they have
+    there; those without get the next ones, in the order of their names. guid: 32 hexadecimal digits.
+    """
+    left = set(bases)
+    found = _HEADER.match(content.partition(b"\n")[0])
+    next_uid = int(found[2]) if found else 1
+    lines: dict[int, bytes] = {}
+    for line in content.splitlines()[1:]:
+        message = _message_of(line)
+        if message and message[1] in left:
+            left.remove(message[1])
+            lines[message[0]] = line
+    next_uid = max([next_uid, *(uid + 1 for uid in lines)])
+    for base in sorted(left):
+        lines[next_uid] = b"%d :%s" % (next_uid, os.fsencode(base))
+        next_uid += 1
+    header = b"3 V%d N%d G%s" % (validity, next_uid, guid.encode())
+    return b"\n".join([header, *(lines[uid] for uid in sorted(lines)), b""])
 
 
 def read_keywords(path: Path) -> dict[str, str]:
