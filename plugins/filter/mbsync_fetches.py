@@ -58,7 +58,6 @@ _value:
   description:
     - C(names) of the accounts; C(users), a list of C(user) and C(address); C(units) that run.
     - C(files), C(secrets), C(directories) and C(absent) for M(ilnmors.mail.config_files).
-    - C(password_files) for M(ilnmors.mail.host_preflight).
     - C(metrics_links) and C(metrics_absent) for M(ilnmors.mail.links).
 """
 

@@ -178,6 +178,12 @@ options:
         description: Whether another authority than the present one is meant.
         type: bool
         default: false
+  asked:
+    description:
+      - What several roles ask of the host, each a dictionary of the options above. So one call serves them all.
+    type: list
+    elements: dict
+    default: []
 extends_documentation_fragment:
   - ilnmors.mail.attributes
   - ilnmors.mail.attributes.info_module
@@ -203,7 +209,7 @@ msg:
     the mail first (the README of dovecot_imap says how, in 'Moving the mail'), or write '/var/vmail'
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -308,13 +314,16 @@ OPTIONS = {
 }
 
 
-def find_problems(asked: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with all that a role asks about. asked: the module's options."""
-    machine = list(machine_problems(read_machine(), asked["bans"]))
+def find_problems(questions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what is wrong with all that is asked about. questions: the module's options, as each role gives them."""
+    machine = list(machine_problems(read_machine(), [ban for asked in questions for ban in asked["bans"]]))
     yield from machine
-    if machine:
-        # What follows would be about another one.
-        return
+    # What follows would be about another one.
+    for asked in questions if not machine else ():
+        yield from _find_problems(asked)
+
+
+def _find_problems(asked: Mapping[str, Any]) -> Iterator[str]:
     yield from name_problems([(name["option"], name["name"]) for name in asked["names"]])
     if asked["listeners"]:
         yield from port_problems([Listener(**listener) for listener in asked["listeners"]], ask_listening())
@@ -332,8 +341,10 @@ def find_problems(asked: Mapping[str, Any]) -> Iterator[str]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
-    if problems := list(find_problems(module.params)):
+    several = {"type": "list", "elements": "dict", "default": [], "options": OPTIONS}
+    module = AnsibleModule(argument_spec={**OPTIONS, "asked": several}, supports_check_mode=True)
+    # Roles of one host may ask the same.
+    if problems := list(dict.fromkeys(find_problems([module.params, *module.params["asked"]]))):
         module.fail_json(msg="\n".join(problems))
     module.exit_json(changed=False)
 

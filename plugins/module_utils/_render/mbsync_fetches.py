@@ -40,17 +40,11 @@ def mbsync_fetches(
     lead to the owner's mailbox, socket and service, which is the same for all.
 
     Returns {names, users, units} for templates, {files, secrets, directories, absent} for the module config_files,
-    {password_files} for host_preflight, and {metrics_links, metrics_absent} for links.
+    and {metrics_links, metrics_absent} for links.
     """
     fetched = [provider for provider in resolve_all(providers) if provider.fetch]
     return {
         "names": [provider.name for provider in fetched],
-        # Also of accounts that are not fetched: a file that others can read is refused in any case.
-        "password_files": {
-            f"mail_providers ({entry['name']}).password_file": entry["password_file"]
-            for entry in providers
-            if entry.get("password_file")
-        },
         "metrics_links": {
             f"{metrics_directory}/mbsync_fetch_{provider.name}.prom": f"{RUNTIME}/{provider.name}/metrics.prom"
             for provider in fetched

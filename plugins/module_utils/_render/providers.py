@@ -185,3 +185,15 @@ def provider_servers(
         for entry in entries
         if entry.get(use, True) and entry.get(f"{protocol}_host")
     ]
+
+
+def provider_password_files(entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the files of passwords that entries name, by the variables that name them, for host_preflight.
+
+    Also of accounts that are not fetched: a file that others can read is refused in any case.
+    """
+    return {
+        f"mail_providers ({entry['name']}).password_file": entry["password_file"]
+        for entry in entries
+        if entry.get("password_file")
+    }

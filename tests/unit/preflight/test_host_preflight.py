@@ -292,6 +292,16 @@ def test_the_module_says_all(
 
 
 @pytest.mark.usefixtures("_on_a_good_machine")
+def test_several_roles_are_answered_at_once_and_nothing_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    missing = {"names": [{"option": "mail_hostname", "name": "mail.nowhere.invalid"}]}
+    given = {"asked": [missing, {"password_files": {"mail_providers (gmail)": "/no/such/file"}}, missing]}
+    with patch_module_args(given), pytest.raises(SystemExit):
+        host_preflight.main()
+    said = json.loads(capsys.readouterr().out)["msg"].splitlines()
+    assert [line.partition(":")[0] for line in said] == ["mail_hostname", "mail_providers (gmail)"]
+
+
+@pytest.mark.usefixtures("_on_a_good_machine")
 def test_the_module_is_content(capsys: pytest.CaptureFixture[str]) -> None:
     with patch_module_args({}), pytest.raises(SystemExit) as stop:
         host_preflight.main()

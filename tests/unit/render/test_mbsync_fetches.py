@@ -168,15 +168,6 @@ def test_passwords_stand_in_the_secrets_alone() -> None:
     ]
 
 
-def test_a_password_file_is_looked_at_whether_the_account_is_fetched_or_not() -> None:
-    kept = {**GMAIL, "password": None, "password_file": "/root/gmail"}
-    fetches = described(kept, {**kept, "name": "off", "fetch": False}, {**GMAIL, "name": "plain"})
-    assert fetches["password_files"] == {
-        "mail_providers (gmail).password_file": "/root/gmail",
-        "mail_providers (off).password_file": "/root/gmail",
-    }
-
-
 DEBIANS = "/var/lib/prometheus/node-exporter"
 
 

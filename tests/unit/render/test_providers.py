@@ -11,7 +11,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.ilnmors.mail.plugins.module_utils._formats.addresses import is_domain
-from ansible_collections.ilnmors.mail.plugins.module_utils._render.providers import OAuth2, Provider, resolve
+from ansible_collections.ilnmors.mail.plugins.module_utils._render.providers import (
+    OAuth2,
+    Provider,
+    provider_password_files,
+    resolve,
+)
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.provider_profiles import (
     MEBIBYTE,
     PROFILES,
@@ -256,3 +261,11 @@ def test_the_readme_describes_each_profile(role: str, describe: Callable[[str, P
     readme = Path(__file__).parents[3] / "roles" / role / "README.md"
     rows = [describe(name, profile) for name, profile in PROFILES.items() if name != "custom"]
     assert "\n".join(rows) in readme.read_text()
+
+
+def test_a_password_file_is_looked_at_whether_the_account_is_fetched_or_not() -> None:
+    kept = {**GMAIL, "password_file": "/root/mine"}
+    assert provider_password_files([kept, {**kept, "name": "off", "fetch": False}, EXPLICIT]) == {
+        "mail_providers (mine).password_file": "/root/mine",
+        "mail_providers (off).password_file": "/root/mine",
+    }
