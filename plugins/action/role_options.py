@@ -48,7 +48,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if reading.problems:
             return {**result, "failed": True, "msg": "\n".join(reading.problems)}
         # What is wrong is said aloud; what is right has passwords in it.
-        return {**result, "changed": False, "options": reading.options.dump(), "_ansible_no_log": True}
+        found = {"options": reading.options.dump(), "variables": dict(reading.options.variables)}
+        return {**result, "changed": False, **found, "_ansible_no_log": True}
 
     def _variables(self, variables: Mapping[str, Any]) -> Variables:
         filled: dict[str, object] = {}

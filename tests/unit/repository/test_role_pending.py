@@ -125,4 +125,5 @@ def table_of_contents(role: str) -> list[str]:
     """List the files of tasks that the role's main file names, in its order."""
     main = flat(read(ROLES / role / "tasks" / "main.yml"))
     words = ("ansible.builtin.import_tasks", "ansible.builtin.include_tasks")
-    return [Path(task[word]).stem for task in main for word in words if word in task]
+    named = [task[word] for task in main for word in words if word in task]
+    return [Path(name["file"] if isinstance(name, dict) else name).stem for name in named]
