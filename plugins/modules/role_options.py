@@ -44,6 +44,11 @@ options:
   sample:
     domain: home.internal
     fts: true
+variables:
+  description: What people call each option, the site variable where they set that.
+  returned: success
+  type: dict
+  sample: {quota: mail_quota, fts: dovecot_imap_fts}
 msg:
   description: What is wrong, one problem a line.
   returned: failure
