@@ -30,7 +30,8 @@ REMEDIES: dict[Fault, str] = {
     "untrusted": "unless another machine answers there, write the certificate of the authority that the server's is of "
     "as mail_backup_ca, or the server's SSH keys as mail_backup_ssh_known_hosts",
     "password": "write the password that the repository was made with as mail_backup_password",
-    "missing": "mount the disk, or restore the directory, that mail_backup_repository names",
+    "missing": "mount the disk, or write the right directory or bucket as mail_backup_repository; to begin another "
+    "repository, remove /var/lib/mail-backup/status.json",
     "full": "make room where it is full, or keep fewer snapshots (mail_backup_keep_*)",
     "locked": "it is tried again by itself; another host may be working in the repository",
     "corrupt": "see 'restic check' and 'restic repair' (restic's manual, Troubleshooting), or begin another repository",
