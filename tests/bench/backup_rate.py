@@ -3,8 +3,8 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Times backups of a Maildir beside tar and zstd of the same tree; runs on the machine that has both (see backup.py).
 
-`backup_rate.py COUNT` prints the figures as JSON. Messages have 4 KB of random text each, which compresses by a
-quarter, as base64 does.
+`backup_rate.py COUNT` prints the figures as JSON, `backup_rate.py --fill HOME COUNT` puts messages into a person's home
+alone, where there is a Dovecot. They have 4 KB of random text each, which compresses by a quarter, as base64 does.
 """
 
 from __future__ import annotations
@@ -27,21 +27,24 @@ CHANGED = 10
 """How many messages come before a backup of a house that has changed."""
 
 
-def make(count: int) -> Path:
-    """Make a person's mail in 20 folders."""
-    home = WORK / "vmail" / "bench.internal" / "il"
-    for number in range(FOLDERS):
-        folder = home / "Maildir" / ("" if number == 0 else f".Folder{number}")
+def make(home: Path, count: int, *, listed: bool) -> None:
+    """Make a person's mail in 20 folders.
+
+    listed: whether a list of UIDs is made as well, which Dovecot makes by itself where it runs.
+    """
+    for number in range(1, FOLDERS + 1):
+        folder = home / "Maildir" / f".Folder{number}"
         for part in ("cur", "new", "tmp"):
             (folder / part).mkdir(parents=True)
         lines = []
         for uid in range(1, count // FOLDERS + 1):
-            name = f"1796{uid:06}.M{number}P{uid}.bench,S={SIZE}:2,S"
-            text = base64.encodebytes(os.urandom(SIZE * 3 // 4)).decode()
-            (folder / "cur" / name).write_text(f"From: a@b.test\nSubject: {uid}\n\n{text}")
+            text = base64.encodebytes(os.urandom(SIZE * 3 // 4))
+            content = b"From: a@b.test\nSubject: %d\n\n%b" % (uid, text)
+            name = f"1796{uid:06}.M{number}P{uid}.bench,S={len(content)}:2,S"
+            (folder / "cur" / name).write_bytes(content)
             lines.append(f"{uid} :{name}\n")
-        (folder / "dovecot-uidlist").write_text(f"3 V7 N{len(lines) + 1} Gabc\n{''.join(lines)}")
-    return home
+        if listed:
+            (folder / "dovecot-uidlist").write_text(f"3 V7 N{len(lines) + 1} Gabc\n{''.join(lines)}")
 
 
 def seconds(do: Callable[[], object]) -> float:
@@ -71,7 +74,8 @@ def main(count: int) -> None:
     from mail_backup.status import Status, Work
 
     shutil.rmtree(WORK, ignore_errors=True)
-    home = make(count)
+    home = WORK / "vmail" / "bench.internal" / "il"
+    make(home, count, listed=True)
     (WORK / "credentials").mkdir()
     (WORK / "credentials" / "password").write_text("bench")
     config = Config(
@@ -93,7 +97,9 @@ def main(count: int) -> None:
 
     def change() -> None:
         for number in range(CHANGED):
-            (home / "Maildir" / "new" / f"1797.M{number}P1.bench").write_text(f"Subject: {number}\n\nnew\n")
+            (home / "Maildir" / ".Folder1" / "new" / f"1797.M{number}P1.bench").write_text(
+                f"Subject: {number}\n\nnew\n"
+            )
         # Only after a moment, nothing else can have the time of the last change.
         time.sleep(0.2)
 
@@ -113,7 +119,9 @@ def main(count: int) -> None:
     figures |= {"alone": seconds(lambda: (alone.call("init"), alone.call("backup", str(home))))}
     figures |= {"start": seconds(lambda: alone.call("cat", "config"))}
     figures |= {"untar": seconds(untar)}
+    shutil.rmtree(WORK / "untarred")
     figures |= {"alone_restore": seconds(lambda: alone.restore("latest", WORK / "alone_restored", []))}
+    shutil.rmtree(WORK / "alone_restored")
     change()
     figures |= {"changed": seconds(once), "restore": seconds(restore)}
     figures |= {
@@ -129,4 +137,7 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    if sys.argv[1] == "--fill":
+        make(Path(sys.argv[2]), int(sys.argv[3]), listed=False)
+    else:
+        main(int(sys.argv[1]))
