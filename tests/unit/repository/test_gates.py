@@ -79,3 +79,12 @@ def test_a_workflow_runs_all_of_the_makefile(workflow: Path) -> None:
     made = {word for line in commands if line.startswith("make ") for word in line.split()[1:]}
     assert {word for word in made if word.isalpha()} <= targets
     assert {"lint", "unit", "gates", "scenarios"} <= made
+
+
+@pytest.mark.parametrize("scenario", makefile("SCENARIOS"))
+def test_a_scenario_makes_what_it_needs(scenario: str) -> None:
+    """Without make: the collection's link and what else dependencies.sh makes come first."""
+    sequence = yaml.safe_load((ROOT / "molecule" / scenario / "molecule.yml").read_text())["scenario"][
+        "test_sequence"
+    ]
+    assert sequence[0] == "dependency"
