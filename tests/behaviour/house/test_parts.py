@@ -100,7 +100,7 @@ class TestPerson:
         assert site({}).changed == NOTHING
 
 
-CHANGES = [
+CHANGES: list[tuple[str, dict[str, Any]]] = [
     (
         "certificates",
         {"mail_tls_autoconfig_hostnames": ["autoconfig.ilnmors.internal", "wpad.ilnmors.internal"]},
