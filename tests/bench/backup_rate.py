@@ -89,6 +89,8 @@ def main(count: int) -> None:
     )
     restic = Restic(config, Access(str(WORK / "repository"), {}, WORK / "credentials"))
     alone = Restic(config, Access(str(WORK / "alone"), {}, WORK / "credentials"))
+    # Whoever restores is waited for.
+    restoring, alone_restoring = (Restic(config, one._access, gently=False) for one in (restic, alone))
     facts: list[dict[str, Any]] = []
 
     def once() -> None:
@@ -108,7 +110,7 @@ def main(count: int) -> None:
 
     def restore() -> None:
         shutil.rmtree(config.mail_directory / "bench.internal")
-        restore_house(config, restic, "bench", "latest", "state", "refuse", lambda __: None)
+        restore_house(config, restoring, "bench", "latest", "state", "refuse", lambda __: None)
 
     def untar() -> None:
         (WORK / "untarred").mkdir()
@@ -120,7 +122,9 @@ def main(count: int) -> None:
     figures |= {"start": seconds(lambda: alone.call("cat", "config"))}
     figures |= {"untar": seconds(untar)}
     shutil.rmtree(WORK / "untarred")
-    figures |= {"alone_restore": seconds(lambda: alone.restore("latest", WORK / "alone_restored", []))}
+    figures |= {
+        "alone_restore": seconds(lambda: alone_restoring.restore("latest", WORK / "alone_restored", []))
+    }
     shutil.rmtree(WORK / "alone_restored")
     change()
     figures |= {"changed": seconds(once), "restore": seconds(restore)}

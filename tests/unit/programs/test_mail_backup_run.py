@@ -212,6 +212,12 @@ def test_limits_are_handed_on(tmp_path: Path) -> None:
     assert program.asked[0] == [*GENTLY, "restic", "--quiet", "--limit-upload", "500", *LIST]
 
 
+def test_what_somebody_waits_for_is_not_done_gently(tmp_path: Path) -> None:
+    program = Program()
+    Restic(config(tmp_path), Access("/x", {}, tmp_path), program, gently=False).snapshots()
+    assert program.asked[0] == ["restic", "--quiet", *LIST]
+
+
 # --- the repository is made once
 
 

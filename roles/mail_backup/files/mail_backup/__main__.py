@@ -148,8 +148,8 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def command(asked: argparse.Namespace, config: Config) -> int:
-    """Do what a person asks."""
-    restic = Restic(config, Access.read())
+    """Do what a person asks, and waits for."""
+    restic = Restic(config, Access.read(), gently=False)
     host = asked.host or config.host
     try:
         if asked.command == "list":

@@ -143,7 +143,7 @@ Runner = Callable[[list[str], dict[str, str], float | None], "subprocess.Complet
 
 
 class Restic:
-    """restic with one repository. run: how a program is run."""
+    """restic with one repository. run: how a program is run. gently: whether everything else comes first."""
 
     def __init__(
         self,
@@ -151,7 +151,10 @@ class Restic:
         access: Access,
         run: Runner = run,
         sleep: Callable[[float], None] = time.sleep,
+        *,
+        gently: bool = True,
     ) -> None:
+        self._gently = gently
         self._config = config
         self._access = access
         self._run = run
@@ -181,7 +184,7 @@ class Restic:
             pause = LOCK_PAUSE
 
     def _command(self) -> list[str]:
-        command = [*GENTLY, "restic", "--quiet"]
+        command = [*(GENTLY if self._gently else ()), "restic", "--quiet"]
         for option, limit in (
             ("--limit-upload", self._config.upload),
             ("--limit-download", self._config.download),
