@@ -17,10 +17,9 @@ from testinfra.host import Host
 
 TESTS = Path(__file__).parents[1] / "behaviour"
 SOME = (
-    "test_addresses or test_folder_names or test_imap or test_logs or test_mail_in_the_house or test_search_exact "
-    "or test_senders or test_sieve"
+    "test_addresses or test_folder_names or test_imap or test_logs or test_mail_in_the_house or test_senders"
 )
-"""Of the tests those that log in, write, file and search; and some for a lab alone."""
+"""Of the tests those that log in, write, file and search; among them some for a lab alone."""
 
 # Messages by their names, which tell their marks as well; folders, and what somebody is subscribed to; mail that waits;
 # what is configured; and since when the daemons run. Indexes may change.
