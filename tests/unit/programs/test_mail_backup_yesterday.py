@@ -139,7 +139,7 @@ def test_who_is_gone_is_gone_after_the_days(house: House) -> None:
     house.back_up(2)
     assert house.texts(".2026-11-29.INBOX") == ["first"]
     house.back_up(3)
-    assert [path.name for path in house.config.yesterday.iterdir()] == []
+    assert [path.name for path in house.config.yesterday.iterdir()] == [".locks"]
 
 
 def test_a_day_that_was_interrupted_is_made_again_as_a_whole(

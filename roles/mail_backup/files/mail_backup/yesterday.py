@@ -28,6 +28,8 @@ Say = Callable[[str], None]
 
 LOCKABLE = 0o1770
 """Dovecot locks a folder to read it, by a file that it adds and removes; what is root's stays (the sticky bit)."""
+LOCKS = ".locks"
+"""Where Dovecot locks a person's list of folders, before it refuses to change it (the role dovecot_imap)."""
 SUBSCRIPTIONS = "subscriptions"
 _SUBSCRIPTIONS = b"V\t2\n\n"
 """How a list of subscriptions begins that parts the names of folders by tabs, as Dovecot has written it since 2.3."""
@@ -44,7 +46,11 @@ def keep_days(config: Config, today: date, now: int, say: Say) -> None:
         return
     scratch = config.yesterday / ".scratch"
     remove(scratch)
-    _make(config.yesterday, config.mail_directory.stat().st_gid)
+    owner = config.mail_directory.stat()
+    _make(config.yesterday, owner.st_gid)
+    locks = config.yesterday / LOCKS
+    locks.mkdir(exist_ok=True, mode=0o700)
+    os.chown(locks, owner.st_uid, owner.st_gid)
     kept = {str(today - timedelta(days)) for days in range(config.yesterday_days)}
     for person in people_of(config.yesterday):
         _remove_days(config.yesterday / person, kept, scratch)
