@@ -15,8 +15,10 @@ from ansible_collections.ilnmors.mail.tests.upgrade import state
 from testinfra.host import Host
 
 KEPT = "/var/vmail/.yesterday"
-# Dovecot may write the list of UIDs anew.
-FILES = f"find {KEPT} -name dovecot-uidlist -o -printf '%p %i %m %u %s\\n' | sort"
+# Dovecot may write the list of UIDs anew, and takes locks.
+FILES = (
+    f"find {KEPT} -path {KEPT}/.locks -prune -o -name dovecot-uidlist -o -printf '%p %i %m %u %s\\n' | sort"
+)
 ITEMS = "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])"
 LIVE = "Projects/2026/Invoices"
 
