@@ -5,25 +5,25 @@
 
 It makes machines of its own: one that backs a tree up beside `tar | zstd` and restic alone, with repositories on the
 same disk, for both read the tree from memory; and a house, whose deliveries are counted with a backup and without, and
-which is lost and restored. `SHORT=1` shows with few messages that each part works. Nothing here decides a test.
+which is lost and restored. Nothing here decides a test.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.ilnmors.mail.tests.bench import backup_house, machines
+from ansible_collections.ilnmors.mail.tests.bench import backup_house, machines, part
 from ansible_collections.ilnmors.mail.tests.bench.machines import line
 
 MACHINE = "bench-backup"
 ROOT = Path(__file__).parents[2]
-SHORT = bool(os.environ.get("SHORT"))
-COUNTS = [500] if SHORT else [10_000, 100_000]
-ROUNDS = 2 if SHORT else 6
+COUNTS = [10_000, 100_000]
+"""Messages of a tree; a house has the first."""
+ROUNDS = 6
+"""Of deliveries with a backup and without."""
 
 
 def inside(*command: str) -> str:
@@ -36,7 +36,7 @@ def remove() -> None:
     subprocess.run(["docker", "rm", "--force", "--volumes", MACHINE], check=False, capture_output=True)
 
 
-def tree_lines() -> Iterator[str]:
+def tree_lines(counts: list[int]) -> Iterator[str]:
     """Make the machine, and yield the lines of each count of messages."""
     remove()
     machines.docker("run", "-d", "--name", MACHINE, machines.IMAGE, "sleep", "infinity")
@@ -49,7 +49,7 @@ def tree_lines() -> Iterator[str]:
         )
         for source in (ROOT / "roles/mail_backup/files/mail_backup", ROOT / "tests/bench/backup_rate.py"):
             machines.docker("cp", "-q", str(source), f"{MACHINE}:/usr/local/lib/")
-        for count in COUNTS:
+        for count in counts:
             machines.say(f"backups and restores of {count:,} messages")
             yield from lines_of(
                 count, json.loads(inside("python3", "-B", "/usr/local/lib/backup_rate.py", str(count)))
@@ -86,11 +86,9 @@ def lines_of(count: int, found: dict[str, float]) -> Iterator[str]:
 
 def main() -> None:
     """Print the table, and leave nothing behind."""
-    before = os.getloadavg()[0]
-    lines = [*tree_lines(), *backup_house.lines(COUNTS[0], ROUNDS)]
-    load = f"load {before:.1f} before the start, {os.getloadavg()[0]:.1f} at the end"
-    print(f"\n{os.cpu_count()} cores, {load}; everything runs on the same cores and disk\n")
-    print("\n".join(lines))
+    given = part.options(__doc__).parse_args()
+    counts, rounds = ([500], 2) if given.short else (COUNTS, ROUNDS)
+    part.print_table(lambda: [*tree_lines(counts), *backup_house.lines(counts[0], rounds)])
 
 
 if __name__ == "__main__":

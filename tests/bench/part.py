@@ -28,19 +28,15 @@ def options(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def print_table(
-    measure: Callable[[], Iterable[str]], release_of: str = machines.CONTAINERS["lab-mail"]
-) -> None:
-    """Measure, print the lines of the table below what they were measured on, and remove all machines.
-
-    release_of: the container whose release of Debian is named.
-    """
+def print_table(measure: Callable[[], Iterable[str]]) -> None:
+    """Measure, print the lines of the table below what they were measured on, and remove all machines."""
     before = os.getloadavg()[0]
     try:
         lines = list(measure())
-        debian = machines.docker("exec", release_of, "cat", "/etc/debian_version").strip()
     finally:
         machines.remove()
     load = f"load {before:.1f} before the start, {os.getloadavg()[0]:.1f} at the end"
-    print(f"\n{os.cpu_count()} cores, {load}; clients and machines share them; Debian {debian}\n", flush=True)
+    print(
+        f"\n{os.cpu_count()} cores, {load}; clients and machines share them; {machines.IMAGE}\n", flush=True
+    )
     print("\n".join(lines), flush=True)
