@@ -46,6 +46,7 @@ FACTS = {
         "[dovecot_imap_metrics_address | default(mail_monitoring_address | default('')), "
         "dovecot_imap_metrics_port | default(mail_monitoring_dovecot_port | default(9900))]"
     ),
+    "node_exporter_port": "mail_monitoring_port | default(9100) if mail_monitoring_address | default('') else 0",
     "fetch_metrics": (
         "mbsync_fetch_metrics_directory | default("
         "mail_monitoring_directory | default('/var/lib/prometheus/node-exporter') "

@@ -194,7 +194,7 @@ POINTS = [
         True,
     ),
     Point(
-        *("mail", "mbsync_fetch", "install | Write down which users fetch"),
+        *("mail", "mbsync_fetch", "users | Write down which users fetch"),
         {"mbsync_fetch_providers": f"{{{{ mail_providers + [{json.dumps(FETCHED)}] }}}}"},
         active("mbsync-fetch@interrupted.timer"),
         True,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from ansible_collections.ilnmors.mail.tests.behaviour.support.interruption import POINTS, Point
 
 ROLES = Path(__file__).parents[3] / "roles"
 NAMES = sorted(path.name for path in ROLES.iterdir())
@@ -127,3 +128,8 @@ def table_of_contents(role: str) -> list[str]:
     words = ("ansible.builtin.import_tasks", "ansible.builtin.include_tasks")
     named = [task[word] for task in main for word in words if word in task]
     return [Path(name["file"] if isinstance(name, dict) else name).stem for name in named]
+
+
+@pytest.mark.parametrize("point", POINTS, ids=str)
+def test_a_run_can_be_interrupted_at_each_point(point: Point) -> None:
+    assert point.task in {task.get("name") for task in tasks(point.role)}
