@@ -53,17 +53,19 @@ CHANGES: dict[str, Any] = {
 PARTS = "certificates,relay,store,fetch,webmail,backup"
 
 
+@pytest.fixture(scope="class")
+def house_as_it_was(site: Site, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Set the house up as a whole before, and after if a test has failed: the last one does so otherwise."""
+    assert site({}).status == 0
+    failed = request.session.testsfailed
+    yield
+    if request.session.testsfailed > failed:
+        assert site({}).status == 0
+
+
+@pytest.mark.usefixtures("house_as_it_was")
 class TestWhatPartsLeave:
     """Options of all parts are changed, and a person comes and goes: a run of the whole then finds nothing to do."""
-
-    @pytest.fixture(autouse=True, scope="class")
-    def house_as_it_was(self, site: Site, request: pytest.FixtureRequest) -> Iterator[None]:
-        """Set the house up as a whole before, and after if a test has failed: the last one does so otherwise."""
-        assert site({}).status == 0
-        failed = request.session.testsfailed
-        yield
-        if request.session.testsfailed > failed:
-            assert site({}).status == 0
 
     def lets_in(self, house: House) -> bool:
         """Whether Dovecot takes a login of the person."""

@@ -305,6 +305,10 @@ MOVED = {
     "mail_domain": "other.internal",
     "mail_hostname": "mail.other.internal",
     "mail_webmail_hostname": "webmail.other.internal",
+    # Of the former domain.
+    "mail_services": [],
+    "mail_providers": [],
+    "mail_default_provider": "",
 }
 MOVED_PROBLEMS = [
     "mail_tls_ca_domains: other.internal are not the domains of the authority on this host (ilnmors.internal): "
