@@ -214,6 +214,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.authority import (
     Authority,
     authority_problems,
@@ -340,11 +341,21 @@ def _find_problems(asked: Mapping[str, Any]) -> Iterator[str]:
         yield from authority_problems(Authority(**{**authority, "directory": Path(authority["directory"])}))
 
 
+def read_question(module: AnsibleModule, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Read what a role asks as the module's own options are read."""
+    read = ArgumentSpecValidator(OPTIONS).validate(given)
+    if read.error_messages:
+        module.fail_json(msg="\n".join(f"asked: {message}" for message in read.error_messages))
+    found: Mapping[str, Any] = read.validated_parameters
+    return found
+
+
 def main() -> None:
-    several = {"type": "list", "elements": "dict", "default": [], "options": OPTIONS}
+    several = {"type": "list", "elements": "dict", "default": []}
     module = AnsibleModule(argument_spec={**OPTIONS, "asked": several}, supports_check_mode=True)
+    questions = [module.params, *(read_question(module, given) for given in module.params["asked"])]
     # Roles of one host may ask the same.
-    if problems := list(dict.fromkeys(find_problems([module.params, *module.params["asked"]]))):
+    if problems := list(dict.fromkeys(find_problems(questions))):
         module.fail_json(msg="\n".join(problems))
     module.exit_json(changed=False)
 

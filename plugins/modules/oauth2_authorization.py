@@ -14,7 +14,7 @@ description:
     consent, and then, run once more, waits for the consent, tries the access token at the provider's IMAP and SMTP
     servers, and gives the refresh token to the unit of the account on this host, as the role C(mail_oauth2) keeps it.
   - No token is returned, logged or written anywhere else. Where anything goes wrong, what was kept before stays.
-  - The playbook P(ilnmors.mail.authorize#playbook) runs both steps.
+  - The playbook C(ilnmors.mail.authorize) runs both steps.
 author:
   - The ilnmors.mail maintainers (@ilnmors)
 extends_documentation_fragment:

@@ -39,5 +39,7 @@ def serve_forms(context: ssl.SSLContext, answer: Answer) -> Iterator[int]:
     with ThreadingHTTPServer((ADDRESS, 0), Handler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
