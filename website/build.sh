@@ -7,7 +7,8 @@ pages=$out/pages
 
 rm -rf "$pages" "$out/site"
 mkdir -p "$pages/reference"
-find ./*.md LICENSE docs roles molecule/README.md \( -name '*.md' -o -name '*.png' -o -name LICENSE \) -exec cp --parents {} "$pages" \;
+find ./*.md LICENSE docs roles molecule/README.md \( -name '*.md' -o -name '*.png' -o -name '*.svg' -o -name LICENSE \
+    -o -path '*/files/rules.yml' -o -path '*/files/dashboard.json' \) -exec cp --parents {} "$pages" \;
 cp website/conf.py website/index.rst "$pages"
 # A folder is no page.
 sed -i 's#](changelogs/fragments)#](https://github.com/ilnmors/ilnmors.mail/tree/main/changelogs/fragments)#' "$pages/CHANGELOG.md"
