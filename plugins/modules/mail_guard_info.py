@@ -13,7 +13,9 @@ author: The ilnmors.mail maintainers (@ilnmors)
 description:
   - Asks this host whether nftables has what the role C(postfix_relay) relies on. The limits of an address's
     connections, and the addresses that fail2ban has banned, can be gone while their services run.
-  - Only reads. Runs as root, to whom nftables and fail2ban answer.
+  - Where nobody is banned, it bans one of the addresses of documentation (RFC 5737) for a moment, to see that a ban
+    gets into the kernel; not with C(--check). It changes nothing else.
+  - Runs as root, to whom nftables and fail2ban answer.
 options:
   connections:
     description: How many connections an address has to each port that is limited. V(0) where there are no limits.
@@ -83,7 +85,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    jobs = guard_jobs(module.params["connections"], module.params["jail"])
+    params = module.params
+    jobs = guard_jobs(params["connections"], params["jail"], probe=not module.check_mode)
     module.exit_json(**report(run_checks(jobs)))
 
 

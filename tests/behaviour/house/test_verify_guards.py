@@ -64,3 +64,16 @@ def test_tables_that_are_gone_are_told_of_and_put_back(request: pytest.FixtureRe
         mail.check_output(remedy[1])
     status, lines = verify(request)
     assert status == 0, lines
+
+
+def test_a_ban_is_tried_where_nobody_is_banned(
+    request: pytest.FixtureRequest, mail: Host, provider: Host
+) -> None:
+    assert provider
+    if mail.run("nft list tables").failed:
+        pytest.skip("needs a kernel with nf_tables")
+    status, lines = verify(request)
+    assert status == 0, lines
+    assert re.search(r"nobody is banned now, and a ban works|banned addresses: \d", lines["bans"]), lines
+    # It is let go.
+    assert " 192.0.2." not in mail.check_output("fail2ban-client status ilnmors-mail")

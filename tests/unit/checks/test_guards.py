@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 
 import pytest
+from ansible_collections.ilnmors.mail.plugins.module_utils._checks import guards
 from ansible_collections.ilnmors.mail.plugins.module_utils._checks.checks import Check, run_checks
 from ansible_collections.ilnmors.mail.plugins.module_utils._checks.guards import guard_jobs, run
 
@@ -32,7 +34,31 @@ def checked(answers: dict[str, str | None], connections: int = 0, jail: str = ""
     def ask(command: Sequence[str]) -> str | None:
         return answers[command[-1] if command[0] == "nft" else command[0]]
 
-    return run_checks(guard_jobs(connections, jail, ask))
+    return run_checks(guard_jobs(connections, jail, ask, probe=False))
+
+
+class Jail:
+    """A host whose jail has banned nobody. obeys: fail2ban does; bans: what gets into the kernel."""
+
+    def __init__(self, *, obeys: bool = True, bans: bool = True) -> None:
+        self.obeys, self.bans = obeys, bans
+        self.banned: list[str] = []
+        self.ever: list[str] = []
+
+    def __call__(self, command: Sequence[str]) -> str | None:
+        match list(command):
+            case ["fail2ban-client", "status", "ilnmors-mail"]:
+                return JAILED.format("")
+            case ["fail2ban-client", "set", "ilnmors-mail", "banip", address]:
+                self.ever.append(address)
+                self.banned += [address] if self.bans else []
+                return "1\n" if self.obeys else None
+            case ["fail2ban-client", "set", "ilnmors-mail", "unbanip", address]:
+                self.banned = [one for one in self.banned if one != address]
+                return "1\n"
+            case ["nft", "list", "table", "inet", "f2b-table"]:
+                return SETS.replace("192.0.2.7, 192.0.2.8", self.banned[0]) if self.banned else None
+        raise AssertionError(command)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +112,24 @@ def test_who_is_banned_is_kept_out(banned: str, table: str | None, ok: bool, det
     answers = {"fail2ban-client": JAILED.format(banned), "f2b-table": table}
     (check,) = checked(answers, jail="ilnmors-mail")
     assert (check.name, check.ok, check.detail) == ("bans (ilnmors-mail)", ok, detail)
+
+
+def test_where_nobody_is_banned_a_ban_is_tried_and_taken_back() -> None:
+    jail = Jail()
+    (check,) = run_checks(guard_jobs(0, "ilnmors-mail", jail))
+    assert (check.ok, check.detail) == (True, "nobody is banned now, and a ban works")
+    assert len(jail.ever) == 1
+    assert not jail.banned
+    assert ipaddress.ip_address(jail.ever[0]) in ipaddress.ip_network("192.0.2.0/24")
+
+
+@pytest.mark.parametrize("jail", [Jail(bans=False), Jail(obeys=False, bans=False)])
+def test_a_ban_that_does_not_work_is_told_of(jail: Jail, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guards, "IN_KERNEL_WITHIN", 0.3)
+    (check,) = run_checks(guard_jobs(0, "ilnmors-mail", jail))
+    assert check.ok is False
+    assert f"({jail.ever[0]}, nobody's) did not get into the kernel" in check.detail
+    assert not jail.banned
 
 
 def test_a_jail_that_is_off_fails() -> None:
