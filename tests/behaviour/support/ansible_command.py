@@ -20,6 +20,8 @@ def run_ansible(
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_FORCE_COLOR": "0",
         "ANSIBLE_DISPLAY_FAILED_STDERR": "0",
+        # A house without a webmail has no such group; ansible-test has made that an error.
+        "ANSIBLE_HOST_PATTERN_MISMATCH": "warning",
     }
     return subprocess.run(
         [*command, *(["--inventory", inventory] if inventory else [])],
