@@ -38,6 +38,12 @@ options:
         description: The name.
         type: str
         required: true
+  roles:
+    description:
+      - Programs that other roles install, by the names of these roles. They have to be there, but for C(--check), where
+        nothing is installed.
+    type: dict
+    default: {}
   listeners:
     description: What services are about to listen on.
     type: list
@@ -228,6 +234,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.machine im
     machine_problems,
     name_problems,
     read_machine,
+    role_problems,
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.mail_store import (
     MailStore,
@@ -256,6 +263,7 @@ OPTIONS = {
             "name": {"type": "str", "required": True},
         },
     },
+    "roles": {"type": "dict", "default": {}},
     "listeners": {
         "type": "list",
         "elements": "dict",
@@ -325,6 +333,7 @@ def find_problems(questions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _find_problems(asked: Mapping[str, Any]) -> Iterator[str]:
+    yield from role_problems(asked["roles"])
     yield from name_problems([(name["option"], name["name"]) for name in asked["names"]])
     if asked["listeners"]:
         yield from port_problems([Listener(**listener) for listener in asked["listeners"]], ask_listening())
@@ -354,6 +363,8 @@ def main() -> None:
     several = {"type": "list", "elements": "dict", "default": []}
     module = AnsibleModule(argument_spec={**OPTIONS, "asked": several}, supports_check_mode=True)
     questions = [module.params, *(read_question(module, given) for given in module.params["asked"])]
+    if module.check_mode:
+        questions = [{**question, "roles": {}} for question in questions]
     # Roles of one host may ask the same.
     if problems := list(dict.fromkeys(find_problems(questions))):
         module.fail_json(msg="\n".join(problems))

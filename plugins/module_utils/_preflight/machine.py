@@ -97,6 +97,16 @@ def name_problems(names: Sequence[tuple[str, str]]) -> Iterator[str]:
             )
 
 
+def role_problems(programs: Mapping[str, str]) -> Iterator[str]:
+    """Check that other roles were there before. programs: what each installs, by the role's name."""
+    for role, program in programs.items():
+        if not Path(program).exists():
+            yield (
+                f"the host has no {program}, without which nothing works that this role sets up; "
+                f"give the host the role {role} before this one"
+            )
+
+
 def _has_firewall() -> bool:
     """Whether this program may filter packets (capabilities(7)), and the kernel has a filter (netlink(7))."""
     status = Path("/proc/self/status").read_text("ascii", "replace")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._preflight.machine im
     machine_problems,
     name_problems,
     read_machine,
+    role_problems,
 )
 from ansible_collections.ilnmors.mail.tests.unit.fakes.good_machine import GOOD
 
@@ -78,3 +80,11 @@ def test_names_have_to_resolve() -> None:
     assert list(name_problems([("mail_hostname", "localhost")])) == []
     (problem,) = name_problems([("mail_hostname", "mail.nowhere.invalid")])
     assert problem.startswith("mail_hostname: 'mail.nowhere.invalid' does not resolve on this host; add it")
+
+
+def test_what_another_role_installs_has_to_be_there() -> None:
+    assert list(role_problems({"postfix_relay": sys.executable})) == []
+    assert list(role_problems({"postfix_relay": "/nowhere/postfix"})) == [
+        "the host has no /nowhere/postfix, without which nothing works that this role sets up; give the host the role "
+        "postfix_relay before this one"
+    ]
