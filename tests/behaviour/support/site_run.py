@@ -53,3 +53,13 @@ def run_site(
     recap = re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+)", done.stdout, re.MULTILINE)
     output = " ".join(f"{done.stdout} {done.stderr}".split())
     return Run(done.returncode, output, {name: int(count) for name, count in recap})
+
+
+def assert_nothing_changed(run: Run) -> None:
+    """Assert that a run was refused before any change, and said no secret."""
+    assert run.status != 0
+    assert run.changed, run.output
+    assert set(run.changed.values()) == {0}, run.output
+    assert "secret-" not in run.output
+    assert "c2VjcmV0" not in run.output
+    assert "-lab-password" not in run.output
