@@ -159,7 +159,7 @@ scenarios: venv ## the whole house from bare machines, without the checks of the
 
 # SHORT=1 makes each of them a short one, which shows that it works.
 .PHONY: bench
-bench: machines clients lab-archive ## print what the house costs beside the least that it could (about an hour; SHORT=1: 25 minutes)
+bench: machines clients lab-archive ## print what the house costs beside the least that it could (about an hour and a half; SHORT=1: 35 minutes)
 	@PYTHONPATH=.ansible/collections tests/bench/whole.py
 
 .PHONY: bench-site
@@ -177,6 +177,10 @@ bench-dovecot: machines archive ## print what Dovecot costs beside a stock one (
 .PHONY: bench-postfix
 bench-postfix: machines ## print what the mail host takes and delivers beside a stock one (about 10 minutes)
 	@PYTHONPATH=.ansible/collections tests/bench/postfix.py
+
+.PHONY: bench-search
+bench-search: machines archive ## print what searches of 100,000 messages take beside reading them (about 15 minutes)
+	@PYTHONPATH=.ansible/collections tests/bench/search.py
 
 .PHONY: bench-fetch
 bench-fetch: machines ## print how fast mail is fetched, beside plain mbsync (about 8 minutes)

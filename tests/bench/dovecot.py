@@ -15,14 +15,12 @@ import json
 import re
 import secrets
 import smtplib
-import socket
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ansible_collections.ilnmors.mail.tests.bench import login_rate, machines, memory, part, site_playbook
 
@@ -98,12 +96,7 @@ def find_house(inventories: list[str]) -> House:
     """Read the house from its inventory, and have its name resolve to its address."""
     house = House(**machines.find_house(inventories))
     if house.address:
-        real = socket.getaddrinfo
-
-        def getaddrinfo(host: Any, *rest: Any, **options: Any) -> Any:
-            return real(house.address if host == house.hostname else host, *rest, **options)
-
-        setattr(socket, "getaddrinfo", getaddrinfo)  # noqa: B010
+        machines.resolve({house.hostname: house.address})
     return house
 
 

@@ -9,12 +9,13 @@ import itertools
 import json
 import math
 import os
+import socket
 import ssl
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -236,15 +237,15 @@ class House:
     key: str
     ca: str
 
-    def run(self, script: str, given: str = "") -> str:
-        """Run a shell script in the container; return what it prints."""
+    def run(self, script: str, given: str = "", patience: float = 300) -> str:
+        """Run a shell script in the container, for so many seconds at most; return what it prints."""
         done = subprocess.run(
             ["docker", "exec", "-i", self.container, "sh", "-euc", script],
             input=given,
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=patience,
         )
         if done.returncode:
             sys.exit(f"{self.container}: {script}\n{done.stdout}{done.stderr}")
@@ -259,6 +260,16 @@ class House:
     def tls(self) -> ssl.SSLContext:
         """Return a client's TLS settings."""
         return ssl.create_default_context(cadata=self.ca)
+
+
+def resolve(addresses: Mapping[str, str]) -> None:
+    """Have names resolve to addresses, here."""
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *rest: Any, **options: Any) -> Any:
+        return real(addresses.get(host, host), *rest, **options)
+
+    setattr(socket, "getaddrinfo", getaddrinfo)  # noqa: B010
 
 
 def wait_for(done: Callable[[], bool], what: str) -> None:

@@ -9,7 +9,6 @@ import json
 import re
 import shlex
 import smtplib
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -247,13 +246,7 @@ def make_stock(mine: Server) -> Server:
 
 def resolve(servers: Sequence[Server]) -> None:
     """Have the names of servers resolve to their addresses."""
-    addresses = {server.hostname: server.address for server in servers}
-    real = socket.getaddrinfo
-
-    def getaddrinfo(host: Any, *rest: Any, **options: Any) -> Any:
-        return real(addresses.get(host, host), *rest, **options)
-
-    setattr(socket, "getaddrinfo", getaddrinfo)  # noqa: B010
+    machines.resolve({server.hostname: server.address for server in servers})
 
 
 def make_machines() -> tuple[Server, Server]:

@@ -21,6 +21,7 @@ STEP = "==> "
 PARTS = {
     "site_playbook": "The site playbook, and memory",
     "dovecot": "Dovecot",
+    "search": "Searches",
     "postfix": "Postfix and Dovecot",
     "fetch": "Fetched mail",
     "webmail": "Webmails",
