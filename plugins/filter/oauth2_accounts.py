@@ -49,6 +49,7 @@ _value:
   type: dict
   description:
     - C(names) of the accounts, and C(relays), the names of those that carry outgoing mail.
+    - C(proxy), where the proxy listens for Postfix.
     - C(files), files for M(ilnmors.mail.config_files).
 """
 

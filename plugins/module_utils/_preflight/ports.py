@@ -8,7 +8,7 @@ import ipaddress
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
@@ -76,16 +76,29 @@ def has_another(taken: Sequence[Taken], address: Address, port: int, service: st
     )
 
 
-def read_listening(output: str) -> list[Taken]:
-    """Read what `ss --no-header --listening --tcp --numeric --processes --cgroup` prints (ss(8))."""
-    return [_read_line(line) for line in output.splitlines() if line.strip()]
+def read_listening(output: str, sockets: str = "") -> list[Taken]:
+    """Read what `ss --no-header --listening --tcp --numeric --processes --cgroup` prints (ss(8)).
+
+    sockets: what `systemctl list-sockets --no-legend --full` prints. Where a kernel filters no addresses by unit,
+    systemd opens a socket unit's ports as its own.
+    """
+    units = dict(line.split()[:2] for line in sockets.splitlines() if line.strip())
+    return [
+        replace(taken, unit=units.get(taken.shown, taken.unit)) if taken.unit == "init.scope" else taken
+        for taken in (_read_line(line) for line in output.splitlines() if line.strip())
+    ]
 
 
 def ask_listening() -> list[Taken]:
     """Return the TCP ports that programs of this host listen on."""
-    command = ["ss", "--no-header", "--listening", "--tcp", "--numeric", "--processes", "--cgroup"]
+    ss = ["ss", "--no-header", "--listening", "--tcp", "--numeric", "--processes", "--cgroup"]
+    systemctl = ["systemctl", "list-sockets", "--no-legend", "--full"]
     # pylint: disable-next=ansible-bad-function
-    return read_listening(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    ports = subprocess.run(ss, capture_output=True, text=True, check=True).stdout
+    # None where systemd does not run.
+    # pylint: disable-next=ansible-bad-function
+    sockets = subprocess.run(systemctl, capture_output=True, text=True, check=False).stdout
+    return read_listening(ports, sockets)
 
 
 def _read_line(line: str) -> Taken:

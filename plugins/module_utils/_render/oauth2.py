@@ -45,8 +45,8 @@ def oauth2_accounts(
 
     directory: where that lies; state: where they keep their tokens; ca_file: what providers are verified against (PEM).
 
-    Returns {names, relays, files}: of the accounts with OAuth 2.0, of those that relay, and secret files for the
-    config_files module.
+    Returns {names, relays, proxy, files}: of the accounts with OAuth 2.0, of those that relay, where the proxy listens
+    for Postfix, and secret files for the config_files module.
     """
     accounts = [(provider, provider.oauth2) for provider in resolve_all(providers) if provider.oauth2]
     relays = [account for account in accounts if account[0].relay]
@@ -59,8 +59,6 @@ def oauth2_accounts(
         for provider, oauth2 in accounts
     }
     logins = {
-        "address": PROXY_ADDRESS,
-        "port": PROXY_PORT,
         "user": PROXY_USER,
         "ca_file": ca_file,
         "state": state,
@@ -70,6 +68,7 @@ def oauth2_accounts(
     return {
         "names": [provider.name for provider, __ in accounts],
         "relays": [provider.name for provider, __ in relays],
+        "proxy": f"{PROXY_ADDRESS}:{PROXY_PORT}",
         "files": [
             {"path": f"{directory}/{name}", "content": json.dumps(content), "mode": "0600", "secret": True}
             for name, content in contents.items()

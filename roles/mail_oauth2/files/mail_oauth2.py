@@ -4,7 +4,7 @@
 """Keep the access token of one account at a provider valid: mail-oauth2 NAME.
 
 Run by mail-oauth2@NAME.service: it makes an attempt at the start and whenever one is due, and tells systemd and the
-journal how it went.
+journal how it went. In between a shell waits in its place, which holds 1 MiB instead of 17, and becomes it again.
 
 Reads $CREDENTIALS_DIRECTORY/account (JSON, the fields of Account). Keeps in $STATE_DIRECTORY, all readable by the
 unit's user alone:
@@ -35,6 +35,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,14 @@ REFUSED_DELAY = 3600
 """Seconds to the next attempt where a person has to do something first."""
 LAST_DISK_DELAY = 60
 """The last delay where it is this host's disk that takes nothing."""
+SHORT = 60
+"""Seconds of a wait that is not worth another start."""
+WAIT = (
+    'while left=$(($0 - $(date +%s))); [ $left -gt 0 ]; do sleep $((left < 60 ? left : 60)); done; exec "$@"'
+)
+"""Waits as sleep_until() does, until $0, and becomes the program again."""
+SAID = "MAIL_OAUTH2_SAID"
+"""The variable of the environment that has what was last said."""
 ROOM = 16384
 """Bytes that each file has on the disk before an exchange: more than providers' tokens have."""
 GRANT, TOKEN, STATUS = FILES = ("grant.json", "access_token", "status.json")
@@ -394,9 +403,9 @@ def stoppable() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 
-def run(keeper: Keeper) -> None:
-    """Make an attempt whenever one is due, and say how it went."""
-    said = ""
+def run(keeper: Keeper) -> float:
+    """Make an attempt whenever one is due, and say how it went; return when the next one is, if it is some time off."""
+    said = os.environ.get(SAID, "")
     while True:
         now = time.time()
         status = keeper.attempt(now)
@@ -404,8 +413,11 @@ def run(keeper: Keeper) -> None:
         if text != said:
             # The priority of the line in the journal (sd-daemon(3)): an error, or a notice.
             print(f"<{3 if status.error else 5}>{text}", file=sys.stderr, flush=True)
-        said = text
+        said = os.environ[SAID] = text
         notify(text)
+        # What the disk has not taken is nowhere but here.
+        if not keeper.unsaved and status.next_attempt - now > SHORT:
+            return status.next_attempt
         with stoppable():
             sleep_until(status.next_attempt)
 
@@ -417,11 +429,14 @@ def main() -> None:
     given = read_file(Path(os.environ["CREDENTIALS_DIRECTORY"]) / "account")
     keeper = Keeper(Account(name=sys.argv[1], **given), Path(os.environ["STATE_DIRECTORY"]))
     try:
-        run(keeper)
+        until = run(keeper)
     finally:
         # A last time; it is lost otherwise.
         if keeper.unsaved:
             keeper.save(time.time())
+    # A program keeps the mask of the one in whose place it comes.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    os.execv("/bin/sh", ["sh", "-c", WAIT, str(ceil(until)), *sys.argv])  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 #!/usr/bin/python3 -I
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Log Postfix in with access tokens: mail-oauth2-smtp, started by mail-oauth2-smtp.service.
+"""Log Postfix in with access tokens: mail-oauth2-smtp.
+
+Run by systemd when the first connection comes to its socket, and ended by itself some time after the last one.
 
 Debian has no SASL mechanism by which Postfix itself could send a token. Postfix connects here instead, names the
 account in EHLO, and logs in (AUTH PLAIN). That it is Postfix, the kernel says, which knows whose a connection is; what
@@ -9,9 +11,8 @@ it logs in with does not count. The provider is connected to with verified TLS a
 (XOAUTH2); from then on every byte goes through as it is. Whatever is wrong with the token, Postfix is told to try again
 later, and why.
 
-Reads $CREDENTIALS_DIRECTORY/logins (JSON: address and port to listen on, user, whose connections are taken, ca_file,
-accounts, the fields of Login by their names, and state, below which lie access_token and status.json of each account,
-as mail-oauth2 writes them).
+Reads $CREDENTIALS_DIRECTORY/logins (JSON: user, whose connections are taken, ca_file, accounts, the fields of Login by
+their names, and state, below which lie access_token and status.json of each account, as mail-oauth2 writes them).
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ TIMEOUT = 30
 
 LONGEST_LINE, MOST_LINES = 65536, 100
 """Bytes of a line, and lines of a reply; RFC 5321 section 4.5.3.1 asks for far less."""
+
+IDLE = 300
+"""Seconds without any connection after which the process ends."""
 
 # More than asyncio holds back of what has come.
 EVERYTHING = 1 << 20
@@ -254,12 +258,13 @@ async def copy(source: Connection, target: Connection) -> None:
         await target.writer.drain()
 
 
-async def serve(given: dict[str, Any]) -> asyncio.Server:
-    """Listen for Postfix."""
+async def serve(given: dict[str, Any], listening: socket.socket, idle: float) -> None:
+    """Serve whoever connects to a socket, until there has been no connection for so many seconds."""
     logins = {name: Login(name=name, **login) for name, login in given["accounts"].items()}
     context = ssl.create_default_context(cafile=given["ca_file"])
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(connection: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection)
         session = Session(Connection(reader, writer), logins, Path(given["state"]), context)
         ends = [writer.get_extra_info(end)[:2] for end in ("peername", "sockname")]
         # Whoever hangs up has nothing more to be told.
@@ -270,15 +275,29 @@ async def serve(given: dict[str, Any]) -> asyncio.Server:
                 await session.postfix.send(f"421 4.7.0 Only {given['user']} is served here")
         session.close()
 
-    return await asyncio.start_server(handle, given["address"], given["port"])
+    # asyncio's own server may have taken a connection, and not told of it, when the time is up.
+    listening.setblocking(False)
+    loop, woken = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(listening, woken.set)
+    sessions: set[asyncio.Task[None]] = set()
+    with contextlib.suppress(TimeoutError):
+        while True:
+            async with asyncio.timeout(None if sessions else idle):
+                await woken.wait()
+            woken.clear()
+            sessions = {session for session in sessions if not session.done()}
+            with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
+                connection, __ = listening.accept()
+                session = asyncio.create_task(handle(connection))
+                session.add_done_callback(lambda __: woken.set())
+                sessions.add(session)
 
 
-async def main() -> None:
-    """Serve until the unit is stopped."""
+def main() -> None:
+    """Serve on the socket that systemd hands over (sd_listen_fds(3)), and keeps when this process ends."""
     given = json.loads((Path(os.environ["CREDENTIALS_DIRECTORY"]) / "logins").read_bytes())
-    async with await serve(given) as server:
-        await server.serve_forever()
+    asyncio.run(serve(given, socket.socket(fileno=3), IDLE))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -29,6 +29,27 @@ def nginx(addresses: list[str], port: int = 443) -> Listener:
     return Listener("snappymail_https_port", "nginx", addresses, [port])
 
 
+SOCKETS = """\
+[::1]:443                  web.socket   web.service
+127.0.0.1:443              nginx.socket nginx.service
+/run/dbus/system_bus_socket dbus.socket  dbus.service
+"""
+
+
+@pytest.mark.parametrize(
+    ("local", "unit", "conflict"),
+    [
+        ("127.0.0.1:443", "system.slice/nginx.socket", False),
+        ("127.0.0.1:443", "init.scope", False),
+        ("[::1]:443", "init.scope", True),
+        ("127.0.0.2:443", "init.scope", True),
+    ],
+)
+def test_systemd_may_have_a_port_for_a_service(local: str, unit: str, conflict: bool) -> None:
+    taken = read_listening(line(local, "systemd", unit), SOCKETS)
+    assert bool(list(port_problems([nginx(EVERYWHERE)], taken))) is conflict
+
+
 @pytest.mark.parametrize(
     ("local", "wanted", "conflict"),
     [

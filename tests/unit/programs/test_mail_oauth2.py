@@ -12,8 +12,10 @@ import signal
 import socket
 import ssl
 import stat
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -419,8 +421,15 @@ def test_a_program_that_is_stopped_tries_a_last_time(
 # --- the unit
 
 
-def run_as_unit(account: Any, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run the program as its unit does, until it ends."""
+def run_as_unit(account: Any, directory: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Run the program as its unit does, until it ends; return the command that it leaves its place to, if any."""
+    became: list[str] = []
+
+    def execv(__: str, command: list[str]) -> None:
+        became.extend(command)
+        sys.exit()
+
+    monkeypatch.setattr(os, "execv", execv)
     given = mail_oauth2.asdict(account)
     del given["name"]
     (directory / "account").write_text(json.dumps(given))
@@ -436,6 +445,7 @@ def run_as_unit(account: Any, directory: Path, monkeypatch: pytest.MonkeyPatch) 
     finally:
         signal.signal(signal.SIGTERM, handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    return became
 
 
 def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -449,6 +459,23 @@ def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_it_runs_as_its_unit_starts_it(
     account: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv(mail_oauth2.SAID, "")
+    became = run_as_unit(account, tmp_path, monkeypatch)
+    state = tmp_path / "state"
+    assert token(state) == "first"
+    due = json.loads((state / "status.json").read_text())["next_attempt"]
+    assert became[3:] == [str(mail_oauth2.ceil(due)), "mail-oauth2", "outlook"]
+    # It comes again, and says no more than there is to say.
+    run_as_unit(account, tmp_path, monkeypatch)
+    said = capsys.readouterr().err
+    assert said.startswith("<5>the access token is valid until ")
+    assert said.count("\n") == 1
+
+
+def test_a_short_wait_is_its_own(
+    endpoint: Endpoint, account: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint.answer |= {"expires_in": 15}
     slept: list[float] = []
 
     def sleep_until(moment: float) -> None:
@@ -457,10 +484,20 @@ def test_it_runs_as_its_unit_starts_it(
             sys.exit()
 
     monkeypatch.setattr(mail_oauth2, "sleep_until", sleep_until)
-    run_as_unit(account, tmp_path, monkeypatch)
-    state = tmp_path / "state"
-    assert token(state) == "first"
-    assert slept == 2 * [json.loads((state / "status.json").read_text())["next_attempt"]]
-    said = capsys.readouterr().err
-    assert said.startswith("<5>the access token is valid until ")
-    assert said.count("\n") == 1
+    monkeypatch.setenv(mail_oauth2.SAID, "")
+    assert run_as_unit(account, tmp_path, monkeypatch) == []
+    status = json.loads((tmp_path / "state" / "status.json").read_text())
+    assert slept == 2 * [status["next_attempt"]]
+
+
+@pytest.mark.parametrize("seconds", [-100, 0, 2])
+def test_a_shell_waits_in_its_place(seconds: int) -> None:
+    until = int(time.time()) + seconds
+    done = subprocess.run(
+        ["sh", "-c", mail_oauth2.WAIT, str(until), "printf", "%s ", "mail-oauth2", "of two"],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert done.stdout == "mail-oauth2 of two "
+    assert time.time() >= until

@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import pwd
+import socket
 import ssl
 import time
 from pathlib import Path
@@ -81,14 +82,19 @@ def through_the_proxy(
                 "user": user or pwd.getpwuid(os.getuid()).pw_name,
                 "ca_file": str(ca_file),
             }
-            given |= {"state": str(state), "address": ADDRESS, "port": 0}
-            async with await mail_oauth2_smtp.serve(given) as proxy:
-                reader, writer = await asyncio.open_connection(*proxy.sockets[0].getsockname()[:2])
+            given |= {"state": str(state)}
+            with socket.create_server((ADDRESS, 0)) as listening:
+                # The last of it, once the connection has ended.
+                proxy = asyncio.create_task(mail_oauth2_smtp.serve(given, listening, idle=0.1))
+                reader, writer = await asyncio.open_connection(*listening.getsockname()[:2])
                 client = mail_oauth2_smtp.Connection(reader, writer)
                 replies = await client.reply()
+                # However long it says nothing.
+                await asyncio.sleep(0.2)
                 for command in commands:
                     replies += await client.ask(command)
                 writer.close()
+                await proxy
         return provider, replies
 
     return asyncio.run(asyncio.wait_for(run(), 10))

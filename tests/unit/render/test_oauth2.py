@@ -50,7 +50,7 @@ def test_the_units_read_what_their_programs_take() -> None:
     assert content["/etc/mail-oauth2/work.authorize.json"]["smtp"] is None
     assert "a-token" not in repr(account)
     logins = content["/etc/mail-oauth2/logins"]
-    assert (logins["address"], logins["port"]) == ("127.0.0.1", 10587)
+    assert found["proxy"] == "127.0.0.1:10587"
     assert list(logins["accounts"]) == ["outlook"]
     login = mail_oauth2_smtp.Login(name="outlook", **logins["accounts"]["outlook"])
     assert (login.host, login.port, login.implicit_tls) == ("smtp.office365.com", 587, False)
