@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-import socket
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +25,7 @@ def test_the_first_host_leaves_its_name_and_goes_on(tmp_path: Path, machine: str
     marker = tmp_path / "store" / "gmail"
     host.claim("gmail", str(marker), machine)
     host.claim("gmail", str(marker), machine)
-    assert marker.read_text() == f"aaaa {socket.gethostname()}\n"
+    assert marker.read_text() == f"aaaa {os.uname().nodename}\n"
     assert list(marker.parent.iterdir()) == [marker]
 
 
@@ -43,13 +43,13 @@ def test_another_hosts_marker_is_respected(tmp_path: Path, machine: str, kept: s
 
 def test_a_host_that_was_quicker_wins(tmp_path: Path, machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     marker = tmp_path / "gmail"
-    real = socket.gethostname
+    real = os.uname
 
-    def other_host_is_quicker() -> str:
+    def other_host_is_quicker() -> os.uname_result:
         marker.write_text("bbbb other\n")
         return real()
 
-    monkeypatch.setattr(socket, "gethostname", other_host_is_quicker)
+    monkeypatch.setattr(os, "uname", other_host_is_quicker)
     with pytest.raises(host.ElsewhereError, match="fetched by the host other"):
         host.claim("gmail", str(marker), machine)
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +21,8 @@ def unforeseen(error: Exception, secret: str = "") -> str:
 
     What it says may come from a provider, and hold anything.
     """
+    import traceback  # takes long, and is seldom needed
+
     text = "".join(traceback.format_exception(error))
     print(text.replace(secret, "***") if secret else text, file=sys.stderr, flush=True)
     frames = traceback.extract_tb(error.__traceback__)

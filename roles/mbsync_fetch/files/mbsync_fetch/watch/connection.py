@@ -85,7 +85,9 @@ class Connection:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies the chain and the name
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_verify_locations(**authorities(ca_file))
-        plain = socket.create_connection((host, port), TIMEOUT)
+        # As text a name would be encoded for foreign languages (IDNA), by a module that takes 650 KiB.
+        name = host.encode("ascii" if host.isascii() else "idna")
+        plain = socket.create_connection((name, port), TIMEOUT)  # type: ignore[arg-type]
         try:
             # A peer that went away without a word is noticed after three minutes, or one of unanswered data.
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -93,7 +95,7 @@ class Connection:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000)
-            self._wire = context.wrap_socket(plain, server_hostname=host)
+            self._wire = context.wrap_socket(plain, server_hostname=name)
         except OSError:
             plain.close()
             raise
