@@ -96,7 +96,7 @@ class Table:
 def settings(tmp_path: Path) -> Any:
     path = tmp_path / "settings.json"
     path.write_text(json.dumps(connection_limits(HOUSE)["settings"]))
-    return program.read_settings(path)
+    return program.read_settings(str(path))
 
 
 def network(text: str) -> Network:
