@@ -21,7 +21,7 @@ SIEVE_AGE = 7 * DAY
 
 
 # An atom (RFC 9051 section 9), as long as Dovecot takes one (mail_max_keyword_length).
-_KEYWORD = re.compile(r"[!#$&'+-\[^-z|}~]{1,50}")
+_KEYWORD = re.compile(r'[^\x00-\x20\x7f-\U0010ffff(){%*"\\\]]{1,50}')
 
 
 def keepable(keywords: Iterable[str]) -> tuple[str, ...]:
