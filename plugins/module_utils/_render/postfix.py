@@ -160,6 +160,7 @@ def sender_transports(users: Entries, services: Entries, providers: Entries, dom
     """
     table: Table = {}
     accounts = relays(providers)
+    people = {user["name"]: user for user in users}
     for provider in accounts:
         table.update(dict.fromkeys(map(marked, provider.addresses), provider.destination))
     for provider in accounts:
@@ -169,7 +170,7 @@ def sender_transports(users: Entries, services: Entries, providers: Entries, dom
                 table.update(dict.fromkeys(map(marked, addresses), provider.destination))
                 table[null_marked(house_address(service["name"], domain))] = provider.destination
         # A person of a directory has no entry among the users, and one address.
-        owner = next((user for user in users if user["name"] == provider.owner), {"name": provider.owner})
+        owner = people.get(provider.owner, {"name": provider.owner})
         for address in user_addresses(owner, domain):
             table.setdefault(marked(address), provider.destination)
         table.setdefault(null_marked(house_address(owner["name"], domain)), provider.destination)
