@@ -182,6 +182,10 @@ bench-postfix: machines ## print what the mail host takes and delivers beside a 
 bench-search: machines archive ## print what searches of 100,000 messages take beside reading them (about 15 minutes)
 	@PYTHONPATH=.ansible/collections tests/bench/search.py
 
+.PHONY: bench-delivery
+bench-delivery: machines ## print what quotas, the search index, the check of From and syncs cost a delivery (about 12 minutes)
+	@PYTHONPATH=.ansible/collections tests/bench/delivery.py
+
 .PHONY: bench-fetch
 bench-fetch: machines ## print how fast mail is fetched, beside plain mbsync (about 8 minutes)
 	@PYTHONPATH=.ansible/collections tests/bench/fetch.py

@@ -23,6 +23,7 @@ PARTS = {
     "dovecot": "Dovecot",
     "search": "Searches",
     "postfix": "Postfix and Dovecot",
+    "delivery": "What a delivery costs",
     "fetch": "Fetched mail",
     "webmail": "Webmails",
     "strangers": "Logins beside strangers",
