@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
@@ -12,11 +13,13 @@ from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as ansible_version
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.description import (
     ROLES,
+    Reading,
     Unfilled,
     Variables,
     read_role,
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils._site.options import Context
+from ansible_collections.ilnmors.mail.plugins.module_utils._site.problems import Unread
 
 NEEDED = "2.19"
 """As meta/runtime.yml has it, of which Ansible only warns."""
@@ -26,7 +29,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     """Reads the options where Ansible runs: nothing is asked of the host."""
 
     _requires_connection = False
-    _VALID_ARGS = frozenset(("role",))
+    _VALID_ARGS = frozenset(("role", "roles"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the options, or fail with what is wrong with them."""
@@ -36,19 +39,28 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 f"ansible-core {ansible_version} is too old; install {NEEDED} or newer where Ansible runs, such as by "
                 "'pipx install --force ansible-core'"
             )
-        role = self._task.args.get("role")
-        if role not in ROLES:
-            raise AnsibleError(
-                f"role: {role!r} is no role of the collection; write one of {', '.join(ROLES)}"
-            )
+        role, roles = self._task.args.get("role"), self._task.args.get("roles", [])
+        for named in [role, *roles] if role else roles:
+            if named not in ROLES:
+                raise AnsibleError(
+                    f"role: {named!r} is no role of the collection; write one of {', '.join(ROLES)}"
+                )
         variables = task_vars or {}
-        reading = read_role(role, self._variables(variables), _context(variables))
-        if reading.warnings:
-            result["warnings"] = reading.warnings
-        if reading.problems:
-            return {**result, "failed": True, "msg": "\n".join(reading.problems)}
+        filled, context = self._variables(variables), _context(variables)
+        readings = {named: read_role(named, filled, context) for named in ([role] if role else roles)}
+        if "webmail_host" in roles:
+            chosen = _webmails(readings["webmail_host"])
+            readings |= {named: read_role(named, filled, context) for named in chosen}
+        if warnings := _each(reading.warnings for reading in readings.values()):
+            result["warnings"] = warnings
+        if problems := _each(reading.problems for reading in readings.values()):
+            return {**result, "failed": True, "msg": "\n".join(problems)}
         # What is wrong is said aloud; what is right has passwords in it.
-        found = {"options": reading.options.dump(), "variables": dict(reading.options.variables)}
+        read = {
+            named: {"options": reading.options.dump(), "variables": dict(reading.options.variables)}
+            for named, reading in readings.items()
+        }
+        found = read[role] if role else {"roles": read}
         return {**result, "changed": False, **found, "_ansible_no_log": True}
 
     def _variables(self, variables: Mapping[str, Any]) -> Variables:
@@ -95,6 +107,19 @@ def _context(variables: Mapping[str, Any]) -> Context:
         groups={str(name): list(map(str, hosts)) for name, hosts in (variables.get("groups") or {}).items()},
         facts=facts if "interfaces" in facts else None,
     )
+
+
+def _webmails(host: Reading) -> Sequence[str]:
+    """Return the roles of the webmails that were chosen; none where that could not be read, which is told of."""
+    options: Any = host.options
+    with suppress(Unread):
+        return list(options.webmail)
+    return ()
+
+
+def _each(texts: Iterable[Sequence[str]]) -> list[str]:
+    """Return each text once: roles of one host may say the same."""
+    return list(dict.fromkeys(text for several in texts for text in several))
 
 
 def _first_line(error: Exception) -> str:

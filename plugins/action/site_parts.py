@@ -8,7 +8,6 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.ilnmors.mail.plugins.module_utils._site import parts
-from ansible_collections.ilnmors.mail.plugins.module_utils._site.description import ROLES
 
 MODULE = "ilnmors.mail.site_parts"
 
@@ -16,7 +15,7 @@ MODULE = "ilnmors.mail.site_parts"
 class ActionModule(ActionBase):  # type: ignore[misc]
     """Works out what the run depends on where Ansible runs: only digests are sent to the host."""
 
-    _VALID_ARGS = frozenset(("state",))
+    _VALID_ARGS = frozenset(("state", "digests"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result, or fail with what to run instead."""
@@ -32,14 +31,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return {**result, "failed": True, "msg": str(error)}
         if selection.warning:
             return {**result, "skipped": True, "warnings": [selection.warning]}
-        reading = {role: variables.get(f"__{role}_read") for role in ROLES}
-        read = {role: found for role, found in reading.items() if found and "options" in found}
+        read = variables["__site_read"]["roles"]
         options = {role: found["options"] for role, found in read.items()}
         host, release = (
             str(variables["inventory_hostname"]),
             str(variables["ansible_facts"]["distribution_major_version"]),
         )
-        digests = parts.digests(options, host, release)
+        # They take long: of one run, once.
+        digests = self._task.args.get("digests") or parts.digests(options, host, release)
         applied = [
             name for name in digests if selection.whole or set(parts.appliers(name)) & set(selection.parts)
         ]
@@ -56,4 +55,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 if found["known"]
                 else f"--tags {','.join(selection.parts)}: this host has not been set up yet; run this without --tags"
             )
+        elif not found.get("failed"):
+            found |= {"digests": digests, "_ansible_no_log": True}
         return {**result, **found}

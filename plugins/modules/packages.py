@@ -24,14 +24,15 @@ options:
     description: Names of the packages.
     type: list
     elements: str
-    required: true
-  start:
+    default: []
+  not_started:
     description:
-      - Let services among them start as soon as they are installed, as Debian does.
-      - V(false) forbids it by C(/usr/sbin/policy-rc.d) for as long as the installation runs. Where the host has such a
-        file of its own, that decides.
-    type: bool
-    default: true
+      - Units among them that Debian would start as soon as they are installed, and that must be configured before.
+      - C(/usr/sbin/policy-rc.d) forbids it for as long as the installation runs. Where the host has such a file of its
+        own, that decides.
+    type: list
+    elements: str
+    default: []
   pending:
     description:
       - Names of what makes a running service take what is installed, such as V(restart-dovecot.service), which
@@ -39,6 +40,29 @@ options:
     type: list
     elements: str
     default: []
+  asked:
+    description:
+      - What several roles ask for, each with the options above. What is missing of all of it is installed at once, and
+        of those alone that lack something the rest is done.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: As O(name).
+        type: list
+        elements: str
+        default: []
+      not_started:
+        description: As O(not_started).
+        type: list
+        elements: str
+        default: []
+      pending:
+        description: As O(pending).
+        type: list
+        elements: str
+        default: []
 attributes:
   check_mode:
     support: full
@@ -67,8 +91,15 @@ EXAMPLES = r"""
 - name: Install Dovecot, which starts when it is configured
   ilnmors.mail.packages:
     name: [dovecot-imapd, dovecot-lmtpd]
-    start: false
+    not_started: [dovecot.service, dovecot.socket]
     pending: [restart-dovecot.service]
+
+- name: Install the packages of several roles at once
+  ilnmors.mail.packages:
+    asked:
+      - name: [ca-certificates, isync]
+      - name: [postfix]
+        not_started: [postfix.service]
 """
 
 RETURN = r"""
@@ -78,8 +109,16 @@ installed:
   type: list
   elements: str
   sample: [isync]
+lacking:
+  description: What lacks a package of all that was asked for, as it was given.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{name: [ca-certificates, isync], not_started: [], pending: []}]
 """
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -91,32 +130,56 @@ from ansible_collections.ilnmors.mail.plugins.module_utils._files.pending import
 )
 from ansible_collections.ilnmors.mail.plugins.module_utils._host import packages
 
+OPTIONS = {
+    name: {"type": "list", "elements": "str", "default": []} for name in ("name", "not_started", "pending")
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Packages, the units among them that are not to be started, and what applies them."""
+
+    name: list[str]
+    not_started: list[str]
+    pending: list[str]
+
+
+def read_asked(given: Mapping[str, Any]) -> Asked:
+    """Read what the module is given, or what one role asks for."""
+    return Asked(
+        packages.read_names(given["name"]),
+        packages.read_units(given["not_started"]),
+        list(read_names(given["pending"])),
+    )
+
 
 def run(module: AnsibleModule) -> dict[str, Any]:
-    names, notes = packages.read_names(module.params["name"]), read_names(module.params["pending"])
-    missing, left_over = list(packages.find_missing(names)), packages.has_left_over()
+    asked = [read_asked(given) for given in (module.params, *module.params["asked"])]
+    missing = list(packages.find_missing(each(one.name for one in asked)))
+    lacking = [one for one in asked if set(one.name) & set(missing)]
+    left_over = packages.has_left_over()
     if missing and not module.check_mode:
-        note(notes)
-        packages.install(names, start=module.params["start"])
+        note(each(one.pending for one in lacking))
+        packages.install(each(one.name for one in lacking), each(one.not_started for one in lacking))
     if left_over and not module.check_mode:
         packages.clear_left_over()
     after = "".join(f"{name}\n" for name in missing)
     return {
         "changed": bool(missing or left_over),
         "installed": missing,
+        "lacking": [asdict(one) for one in lacking],
         "diff": {"before": "", "after": after, "before_header": "packages", "after_header": "packages"},
     }
 
 
+def each(lists: Iterable[Sequence[str]]) -> list[str]:
+    """Return what is in any of the lists, once."""
+    return list(dict.fromkeys(name for names in lists for name in names))
+
+
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "list", "elements": "str", "required": True},
-            "start": {"type": "bool", "default": True},
-            "pending": {"type": "list", "elements": "str", "default": []},
-        },
-        supports_check_mode=True,
-    )
+    several = {"type": "list", "elements": "dict", "default": [], "options": OPTIONS}
+    module = AnsibleModule(argument_spec={**OPTIONS, "asked": several}, supports_check_mode=True)
     try:
         result = run(module)
     except (packages.PackagesError, PendingError) as error:

@@ -19,9 +19,14 @@ description:
     is never shown.
 options:
   role:
-    description: The name of the role, without that of the collection.
+    description: The name of the role, without that of the collection. Either this or O(roles).
     type: str
-    required: true
+  roles:
+    description:
+      - Names of roles, whose options are read at once. With V(webmail_host) among them, also those of the webmails that
+        its options name.
+    type: list
+    elements: str
 extends_documentation_fragment:
   - ilnmors.mail.attributes
   - ilnmors.mail.attributes.info_module
@@ -34,21 +39,32 @@ EXAMPLES = r"""
   ilnmors.mail.role_options:
     role: dovecot_imap
   register: __dovecot_imap_read
+
+- name: Read the options of two roles
+  ilnmors.mail.role_options:
+    roles: [mail_tls, dovecot_imap]
+  register: __site_read
 """
 
 RETURN = r"""
 options:
   description: The options by their names, without that of the role before them. What has no value is left out.
-  returned: success
+  returned: success, with O(role)
   type: dict
   sample:
     domain: home.internal
     fts: true
 variables:
   description: What people call each option, the site variable where they set that.
-  returned: success
+  returned: success, with O(role)
   type: dict
   sample: {quota: mail_quota, fts: dovecot_imap_fts}
+roles:
+  description: Both of the above, by the names of O(roles).
+  returned: success, with O(roles)
+  type: dict
+  sample:
+    mail_tls: {options: {days: 90}, variables: {days: mail_tls_days}}
 msg:
   description: What is wrong, one problem a line.
   returned: failure

@@ -27,7 +27,9 @@ options:
     choices: [begun, finished]
     required: true
   digests:
-    description: Digests by the names of what they are of. The action of this name works them out.
+    description:
+      - Digests by the names of what they are of, as V(begun) has returned them. Without them, the action of this name
+        works them out.
     type: dict
     default: {}
   applied:
@@ -54,10 +56,12 @@ EXAMPLES = r"""
 - name: Refuse to set up a part that does not fit the rest
   ilnmors.mail.site_parts:
     state: begun
+  register: __site_begun
 
 - name: Remember what the host was set up with
   ilnmors.mail.site_parts:
     state: finished
+    digests: "{{ __site_begun.digests }}"
 """
 
 RETURN = r"""
@@ -67,6 +71,11 @@ left_out:
   type: list
   elements: str
   sample: [dovecot_imap_quota]
+digests:
+  description: Digests by the names of what they are of.
+  returned: success
+  type: dict
+  sample: {dovecot_imap_quota: 2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db}
 known:
   description: Whether the host has been set up before.
   returned: success

@@ -32,10 +32,8 @@ APT = (
     *("apt-get", "--yes", "--quiet", "--option", f"DPkg::Lock::Timeout={PATIENCE}"),
     *("--option", "Dpkg::Options::=--force-confdef", "--option", "Dpkg::Options::=--force-confold"),
 )
-# It forbids starts as long as an installation holds the lock, and nothing when that has ended in whatever way.
-POLICY_TEXT = f"""#!/bin/sh
+POLICY_HEAD = """#!/bin/sh
 # Made by ilnmors.mail.packages: what is being installed starts when it is configured.
-flock --nonblock {LOCK} true || exit 101
 """
 
 
@@ -52,22 +50,48 @@ def read_names(names: Iterable[str]) -> list[str]:
     return names
 
 
+def policy_text(units: Iterable[str], lock: Path) -> str:
+    """Return a policy (invoke-rc.d(8)) that forbids starts of these units as long as an installation holds the lock.
+
+    When that has ended, in whatever way, it forbids nothing.
+    """
+    # invoke-rc.d(8) names a service without its ending, deb-systemd-invoke(1p) the unit.
+    names = sorted({name for unit in units for name in (unit, unit.removesuffix(".service"))})
+    return f"""{POLICY_HEAD}case "$1" in
+{"|".join(names)}) flock --nonblock {lock} true || exit 101 ;;
+esac
+"""
+
+
+def read_units(units: Iterable[str]) -> list[str]:
+    """Check names of units that are not to be started; PackagesError names the first that is none."""
+    units = list(dict.fromkeys(units))
+    for unit in units:
+        if not re.fullmatch(r"[A-Za-z0-9_.@:-]+[.](service|socket|timer|path)", unit):
+            raise PackagesError(
+                f"not_started: {unit!r} is no name of a unit; write one such as 'dovecot.service'"
+            )
+    return units
+
+
 def find_missing(names: Sequence[str]) -> dict[str, str]:
     """Return what dpkg says of each package that is not fully installed; "" where it knows nothing of it."""
+    if not names:
+        return {}
     done = _run(["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", "--", *names])
     found = dict(line.split(" ", 1) for line in done.stdout.splitlines())
     return {name: found.get(name, "") for name in names if found.get(name) != "installed"}
 
 
-def install(names: Sequence[str], *, start: bool) -> None:
-    """Install what is missing of the packages. start: whether services among them start at once."""
+def install(names: Sequence[str], not_started: Sequence[str]) -> None:
+    """Install what is missing of the packages. not_started: units that the installation must not start."""
     missing = find_missing(names)
     if any(JOURNAL.glob("[0-9]*")) or any(state in UNFINISHED for state in missing.values()):
-        with _starting(start) as lock:
+        with _without_starts(not_started) as lock:
             _finish(lock)
         missing = find_missing(names)
     if missing:
-        with _starting(start) as lock:
+        with _without_starts(not_started) as lock:
             _install(list(missing), lock)
         missing = find_missing(names)
     if missing:
@@ -172,7 +196,7 @@ def clear_left_over() -> None:
 
 def _is_ours() -> bool:
     try:
-        return POLICY.read_text(errors="replace") == POLICY_TEXT
+        return POLICY.read_text(errors="replace").startswith(POLICY_HEAD)
     except FileNotFoundError:
         return False
 
@@ -188,14 +212,14 @@ def _locked(how: int) -> Iterator[int]:
 
 
 @contextmanager
-def _starting(start: bool) -> Iterator[int]:
-    """Keep services from starting within the block, unless they may. A policy of the host's own is left alone."""
-    if start or (os.path.lexists(POLICY) and not _is_ours()):
+def _without_starts(units: Sequence[str]) -> Iterator[int]:
+    """Keep units from being started within the block. A policy of the host's own is left alone."""
+    if not units or (os.path.lexists(POLICY) and not _is_ours()):
         yield -1
         return
-    with _locked(fcntl.LOCK_SH) as lock:
+    with _locked(fcntl.LOCK_EX) as lock:
         beside = POLICY.with_name(f".{POLICY.name}.new")
-        beside.write_text(POLICY_TEXT)
+        beside.write_text(policy_text(units, LOCK))
         beside.chmod(0o755)
         beside.replace(POLICY)
         try:

@@ -108,7 +108,8 @@ def digests(read: Mapping[str, Mapping[str, Any]], host: str, release: str) -> d
     host: its name in the inventory. release: its release of Debian.
     """
     found = {
-        f"{role}_{option}": digest(json.dumps(value, sort_keys=True), host if secret else "")
+        # Nothing is no secret.
+        f"{role}_{option}": digest(json.dumps(value, sort_keys=True), host if secret and value else "")
         for role, option, secret, value in options_of(read)
     }
     return {COLLECTION: collection(), RELEASE: digest(release, ""), **found}

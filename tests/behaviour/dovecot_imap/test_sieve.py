@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.ilnmors.mail.tests.behaviour.support import clients
 from ansible_collections.ilnmors.mail.tests.behaviour.support.house import House, wait_for
 from ansible_collections.ilnmors.mail.tests.behaviour.support.sieve_scripts import (
@@ -79,12 +80,13 @@ def folder(house: House) -> Iterator[str]:
 # --- the house's script
 
 SOURCE = "/etc/dovecot/sieve/before.sieve"
-DEFAULT = Path(__file__).parents[3] / "roles" / "dovecot_imap" / "files" / "before.sieve"
+DEFAULTS = Path(__file__).parents[3] / "roles" / "dovecot_imap" / "defaults" / "main.yml"
 
 
 @pytest.fixture
 def _default_script(mail: Host) -> None:
-    if mail.file(SOURCE).content != DEFAULT.read_bytes():
+    default = yaml.safe_load(DEFAULTS.read_text())["dovecot_imap_sieve_before"]
+    if mail.file(SOURCE).content_string.strip() != default.strip():
         pytest.skip("needs a house with the default dovecot_imap_sieve_before")
 
 

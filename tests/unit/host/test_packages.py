@@ -54,7 +54,8 @@ class Host:
         program = {"dpkg-query": self.query, "dpkg": self.configure, "apt-get": self.apt}[argv[0]]
         if argv[0] != "dpkg-query":
             self.policies.append(packages.POLICY.read_text() if packages.POLICY.exists() else "")
-            assert (lock >= 0) == (self.policies[-1] == packages.POLICY_TEXT) or "update" in argv
+            ours = self.policies[-1].startswith(packages.POLICY_HEAD)
+            assert (lock >= 0) == ours or "update" in argv
         code, out, err = program(words[1:])
         return subprocess.CompletedProcess(argv, code, out, err)
 
@@ -205,8 +206,8 @@ def test_services_are_kept_from_starting_as_long_as_the_installation_runs(
     host: Host, capsys: pytest.CaptureFixture[str]
 ) -> None:
     host.age(FRESH)
-    run(capsys, "isync", start=False)
-    assert host.policies == [packages.POLICY_TEXT]
+    run(capsys, "isync", not_started=["isync.service"])
+    assert host.policies == [packages.policy_text(["isync.service"], packages.LOCK)]
     assert not packages.POLICY.exists()
     run(capsys, "nginx")
     assert host.policies[1:] == [""]
@@ -215,7 +216,7 @@ def test_services_are_kept_from_starting_as_long_as_the_installation_runs(
 def test_a_policy_of_the_hosts_own_is_left_alone(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
     host.age(FRESH)
     packages.POLICY.write_text("#!/bin/sh\nexit 101\n")
-    run(capsys, "isync", start=False)
+    run(capsys, "isync", not_started=["isync.service"])
     assert host.policies == ["#!/bin/sh\nexit 101\n"]
     assert packages.POLICY.read_text() == "#!/bin/sh\nexit 101\n"
 
@@ -223,7 +224,7 @@ def test_a_policy_of_the_hosts_own_is_left_alone(host: Host, capsys: pytest.Capt
 def test_a_failed_installation_leaves_no_policy(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
     host.age(FRESH)
     host.broken = "E: no\n"
-    assert run(capsys, "isync", start=False)["failed"]
+    assert run(capsys, "isync", not_started=["isync.service"])["failed"]
     assert not packages.POLICY.exists()
 
 
@@ -231,7 +232,7 @@ def test_what_an_interrupted_installation_left_is_removed(
     host: Host, capsys: pytest.CaptureFixture[str]
 ) -> None:
     host.installed = {"isync": "installed"}
-    packages.POLICY.write_text(packages.POLICY_TEXT)
+    packages.POLICY.write_text(packages.policy_text(["isync.service"], packages.LOCK))
     assert run(capsys, "isync", check=True)["changed"]
     assert packages.POLICY.exists()
     assert run(capsys, "isync")["changed"]
@@ -239,18 +240,46 @@ def test_what_an_interrupted_installation_left_is_removed(
     assert not run(capsys, "isync")["changed"]
 
 
+def test_what_several_roles_ask_for_is_installed_at_once(
+    host: Host, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host.installed = {"postfix": "installed"}
+    host.age(FRESH)
+    asked = [
+        {"name": ["postfix"], "not_started": ["postfix.service"], "pending": ["reload-postfix.service"]},
+        {"name": ["isync", "postfix"], "pending": ["restart-isync.service"]},
+        {"name": ["nginx", "isync"], "not_started": ["nginx.service"], "pending": []},
+    ]
+    predicted = run(capsys, asked=asked, check=True)
+    assert (predicted["installed"], host.called) == (["isync", "nginx"], [])
+    assert [one["name"] for one in predicted["lacking"]] == [["isync", "postfix"], ["nginx", "isync"]]
+    run(capsys, asked=predicted["lacking"])
+    assert host.called == ["install isync nginx"]
+    # Of those that lack nothing, nothing is to be applied.
+    assert host.policies == [packages.policy_text(["nginx.service"], packages.LOCK)]
+    assert list(pending.noted()) == ["restart-isync.service"]
+    assert run(capsys, asked=asked)["lacking"] == []
+
+
+@pytest.mark.parametrize("unit", ["", "nginx", "nginx.service|x.service", "*.service", "$(true).service"])
+def test_what_is_no_name_of_a_unit_is_refused(unit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "is no name of a unit" in run(capsys, "isync", not_started=[unit])["msg"]
+
+
 @pytest.mark.skipif(not shutil.which("flock"), reason="needs flock")
 def test_the_policy_forbids_only_while_the_installation_lives(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     policy = tmp_path / "policy-rc.d"
-    policy.write_text(packages.POLICY_TEXT.replace(str(packages.LOCK), str(lock)))
+    policy.write_text(packages.policy_text(["nginx.service", "roundcube-gc.timer"], lock))
     policy.chmod(0o755)
     assert subprocess.run([policy, "nginx", "start"], check=False).returncode == 0
-    holder = subprocess.Popen(["flock", "--shared", lock, "sleep", "60"])
+    holder = subprocess.Popen(["flock", lock, "sleep", "60"])
     try:
         deadline = time.monotonic() + 5
         while subprocess.run([policy, "nginx", "start"], check=False).returncode != 101:
             assert time.monotonic() < deadline
+        for unit, code in (("nginx.service", 101), ("roundcube-gc.timer", 101), ("phpsessionclean.timer", 0)):
+            assert subprocess.run([policy, unit, "start"], check=False).returncode == code, unit
     finally:
         subprocess.run(["pkill", "--parent", str(holder.pid)], check=False)
         holder.kill()

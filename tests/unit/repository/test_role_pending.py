@@ -79,9 +79,11 @@ def rendered(value: Any) -> Any:
 def noted(role: str) -> set[str]:
     found = [
         options["pending"]
-        for options in calls(role, "config_files", "dovecot_passwd_file", "packages")
+        for options in calls(role, "config_files", "dovecot_passwd_file")
         if "pending" in options
     ]
+    variables = read(ROLES / role / "vars" / "main.yml")
+    found.append(variables.get(f"__{role}_install", {}).get("pending", []))
     return {name for names in found for name in (rendered(names) if isinstance(names, str) else names)}
 
 

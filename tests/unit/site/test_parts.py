@@ -77,15 +77,31 @@ def test_every_role_is_of_a_part() -> None:
     assert {role for roles in PARTS.values() for role in roles} == set(ROLES)
 
 
+def of(tags: str | list[str]) -> set[str]:
+    return {tags} if isinstance(tags, str) else set(tags)
+
+
+def tags_within(role: str) -> set[str]:
+    """Return the parts for which some tasks of a role run alone."""
+    tasks = yaml.safe_load((SITE.parents[1] / "roles" / role / "tasks" / "main.yml").read_text())
+    return {tag for task in tasks for tag in of(task.get("tags", []))} & set(PARTS)
+
+
 def test_the_site_playbook_gives_each_role_the_tags_of_its_parts() -> None:
     """A role that also runs for people by some of its tasks has that tag at those."""
     seen = set()
-    imports = [task.get("ansible.builtin.import_role", {}) for task in TASKS]
+    words = ("ansible.builtin.import_role", "ansible.builtin.include_role")
+    imports: list[dict[str, Any]] = [
+        next((task[word] for word in words if word in task), {}) for task in TASKS
+    ]
     for given, task in zip(imports, TASKS, strict=True):
         role, tags = given.get("name", "").removeprefix("ilnmors.mail."), task.get("tags", [])
-        if role and "tasks_from" not in given:
-            named = {tags} if isinstance(tags, str) else set(tags)
-            assert named - {"users"} == {part for part, roles in PARTS.items() if role in roles}
+        if role in ROLES and "tasks_from" not in given:
+            # What is included has tags of its own, and those by which a task of it is reached.
+            whole = given["apply"]["tags"] if "apply" in given else tags
+            assert of(whole) - {"users"} == {part for part, roles in PARTS.items() if role in roles}
+            if "apply" in given:
+                assert of(tags) == of(whole) | tags_within(role)
             seen.add(role)
     assert seen == set(ROLES) - {"snappymail", "roundcube"}
 
