@@ -186,6 +186,10 @@ bench-search: machines archive ## print what searches of 100,000 messages take b
 bench-delivery: machines ## print what quotas, the search index, the check of From and syncs cost a delivery (about 12 minutes)
 	@PYTHONPATH=.ansible/collections tests/bench/delivery.py
 
+.PHONY: bench-growth
+bench-growth: machines archive ## print how each figure changes from 10 people to 1,000, and draw it (about 20 minutes)
+	@PYTHONPATH=.ansible/collections tests/bench/growth.py --picture docs/pictures/growth.svg
+
 .PHONY: bench-fetch
 bench-fetch: machines ## print how fast mail is fetched, beside plain mbsync (about 8 minutes)
 	@PYTHONPATH=.ansible/collections tests/bench/fetch.py

@@ -28,6 +28,7 @@ PARTS = {
     "webmail": "Webmails",
     "strangers": "Logins beside strangers",
     "backup": "Backups",
+    "growth": "Growth with people",
 }
 """What each file here measures, in the order in which they are run."""
 
