@@ -280,8 +280,9 @@ class Authorization:
             data=urllib.parse.urlencode({key: value for key, value in sent.items() if value}).encode(),
             headers={"Accept": "application/json", "User-Agent": "mail-oauth2"},
         )
+        opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=self.context))
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT, context=self.context) as response:  # noqa: S310
+            with opener.open(request, timeout=TIMEOUT) as response:
                 return _read_object(response.read())
         except urllib.error.HTTPError as error:
             answer = _read_object(error.read())
