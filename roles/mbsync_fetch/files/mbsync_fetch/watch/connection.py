@@ -85,7 +85,7 @@ class Connection:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies the chain and the name
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_verify_locations(**authorities(ca_file))
-        # As text a name would be encoded for foreign languages (IDNA), by a module that takes 300 KiB.
+        # As text a name would be encoded for foreign languages (IDNA), by a module that takes 150 KiB.
         name = host.encode("ascii" if host.isascii() else "idna")
         plain = socket.create_connection((name, port), TIMEOUT)  # type: ignore[arg-type]
         try:
