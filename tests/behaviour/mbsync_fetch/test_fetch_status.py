@@ -24,6 +24,10 @@ NAME = "moody"
 SECRET = f"/etc/mbsync-fetch/credentials/{NAME}.password"
 STATUS = f"/var/lib/mbsync-fetch/{NAME}/status.json"
 UNIT = f"mbsync-fetch@{NAME}.service"
+STARTERS = f"mbsync-fetch@{NAME}.path mbsync-fetch-watch@{NAME}.service"
+"""What starts a fetch when there is news."""
+NEWS = f"/run/mbsync-fetch/{NAME}/news"
+ENDED = ("inactive", "failed")
 REFUSAL = "NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)"
 VERIFY = Path(__file__).parents[3] / "playbooks" / "verify.yml"
 
@@ -60,9 +64,16 @@ class Account:
         return self.fetch()
 
     def write_password(self, password: str) -> None:
-        """Do what the site playbook does when the password in the inventory is another one."""
-        self.mail.check_output(f"printf %s %s > {SECRET}", "%s", password)
-        self.mail.check_output(f"systemctl restart mbsync-fetch-watch@{NAME}.service")
+        """Do what the site playbook does when the password in the inventory is another one.
+
+        No fetch is under way meanwhile: it would have the former one, and be taken for the first with this one.
+        """
+        self.mail.check_output(f"systemctl stop {STARTERS}")
+        wait_for(
+            lambda: self.mail.run(f"systemctl is-active {UNIT}").stdout.strip() in ENDED, "no fetch runs"
+        )
+        self.mail.check_output(f"rm -f {NEWS} && printf %s %s > {SECRET}", "%s", password)
+        self.mail.check_output(f"systemctl start {STARTERS}")
 
     def logins(self, since: float) -> int:
         """Return how often the provider was asked to log in."""
