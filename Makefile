@@ -159,7 +159,7 @@ scenarios: venv ## the whole house from bare machines, without the checks of the
 
 # SHORT=1 makes each of them a short one, which shows that it works.
 .PHONY: bench
-bench: machines clients lab-archive ## print what the house costs beside the least that it could (about an hour and a half; SHORT=1: 35 minutes)
+bench: machines clients lab-archive ## print what the house costs beside the least that it could (about two hours; SHORT=1: 45 minutes)
 	@PYTHONPATH=.ansible/collections tests/bench/whole.py
 
 .PHONY: bench-site
