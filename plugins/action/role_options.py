@@ -39,28 +39,28 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 f"ansible-core {ansible_version} is too old; install {NEEDED} or newer where Ansible runs, such as by "
                 "'pipx install --force ansible-core'"
             )
-        role, roles = self._task.args.get("role"), self._task.args.get("roles", [])
-        for named in [role, *roles] if role else roles:
-            if named not in ROLES:
+        names = self._task.args.get("roles") or [self._task.args.get("role")]
+        for name in names:
+            if name not in ROLES:
                 raise AnsibleError(
-                    f"role: {named!r} is no role of the collection; write one of {', '.join(ROLES)}"
+                    f"role: {name!r} is no role of the collection; write one of {', '.join(ROLES)}"
                 )
         variables = task_vars or {}
         filled, context = self._variables(variables), _context(variables)
-        readings = {named: read_role(named, filled, context) for named in ([role] if role else roles)}
-        if "webmail_host" in roles:
+        readings = {name: read_role(name, filled, context) for name in names}
+        if "roles" in self._task.args and "webmail_host" in names:
             chosen = _webmails(readings["webmail_host"])
-            readings |= {named: read_role(named, filled, context) for named in chosen}
+            readings |= {name: read_role(name, filled, context) for name in chosen}
         if warnings := _each(reading.warnings for reading in readings.values()):
             result["warnings"] = warnings
         if problems := _each(reading.problems for reading in readings.values()):
             return {**result, "failed": True, "msg": "\n".join(problems)}
         # What is wrong is said aloud; what is right has passwords in it.
         read = {
-            named: {"options": reading.options.dump(), "variables": dict(reading.options.variables)}
-            for named, reading in readings.items()
+            name: {"options": reading.options.dump(), "variables": dict(reading.options.variables)}
+            for name, reading in readings.items()
         }
-        found = read[role] if role else {"roles": read}
+        found = {"roles": read} if "roles" in self._task.args else read[names[0]]
         return {**result, "changed": False, **found, "_ansible_no_log": True}
 
     def _variables(self, variables: Mapping[str, Any]) -> Variables:

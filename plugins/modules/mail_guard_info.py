@@ -25,9 +25,21 @@ options:
     description: The jail of fail2ban that bans addresses which guess passwords. Empty where there is none.
     type: str
     default: ''
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Bans nobody, and reports what the kernel has.
+  diff_mode:
+    support: none
+    details:
+      - Changes nothing that stays, so there is nothing to show.
+  idempotent:
+    support: none
+    details:
+      - Where nobody is banned, bans an address at each run, and lets it go again.
 extends_documentation_fragment:
   - ilnmors.mail.attributes
-  - ilnmors.mail.attributes.info_module
 seealso:
   - module: ilnmors.mail.mail_port_info
 """

@@ -98,12 +98,11 @@ def check_bans(jail: str, ask: Run, probe: bool) -> Passed:
 def _try_a_ban(jail: str, ask: Run) -> None:
     # Another one for each of two that check at the same time.
     address = str(secrets.choice(list(NOBODYS.hosts())))
+    until = time.monotonic() + IN_KERNEL_WITHIN
     try:
-        done = ask(["fail2ban-client", "set", jail, "banip", address])
-        until = time.monotonic() + IN_KERNEL_WITHIN
-        while done is not None and address not in _kept_out(ask, jail) and time.monotonic() < until:
+        told = ask(["fail2ban-client", "set", jail, "banip", address]) is not None
+        while not (kept_out := address in _kept_out(ask, jail)) and told and time.monotonic() < until:
             time.sleep(0.1)
-        kept_out = address in _kept_out(ask, jail)
     finally:
         ask(["fail2ban-client", "set", jail, "unbanip", address])
     if not kept_out:
