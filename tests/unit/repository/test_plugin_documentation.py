@@ -1,6 +1,6 @@
 # Copyright: the ilnmors.mail maintainers
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Every module and filter is documented as it is, and `ansible-doc` can show it."""
+"""Every module, filter and lookup is documented as it is, and `ansible-doc` can show it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ def names(folder: str) -> list[str]:
 
 
 FILTERS = names("filter")
+LOOKUPS = names("lookup")
 MODULES = names("modules")
 ATTRIBUTES = ("check_mode", "diff_mode", "idempotent")
-PLUGINS = [("filter", name) for name in FILTERS] + [("modules", name) for name in MODULES]
+FOLDERS = {"filter": FILTERS, "lookup": LOOKUPS, "modules": MODULES}
+PLUGINS = [(folder, name) for folder, names in FOLDERS.items() for name in names]
 
 
 def load(folder: str, name: str) -> Any:
@@ -35,23 +37,21 @@ def load(folder: str, name: str) -> Any:
 
 
 @functools.cache
-def shown(kind: str) -> tuple[str, str]:
-    """Let `ansible-doc` show all plugins of a kind at once; return its output, and what it complained of."""
+def shown(folder: str) -> tuple[str, str]:
+    """Let `ansible-doc` show all plugins of a folder at once; return its output, and what it complained of."""
     collections = Path(load("filter", FILTERS[0]).__file__).parents[5]
-    names = [f"{COLLECTION}.{name}" for name in (FILTERS if kind == "filter" else MODULES)]
+    names = [f"{COLLECTION}.{name}" for name in FOLDERS[folder]]
+    kind = folder.removesuffix("s")
     command = (sys.executable, "-m", "ansible.cli.doc", "--type", kind)
     done = run_ansible(*command, *names, inventory=None, ANSIBLE_COLLECTIONS_PATH=str(collections))
     return done.stdout, done.stderr
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"),
-    [("filter", name) for name in FILTERS] + [("module", name) for name in MODULES],
-)
-def test_ansible_doc_shows_it(kind: str, name: str) -> None:
-    output, complaints = shown(kind)
+@pytest.mark.parametrize(("folder", "name"), PLUGINS)
+def test_ansible_doc_shows_it(folder: str, name: str) -> None:
+    output, complaints = shown(folder)
     assert complaints == ""
-    assert f"> {kind.upper()} {COLLECTION}.{name} " in output
+    assert f"> {folder.removesuffix('s').upper()} {COLLECTION}.{name} " in output
 
 
 @pytest.mark.parametrize(("folder", "name"), PLUGINS)
