@@ -234,8 +234,16 @@ def provider(good: ssl.SSLContext) -> Iterator[Provider]:
 
 
 @pytest.fixture
-def start(provider: Provider, authority: Authority, tmp_path: Path) -> Iterator[Start]:
-    """Return what starts a watcher; the news of its start is taken away."""
+def start(
+    provider: Provider,
+    authority: Authority,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],  # noqa: ARG001
+) -> Iterator[Start]:
+    """Return what starts a watcher; the news of its start is taken away.
+
+    capfd: torn down after the watchers, which may say something until they have ended.
+    """
     started: list[Watcher] = []
 
     def begin(idle: bool = True, **account: Any) -> Watcher:
@@ -415,7 +423,10 @@ class FakeTime:
 
 
 def test_a_certificate_for_another_name_is_refused(
-    good: ssl.SSLContext, authority: Authority, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    good: ssl.SSLContext,
+    authority: Authority,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     other = Provider(good, "127.0.0.1")
     watcher = Watcher(other, authority, tmp_path, host="127.0.0.1")
